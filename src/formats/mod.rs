@@ -1,0 +1,1 @@
+//! Facts in, bytes out, or back: documents and bank files. Nothing here reads a database or a clock.

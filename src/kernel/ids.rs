@@ -1,0 +1,98 @@
+//! Identifiers as types, so that a client's id cannot be passed where an invoice's is wanted.
+//!
+//! Ids are `UUIDv7` (RFC 9562), made on the device that creates the object, and are unique for ever. They are
+//! not secrets: whoever holds one still has to be allowed to look.
+
+use diesel::deserialize::{self, FromSql, FromSqlRow};
+use diesel::expression::AsExpression;
+use diesel::pg::{Pg, PgValue};
+use diesel::serialize::{self, Output, ToSql};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+macro_rules! ids {
+    ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {$(
+        $(#[$doc])*
+        #[derive(
+            Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+            AsExpression, FromSqlRow, utoipa::ToSchema,
+        )]
+        #[diesel(sql_type = diesel::sql_types::Uuid)]
+        #[serde(transparent)]
+        #[schema(value_type = Uuid)]
+        pub struct $name(pub Uuid);
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl From<Uuid> for $name {
+            fn from(id: Uuid) -> Self {
+                Self(id)
+            }
+        }
+
+        impl From<$name> for Uuid {
+            fn from(id: $name) -> Self {
+                id.0
+            }
+        }
+
+        impl ToSql<diesel::sql_types::Uuid, Pg> for $name {
+            fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Pg>) -> serialize::Result {
+                <Uuid as ToSql<diesel::sql_types::Uuid, Pg>>::to_sql(&self.0, out)
+            }
+        }
+
+        impl FromSql<diesel::sql_types::Uuid, Pg> for $name {
+            fn from_sql(value: PgValue<'_>) -> deserialize::Result<Self> {
+                <Uuid as FromSql<diesel::sql_types::Uuid, Pg>>::from_sql(value).map(Self)
+            }
+        }
+    )+};
+}
+
+ids! {
+    /// A legal entity of the mutual.
+    EntityId,
+    /// A person who can sign in. A member's id is their person's id.
+    PersonId,
+    /// One signed-in device: a family of refresh tokens.
+    SessionId,
+    /// A role given to a person for a time.
+    GrantId,
+    /// An application for membership.
+    ApplicationId,
+    /// An immutable file.
+    FileId,
+    /// A bank account of a member.
+    PayeeAccountId,
+    /// A bank account of an entity.
+    BankAccountId,
+    /// A subscribed share.
+    ShareId,
+    /// A running budget.
+    ActivityId,
+    /// A client in the registry, as one member sees it.
+    ClientId,
+    /// An order.
+    OrderId,
+    /// An invoice or a credit note.
+    InvoiceId,
+    /// A dated rule set.
+    RuleSetId,
+    /// A payment to a member before the client paid.
+    AdvanceId,
+    /// Money on its way from an activity to a person.
+    PayoutId,
+    /// Payouts sealed into one bank file.
+    BatchId,
+    /// An imported bank statement.
+    StatementId,
+    /// A line of a bank statement.
+    BankLineId,
+    /// Part of a bank line matched to a document.
+    AllocationId,
+}

@@ -1,0 +1,9 @@
+//! Pure values and arithmetic: no clock, no randomness, no I/O.
+//!
+//! Everything that decides a cent lives here and is tested here: amounts, rounding, splitting,
+//! VAT, levies, pay schemes, working days, payment references. The rest of the program loads facts, calls
+//! these functions and stores what they answer.
+
+pub mod ids;
+pub mod money;
+pub mod references;

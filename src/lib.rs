@@ -1,0 +1,4 @@
+//! Umbel: the back office of a freelancer mutual.
+
+pub mod formats;
+pub mod kernel;
