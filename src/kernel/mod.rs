@@ -5,5 +5,6 @@
 //! these functions and stores what they answer.
 
 pub mod ids;
+pub mod language;
 pub mod money;
 pub mod references;
