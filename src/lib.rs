@@ -2,3 +2,5 @@
 
 pub mod formats;
 pub mod kernel;
+pub mod ledger;
+pub mod platform;

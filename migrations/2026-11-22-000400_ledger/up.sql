@@ -202,6 +202,11 @@ CREATE FUNCTION period_sha256(p_entity uuid, p_period text) RETURNS bytea LANGUA
           WHERE e.entity_id = p_entity AND e.period = p_period) rows
 $$;
 
+-- The runtime role reads balances and never writes them, so it locks them through this.
+CREATE FUNCTION lock_activity_balance(p_activity uuid) RETURNS void LANGUAGE sql SECURITY DEFINER SET search_path = public AS
+$$ SELECT FROM activity_balance WHERE activity_id = p_activity AND umbel_owns(owner_id) FOR NO KEY UPDATE $$;
+GRANT EXECUTE ON FUNCTION lock_activity_balance TO umbel_app;
+
 ALTER TABLE activity_balance ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own ON activity_balance USING (umbel_owns(owner_id));
 ALTER TABLE journal_entry ENABLE ROW LEVEL SECURITY;

@@ -1,1 +1,4 @@
 //! Facts in, bytes out, or back: documents and bank files. Nothing here reads a database or a clock.
+
+pub mod local;
+pub mod texts;

@@ -1,6 +1,8 @@
 //! Numbers that others gave: enterprises, VAT, countries, bank accounts. Checked by their form.
 #![deny(clippy::arithmetic_side_effects, clippy::float_arithmetic)]
 
+use iban::IbanLike;
+
 /// A Belgian enterprise number: ten digits, the last two being 97 minus the first eight modulo 97
 /// (Crossroads Bank for Enterprises). Answers the ten digits.
 #[must_use]
@@ -100,7 +102,6 @@ pub fn is_email(text: &str) -> bool {
 #[must_use]
 pub fn iban(text: &str) -> Option<String> {
     let compact: String = text.chars().filter(|c| *c != ' ').map(|c| c.to_ascii_uppercase()).collect();
-    use iban::IbanLike;
     let iban: iban::Iban = compact.parse().ok()?;
     Some(iban.electronic_str().to_owned())
 }

@@ -1,0 +1,8 @@
+//! Running a service: configuration, database, errors, web, mail, clock, languages.
+
+pub mod clock;
+pub mod db;
+pub mod error;
+pub mod faults;
+pub mod i18n;
+pub mod web;
