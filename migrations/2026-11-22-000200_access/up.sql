@@ -7,12 +7,17 @@ CREATE TABLE person (
     language text NOT NULL CHECK (language IN ('fr', 'nl', 'en', 'de')),
     password_hash text NOT NULL,
     email_verified_at timestamptz,
-    failed_sign_ins integer NOT NULL DEFAULT 0,
-    locked_until timestamptz,
     created_at timestamptz NOT NULL DEFAULT umbel_now(),
     version integer NOT NULL DEFAULT 1
 );
 CREATE TRIGGER version BEFORE UPDATE ON person FOR EACH ROW EXECUTE FUNCTION step_version();
+
+-- Failed attempts by address of mail, whether or not it belongs to anybody: the answer must not tell.
+CREATE TABLE sign_in_failure (
+    email_hash bytea PRIMARY KEY CHECK (octet_length(email_hash) = 32),
+    failures integer NOT NULL,
+    locked_until timestamptz NOT NULL
+);
 
 CREATE TABLE role_grant (
     id uuid PRIMARY KEY,
@@ -118,4 +123,5 @@ CREATE POLICY own ON role_grant USING (umbel_owns(person_id)) WITH CHECK (umbel_
 ALTER TABLE session ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own ON session USING (umbel_owns(person_id)) WITH CHECK (umbel_owns(person_id));
 
+GRANT SELECT, INSERT, UPDATE, DELETE ON sign_in_failure TO umbel_app;
 GRANT SELECT, INSERT, UPDATE ON person, role_grant, session, refresh_token, access_link TO umbel_app;

@@ -138,16 +138,16 @@ struct Sum {
 pub(super) fn insert_entries(tx: &mut Tx<'_>, entries: &[Entry]) -> Result<()> {
     let actor = tx.principal().map(|who| who.person.0);
     let request = tx.request();
-    let mut head: (Vec<Uuid>, Vec<NaiveDate>, Vec<&str>, Vec<&str>, Vec<Uuid>, Vec<Option<Uuid>>) = Default::default();
+    let mut head = Heads::default();
     let mut lines = Lines::default();
     for (index, entry) in entries.iter().enumerate() {
         let (kind, id) = entry.source.parts();
-        head.0.push(entry.entity.0);
-        head.1.push(entry.booked_on);
-        head.2.push(entry.event.name());
-        head.3.push(kind);
-        head.4.push(id);
-        head.5.push(entry.owner.map(|owner| owner.0));
+        head.entity.push(entry.entity.0);
+        head.booked_on.push(entry.booked_on);
+        head.event.push(entry.event.name());
+        head.source_kind.push(kind);
+        head.source.push(id);
+        head.owner.push(entry.owner.map(|owner| owner.0));
         lines.push(i32::try_from(index).unwrap_or(i32::MAX), entry);
     }
     diesel::sql_query(
@@ -168,12 +168,12 @@ pub(super) fn insert_entries(tx: &mut Tx<'_>, entries: &[Entry]) -> Result<()> {
          JOIN entry e ON e.event = h.event AND e.source_kind = h.source_kind AND e.source_id = h.source_id \
          ORDER BY l.n",
     )
-    .bind::<Array<SqlUuid>, _>(head.0)
-    .bind::<Array<Date>, _>(head.1)
-    .bind::<Array<Text>, _>(head.2)
-    .bind::<Array<Text>, _>(head.3)
-    .bind::<Array<SqlUuid>, _>(head.4)
-    .bind::<Array<Nullable<SqlUuid>>, _>(head.5)
+    .bind::<Array<SqlUuid>, _>(head.entity)
+    .bind::<Array<Date>, _>(head.booked_on)
+    .bind::<Array<Text>, _>(head.event)
+    .bind::<Array<Text>, _>(head.source_kind)
+    .bind::<Array<SqlUuid>, _>(head.source)
+    .bind::<Array<Nullable<SqlUuid>>, _>(head.owner)
     .bind::<Nullable<SqlUuid>, _>(actor)
     .bind::<Nullable<SqlUuid>, _>(request)
     .bind::<Array<Integer>, _>(lines.entry)
@@ -190,6 +190,17 @@ pub(super) fn insert_entries(tx: &mut Tx<'_>, entries: &[Entry]) -> Result<()> {
     .bind::<Array<Nullable<Text>>, _>(lines.tax_code)
     .execute(tx.conn())?;
     Ok(())
+}
+
+/// Entries by column, as `unnest` takes them.
+#[derive(Default)]
+struct Heads {
+    entity: Vec<Uuid>,
+    booked_on: Vec<NaiveDate>,
+    event: Vec<&'static str>,
+    source_kind: Vec<&'static str>,
+    source: Vec<Uuid>,
+    owner: Vec<Option<Uuid>>,
 }
 
 /// Postings by column, as `unnest` takes them.

@@ -189,7 +189,7 @@ impl fmt::Display for Error {
 
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.source.as_ref().map(|source| -> &(dyn StdError + 'static) { &**source })
+        self.source.as_deref().map(|source| -> &(dyn StdError + 'static) { source })
     }
 }
 
@@ -255,21 +255,20 @@ const CONSTRAINTS: &[(&str, StatusCode, &str)] = &[
 
 impl From<DieselError> for Error {
     fn from(error: DieselError) -> Self {
-        match &error {
-            DieselError::NotFound => return Self::not_found(),
-            DieselError::DatabaseError(kind, info) => {
-                let constraint = info.constraint_name().unwrap_or_default();
-                if let Some((_, status, code)) = CONSTRAINTS.iter().find(|(name, _, _)| *name == constraint) {
-                    return Self { source: Some(Box::new(error)), ..Self::new(*status, code) };
-                }
-                if matches!(kind, DatabaseErrorKind::UniqueViolation) && constraint.ends_with("_pkey") {
-                    return Self { source: Some(Box::new(error)), ..Self::conflict("id_unavailable") };
-                }
-                if is_transient(&error) {
-                    return Self::unavailable(error);
-                }
+        if matches!(error, DieselError::NotFound) {
+            return Self::not_found();
+        }
+        if let DieselError::DatabaseError(kind, info) = &error {
+            let constraint = info.constraint_name().unwrap_or_default();
+            if let Some((_, status, code)) = CONSTRAINTS.iter().find(|(name, _, _)| *name == constraint) {
+                return Self { source: Some(Box::new(error)), ..Self::new(*status, code) };
             }
-            _ => {}
+            if matches!(kind, DatabaseErrorKind::UniqueViolation) && constraint.ends_with("_pkey") {
+                return Self { source: Some(Box::new(error)), ..Self::conflict("id_unavailable") };
+            }
+            if is_transient(&error) {
+                return Self::unavailable(error);
+            }
         }
         Self::internal(error)
     }

@@ -373,6 +373,25 @@ impl<T: DeserializeOwned + 'static> FromRequest for Command<T> {
     }
 }
 
+/// A JSON body of a request that needs no key: signing in.
+#[derive(Debug, Clone)]
+pub struct Plain<T>(pub T);
+
+impl<T: DeserializeOwned + 'static> FromRequest for Plain<T> {
+    type Error = Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        let mut payload = payload.take();
+        Box::pin(async move {
+            let bytes = read_body(&mut payload, BODY_MAX, "body_too_large").await?;
+            check_media_type(&request, &bytes)?;
+            Ok(Self(from_value(parse_json(&bytes)?)?))
+        })
+    }
+}
+
 impl FromRequest for Upload {
     type Error = Error;
     type Future = Pin<Box<dyn Future<Output = Result<Self>>>>;
@@ -460,15 +479,17 @@ fn parse_json(bytes: &[u8]) -> Result<Value> {
 /// Reads a body into its type and names the field that does not fit.
 fn from_value<T: DeserializeOwned>(body: Value) -> Result<T> {
     serde_path_to_error::deserialize(body).map_err(|error| {
-        let mut pointer: String = error.path().iter().fold(String::new(), |mut pointer, segment| {
+        let mut pointer = String::new();
+        for segment in error.path() {
             use serde_path_to_error::Segment;
-            match segment {
-                Segment::Seq { index } => pointer.push_str(&format!("/{index}")),
-                Segment::Map { key } => pointer.push_str(&format!("/{}", key.replace('~', "~0").replace('/', "~1"))),
-                Segment::Enum { .. } | Segment::Unknown => {}
-            }
-            pointer
-        });
+            let step = match segment {
+                Segment::Seq { index } => index.to_string(),
+                Segment::Map { key } => key.replace('~', "~0").replace('/', "~1"),
+                Segment::Enum { .. } | Segment::Unknown => continue,
+            };
+            pointer.push('/');
+            pointer.push_str(&step);
+        }
         let message = error.inner().to_string();
         let named = |prefix: &str| {
             message.strip_prefix(prefix).and_then(|rest| rest.split('`').next()).map(|name| format!("/{name}"))

@@ -86,7 +86,7 @@ impl RateLimits {
 }
 
 /// How often [`RateLimits::forget_idle`] is called.
-pub const FORGET_EVERY: Duration = Duration::from_secs(300);
+pub const FORGET_EVERY: Duration = Duration::from_mins(5);
 
 impl Allowance {
     /// `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers).

@@ -604,8 +604,6 @@ diesel::table! {
         language -> Text,
         password_hash -> Text,
         email_verified_at -> Nullable<Timestamptz>,
-        failed_sign_ins -> Int4,
-        locked_until -> Nullable<Timestamptz>,
         created_at -> Timestamptz,
         version -> Int4,
     }
@@ -722,6 +720,14 @@ diesel::table! {
         paid_on -> Nullable<Date>,
         created_at -> Timestamptz,
         version -> Int4,
+    }
+}
+
+diesel::table! {
+    sign_in_failure (email_hash) {
+        email_hash -> Bytea,
+        failures -> Int4,
+        locked_until -> Timestamptz,
     }
 }
 
@@ -904,6 +910,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     schedule_run,
     session,
     share,
+    sign_in_failure,
     state_history,
     state_transition,
     vat_check,
