@@ -11,6 +11,10 @@ BEGIN
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'umbel_app') THEN
         CREATE ROLE umbel_app NOLOGIN;
     END IF;
+    -- Who the running program signs in as; it can become umbel_app and nothing else.
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'umbel_login') THEN
+        CREATE ROLE umbel_login LOGIN IN ROLE umbel_app;
+    END IF;
 EXCEPTION WHEN duplicate_object OR unique_violation THEN
     NULL;
 END $$;

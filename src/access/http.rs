@@ -1,0 +1,502 @@
+//! The counter for signing in, devices, people and roles.
+
+use actix_web::web::{Data, Json, Path};
+use actix_web::{HttpResponse, get, post};
+use chrono::{DateTime, NaiveDate, Utc};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::{Administrator, GrantRow, NewGrant, NewPerson, Passwords, PersonRow, Refreshed, SessionRow, SignedIn, TokenService, Tokens, Visitor, rules};
+use crate::kernel::ids::{GrantId, PersonId, SessionId};
+use crate::kernel::language::Language;
+use crate::kernel::roles::Role;
+use crate::platform::db::{Actor, Db};
+use crate::platform::error::{Error, Result};
+use crate::platform::keys::Keys;
+use crate::platform::web::{Command, Empty, Listing, Page, Plain, QueryOf};
+
+crate::endpoints!(
+    sign_in,
+    refresh_session,
+    list_sessions,
+    revoke_session,
+    show_me,
+    change_password,
+    request_password_reset,
+    complete_password_reset,
+    list_keys,
+    create_person,
+    list_people,
+    list_role_grants,
+    grant_role,
+    end_role_grant,
+);
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct SignIn {
+    /// Address of mail.
+    #[schema(max_length = 254)]
+    email: String,
+    /// Password.
+    #[schema(max_length = 256)]
+    password: String,
+    /// What the device calls itself; shown in the list of devices.
+    #[serde(default)]
+    #[schema(max_length = 200)]
+    device: String,
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Refresh {
+    /// The refresh token of the last answer.
+    refresh_token: String,
+}
+
+/// What a device gets when it signs in or refreshes.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct TokensView {
+    /// For `Authorization: Bearer`.
+    pub access_token: String,
+    /// Always `Bearer`.
+    pub token_type: &'static str,
+    /// Seconds that the access token lives.
+    pub expires_in: i64,
+    /// For the next pair.
+    pub refresh_token: String,
+    /// Who signed in.
+    pub person_id: PersonId,
+    /// On which device.
+    pub session_id: SessionId,
+}
+
+impl From<Tokens> for TokensView {
+    fn from(tokens: Tokens) -> Self {
+        Self {
+            access_token: tokens.access_token,
+            token_type: "Bearer",
+            expires_in: tokens.expires_in,
+            refresh_token: tokens.refresh_token,
+            person_id: tokens.person_id,
+            session_id: tokens.session_id,
+        }
+    }
+}
+
+/// A signed-in device.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SessionView {
+    /// Its id.
+    pub id: SessionId,
+    /// What it calls itself.
+    pub device: String,
+    /// Where it signed in from.
+    pub address: String,
+    /// When it signed in.
+    pub created_at: DateTime<Utc>,
+    /// When it last refreshed.
+    pub refreshed_at: DateTime<Utc>,
+    /// When it was signed out.
+    pub revoked_at: Option<DateTime<Utc>>,
+}
+
+impl From<SessionRow> for SessionView {
+    fn from(row: SessionRow) -> Self {
+        Self {
+            id: row.id,
+            device: row.device,
+            address: row.address,
+            created_at: row.created_at,
+            refreshed_at: row.refreshed_at,
+            revoked_at: row.revoked_at,
+        }
+    }
+}
+
+/// A person.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PersonView {
+    /// Their id.
+    pub id: PersonId,
+    /// Their address of mail.
+    pub email: String,
+    /// Their name.
+    pub name: String,
+    /// What they read.
+    pub language: Language,
+    /// Whether they showed that they read mail there.
+    pub email_verified: bool,
+    /// Grows with every change.
+    pub version: i32,
+}
+
+impl From<PersonRow> for PersonView {
+    fn from(row: PersonRow) -> Self {
+        Self {
+            id: row.id,
+            email: row.email,
+            name: row.name,
+            language: row.language,
+            email_verified: row.email_verified_at.is_some(),
+            version: row.version,
+        }
+    }
+}
+
+/// The signed-in person and what they may do today.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct MeView {
+    /// Who.
+    #[serde(flatten)]
+    pub person: PersonView,
+    /// Today's roles.
+    pub roles: Vec<Role>,
+}
+
+/// A role for a time.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct GrantView {
+    /// Its id.
+    pub id: GrantId,
+    /// Who has it.
+    pub person_id: PersonId,
+    /// What.
+    pub role: String,
+    /// From this day on.
+    pub valid_from: NaiveDate,
+    /// Until the day before this one.
+    pub valid_until: Option<NaiveDate>,
+    /// Who granted it.
+    pub granted_by: Option<PersonId>,
+    /// Grows with every change.
+    pub version: i32,
+}
+
+impl From<GrantRow> for GrantView {
+    fn from(row: GrantRow) -> Self {
+        Self {
+            id: row.id,
+            person_id: row.person_id,
+            role: row.role,
+            valid_from: row.valid_from,
+            valid_until: row.valid_until,
+            granted_by: row.granted_by,
+            version: row.version,
+        }
+    }
+}
+
+/// Signs in. The answer and its time are the same for a wrong password and an unknown address.
+#[utoipa::path(tag = "access", request_body = SignIn, responses((status = 200, body = TokensView)), security(()),
+    extensions(("x-roles" = json!([]))))]
+#[post("/v1/sessions")]
+async fn sign_in(
+    visitor: Visitor,
+    db: Data<Db>,
+    tokens: Data<TokenService>,
+    passwords: Data<Passwords>,
+    body: Plain<SignIn>,
+) -> Result<Json<TokensView>> {
+    let SignIn { email, password, device } = body.0;
+    if password.chars().count() > rules::PASSWORD_MAX {
+        return Err(Error::field("/password", "too_long"));
+    }
+    let device: String = if device.is_empty() { visitor.user_agent.clone() } else { device };
+    let device: String = device.chars().filter(|c| !c.is_control()).take(200).collect();
+    let actor: Actor = visitor.into();
+    let address = email.clone();
+    let attempt = db.write(actor.clone(), move |tx| super::attempt(tx, &address)).await?;
+    if let Some(seconds) = attempt.wait {
+        return Err(Error::new(actix_web::http::StatusCode::TOO_MANY_REQUESTS, "rate_limited").retry_after(seconds));
+    }
+    let hash = attempt.person.as_ref().map(|person| person.password_hash.clone());
+    let fits = passwords.check(password, hash).await?;
+    let Some(person) = attempt.person.filter(|_| fits) else {
+        db.write(actor, move |tx| super::failed(tx, &email)).await?;
+        return Err(Error::unauthorized("credentials_invalid"));
+    };
+    let tokens = db.write(actor, move |tx| super::sign_in(tx, &tokens, &person, &device)).await?;
+    Ok(Json(tokens.into()))
+}
+
+/// Exchanges a refresh token for the next pair. Safe to repeat when the answer was lost.
+#[utoipa::path(tag = "access", request_body = Refresh, responses((status = 200, body = TokensView)), security(()),
+    extensions(("x-roles" = json!([]))))]
+#[post("/v1/sessions/refresh")]
+async fn refresh_session(visitor: Visitor, db: Data<Db>, tokens: Data<TokenService>, body: Plain<Refresh>) -> Result<Json<TokensView>> {
+    let token = body.0.refresh_token;
+    match db.write(visitor.into(), move |tx| super::refresh(tx, &tokens, &token)).await? {
+        Refreshed::Renewed(tokens) => Ok(Json(tokens.into())),
+        Refreshed::Replayed => Err(Error::unauthorized("session_revoked")),
+    }
+}
+
+/// Lists your signed-in devices.
+#[utoipa::path(tag = "access", responses((status = 200, body = Vec<SessionView>)), extensions(("x-roles" = json!(["any"]))))]
+#[get("/v1/sessions")]
+async fn list_sessions(who: SignedIn, db: Data<Db>) -> Result<Json<Vec<SessionView>>> {
+    let rows = db.write(who.into(), super::sessions).await?;
+    Ok(Json(rows.into_iter().map(SessionView::from).collect()))
+}
+
+/// Signs one of your devices out.
+#[utoipa::path(tag = "access", params(("id" = SessionId, Path)), request_body = Empty,
+    responses((status = 200, body = SessionView)), extensions(("x-roles" = json!(["any"]))))]
+#[post("/v1/sessions/{id}/revoke")]
+async fn revoke_session(who: SignedIn, db: Data<Db>, id: Path<SessionId>, command: Command<Empty>) -> Result<HttpResponse> {
+    let id = id.into_inner();
+    command.run(&db, who.into(), "revoke_session", move |tx, _| super::revoke(tx, id).map(SessionView::from)).await
+}
+
+/// Shows who you are and what you may do today.
+#[utoipa::path(tag = "access", responses((status = 200, body = MeView)), extensions(("x-roles" = json!(["any"]))))]
+#[get("/v1/me")]
+async fn show_me(who: SignedIn, db: Data<Db>) -> Result<Json<MeView>> {
+    let me = db
+        .write(who.into(), |tx| {
+            let id = tx.person()?;
+            let roles = tx.principal().map(|who| who.roles.clone()).unwrap_or_default();
+            Ok(MeView { person: super::person(tx, id)?.into(), roles })
+        })
+        .await?;
+    Ok(Json(me))
+}
+
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct ChangePassword {
+    /// The password until now.
+    #[schema(max_length = 256)]
+    current_password: String,
+    /// The new one, at least twelve characters.
+    #[schema(min_length = 12, max_length = 256)]
+    password: String,
+}
+
+/// What was done, for commands that show no object.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct DoneView {
+    /// Always true.
+    pub done: bool,
+}
+
+/// Sets a new password and signs your other devices out.
+#[utoipa::path(tag = "access", request_body = ChangePassword, responses((status = 200, body = DoneView)),
+    extensions(("x-roles" = json!(["any"]))))]
+#[post("/v1/me/password")]
+async fn change_password(
+    who: SignedIn,
+    db: Data<Db>,
+    passwords: Data<Passwords>,
+    command: Command<ChangePassword>,
+) -> Result<HttpResponse> {
+    let body = command.body.clone();
+    let me = who.person();
+    let session = who.session();
+    let person = db.write(who.clone().into(), move |tx| super::person(tx, me)).await?;
+    rules::check_password(&body.password, &person.email)?;
+    if !passwords.check(body.current_password, Some(person.password_hash)).await? {
+        return Err(Error::field("/current_password", "invalid"));
+    }
+    let hash = passwords.hash(body.password).await?;
+    command
+        .run(&db, who.into(), "change_password", move |tx, _| {
+            super::change_password(tx, me, &hash, Some(session))?;
+            Ok(DoneView { done: true })
+        })
+        .await
+}
+
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct RequestReset {
+    /// Address of mail.
+    #[schema(max_length = 254)]
+    email: String,
+}
+
+/// Sends a link for a new password, if the address is known; the answer does not tell.
+#[utoipa::path(tag = "access", request_body = RequestReset, responses((status = 200, body = DoneView)), security(()),
+    extensions(("x-roles" = json!([]))))]
+#[post("/v1/password_resets")]
+async fn request_password_reset(visitor: Visitor, db: Data<Db>, command: Command<RequestReset>) -> Result<HttpResponse> {
+    command
+        .run(&db, visitor.into(), "request_password_reset", |tx, body| {
+            super::request_password_reset(tx, &body.email)?;
+            Ok(DoneView { done: true })
+        })
+        .await
+}
+
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct CompleteReset {
+    /// From the link.
+    token: String,
+    /// The new password, at least twelve characters.
+    #[schema(min_length = 12, max_length = 256)]
+    password: String,
+}
+
+/// Sets a new password with a link from a mail, and signs every device out.
+#[utoipa::path(tag = "access", request_body = CompleteReset, responses((status = 200, body = DoneView)), security(()),
+    extensions(("x-roles" = json!([]))))]
+#[post("/v1/password_resets/complete")]
+async fn complete_password_reset(
+    visitor: Visitor,
+    db: Data<Db>,
+    keys: Data<Keys>,
+    passwords: Data<Passwords>,
+    command: Command<CompleteReset>,
+) -> Result<HttpResponse> {
+    rules::check_password(&command.body.password, "")?;
+    let hash = passwords.hash(command.body.password.clone()).await?;
+    command
+        .run(&db, visitor.with_link(), "complete_password_reset", move |tx, body| {
+            let (link, subject) = super::follow_link(tx, &keys, super::LinkPurpose::ResetPassword, &body.token)?;
+            super::use_link(tx, link)?;
+            super::change_password(tx, PersonId(subject), &hash, None)?;
+            super::confirm_email(tx, PersonId(subject))?;
+            Ok(DoneView { done: true })
+        })
+        .await
+}
+
+/// The public keys of our tokens (RFC 7517).
+#[utoipa::path(tag = "access", responses((status = 200, body = serde_json::Value)), security(()), extensions(("x-roles" = json!([]))))]
+#[get("/.well-known/jwks.json")]
+async fn list_keys(tokens: Data<TokenService>) -> Result<HttpResponse> {
+    Ok(HttpResponse::Ok().insert_header(("Cache-Control", "public, max-age=300")).json(tokens.jwks()))
+}
+
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct CreatePerson {
+    /// Made by the sender.
+    id: PersonId,
+    /// Address of mail; a link to set a password goes there.
+    #[schema(max_length = 254)]
+    email: String,
+    /// Name.
+    #[schema(max_length = 200)]
+    name: String,
+    /// What they read.
+    language: Language,
+}
+
+/// Adds a person of the office. They get a link to set their password.
+#[utoipa::path(tag = "people", request_body = CreatePerson, responses((status = 201, body = PersonView)),
+    extensions(("x-roles" = json!(["administrator"]))))]
+#[post("/v1/people")]
+async fn create_person(
+    who: Administrator,
+    db: Data<Db>,
+    passwords: Data<Passwords>,
+    command: Command<CreatePerson>,
+) -> Result<HttpResponse> {
+    // Nobody knows this password; the link in the mail sets the first real one.
+    let secret: [u8; 32] = db.clock().random_bytes();
+    let hash = passwords.hash(rules::refresh_token(&secret).0).await?;
+    command
+        .create(&db, who.into(), "create_person", "/v1/people", move |tx, body| {
+            let new = NewPerson {
+                id: body.id,
+                email: body.email.clone(),
+                name: body.name,
+                language: body.language,
+                password_hash: hash.clone(),
+            };
+            let person = super::add_person(tx, &new)?;
+            super::request_password_reset(tx, &body.email)?;
+            Ok(PersonView::from(person))
+        })
+        .await
+}
+
+#[derive(Debug, Deserialize, Serialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+struct PeopleFilter {
+    /// Rows a page, 1 to 200.
+    #[serde(skip_serializing)]
+    #[param(minimum = 1, maximum = 200)]
+    limit: Option<i64>,
+    /// From the page before.
+    #[serde(skip_serializing)]
+    cursor: Option<String>,
+}
+
+/// Lists people, newest first.
+#[utoipa::path(tag = "people", params(PeopleFilter), responses((status = 200, body = Page<PersonView>)),
+    extensions(("x-roles" = json!(["administrator"]))))]
+#[get("/v1/people")]
+async fn list_people(who: Administrator, db: Data<Db>, keys: Data<Keys>, filter: QueryOf<PeopleFilter>) -> Result<Json<Page<PersonView>>> {
+    let filter = filter.0;
+    let listing = Listing::new(&keys.sign_link("cursor", b""), who.person(), "people", &filter, filter.limit, filter.cursor.as_deref())?;
+    let page = db
+        .write(who.into(), move |tx| {
+            let rows = super::people(tx, listing.after, listing.fetch)?;
+            Ok(listing.page(rows, |row| row.id.0, PersonView::from))
+        })
+        .await?;
+    Ok(Json(page))
+}
+
+/// Lists the roles of a person, past and future ones too.
+#[utoipa::path(tag = "people", params(("id" = PersonId, Path)), responses((status = 200, body = Vec<GrantView>)),
+    extensions(("x-roles" = json!(["administrator"]))))]
+#[get("/v1/people/{id}/role_grants")]
+async fn list_role_grants(who: Administrator, db: Data<Db>, id: Path<PersonId>) -> Result<Json<Vec<GrantView>>> {
+    let id = id.into_inner();
+    let rows = db
+        .write(who.into(), move |tx| {
+            super::person(tx, id)?;
+            super::grants(tx, id)
+        })
+        .await?;
+    Ok(Json(rows.into_iter().map(GrantView::from).collect()))
+}
+
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct GrantRole {
+    /// Made by the sender.
+    id: GrantId,
+    /// What.
+    role: Role,
+    /// From this day on.
+    valid_from: NaiveDate,
+    /// Until the day before this one; open when absent.
+    #[serde(default)]
+    valid_until: Option<NaiveDate>,
+}
+
+/// Grants a role to somebody else, for a time.
+#[utoipa::path(tag = "people", params(("id" = PersonId, Path)), request_body = GrantRole, responses((status = 201, body = GrantView)),
+    extensions(("x-roles" = json!(["administrator"]))))]
+#[post("/v1/people/{id}/role_grants")]
+async fn grant_role(who: Administrator, db: Data<Db>, id: Path<PersonId>, command: Command<GrantRole>) -> Result<HttpResponse> {
+    let person = id.into_inner();
+    command
+        .create(&db, who.into(), "grant_role", "/v1/role_grants", move |tx, body| {
+            if body.role == Role::Member {
+                return Err(Error::field("/role", "not_allowed"));
+            }
+            let new = NewGrant { id: body.id, person, role: body.role, from: body.valid_from, until: body.valid_until };
+            super::grant(tx, &new).map(GrantView::from)
+        })
+        .await
+}
+
+/// Ends a role today.
+#[utoipa::path(tag = "people", params(("id" = GrantId, Path)), request_body = Empty, responses((status = 200, body = GrantView)),
+    extensions(("x-roles" = json!(["administrator"]))))]
+#[post("/v1/role_grants/{id}/end")]
+async fn end_role_grant(who: Administrator, db: Data<Db>, id: Path<GrantId>, command: Command<Empty>) -> Result<HttpResponse> {
+    let id = id.into_inner();
+    command
+        .change(&db, who.into(), "end_role_grant", id, |tx, id| super::grant_by_id(tx, id).map(GrantView::from), |tx, id, expected, _| {
+            super::end_grant(tx, id, expected).map(GrantView::from)
+        })
+        .await
+}

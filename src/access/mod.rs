@@ -1,0 +1,399 @@
+//! People, their passwords, their signed-in devices and their roles.
+//!
+//! Owns `person`, `role_grant`, `session`, `refresh_token`, `sign_in_failure`, `access_link`. An access token
+//! lives ten minutes and names a session; every transaction asks PostgreSQL whether that session still stands and
+//! what its person may do today, so a revoked session or an ended role counts at the next request.
+//! Passkeys and one-time codes will be further proofs beside the password; a session will carry which it had.
+
+mod guards;
+pub mod http;
+mod passwords;
+mod rules;
+mod store;
+mod tokens;
+
+use chrono::{Duration, NaiveDate};
+pub use guards::{
+    Accountant, Administrator, Approver, BooksReader, Caller, Desk, Member, MemberOrDesk, Reviewer, SignedIn, Visitor, ViewBatches,
+};
+pub use passwords::Passwords;
+pub use rules::{LinkPurpose, Tokens};
+pub use store::{GrantRow, PersonRow, SessionRow};
+pub use tokens::TokenService;
+use uuid::Uuid;
+
+use crate::formats::letters::Letter;
+use crate::kernel::ids::{GrantId, PersonId, SessionId};
+use crate::kernel::language::Language;
+use crate::kernel::refusal::Checks;
+use crate::kernel::roles::Role;
+use crate::outbox::{self, QueuedLetter};
+use crate::platform::db::Tx;
+use crate::platform::error::{Error, Result};
+use crate::platform::keys::Keys;
+
+/// A signed-in device is asked to sign in again after this long.
+const SESSION_LIFE: Duration = Duration::days(180);
+
+/// A new person.
+#[derive(Debug, Clone)]
+pub struct NewPerson {
+    /// Their id, made by whoever creates them.
+    pub id: PersonId,
+    /// Their address of mail.
+    pub email: String,
+    /// Their name.
+    pub name: String,
+    /// What they read.
+    pub language: Language,
+    /// The hash of their password.
+    pub password_hash: String,
+}
+
+/// Adds a person.
+///
+/// # Errors
+/// 409 `email_in_use`; 422 for what is not acceptable.
+pub fn add_person(tx: &mut Tx<'_>, new: &NewPerson) -> Result<PersonRow> {
+    let mut checks = Checks::default();
+    checks.require(crate::kernel::identifiers::is_email(&new.email), "/email", "invalid");
+    checks.text(&new.name, "/name", 1, 200);
+    checks.done()?;
+    store::insert_person(tx, new)?;
+    store::find_person(tx, new.id)
+}
+
+/// A person.
+///
+/// # Errors
+/// 404 when there is none, or when it is not yours to see.
+pub fn person(tx: &mut Tx<'_>, id: PersonId) -> Result<PersonRow> {
+    store::find_person(tx, id)
+}
+
+/// People, newest first.
+///
+/// # Errors
+/// Fails with the database.
+pub fn people(tx: &mut Tx<'_>, after: Option<Uuid>, limit: i64) -> Result<Vec<PersonRow>> {
+    store::list_people(tx, after, limit)
+}
+
+/// The roles of a person, past and future ones too.
+///
+/// # Errors
+/// Fails with the database.
+pub fn grants(tx: &mut Tx<'_>, person: PersonId) -> Result<Vec<GrantRow>> {
+    store::list_grants(tx, person)
+}
+
+/// A role for a time.
+#[derive(Debug, Clone)]
+pub struct NewGrant {
+    /// Its id.
+    pub id: GrantId,
+    /// Who gets it.
+    pub person: PersonId,
+    /// What.
+    pub role: Role,
+    /// From this day on.
+    pub from: NaiveDate,
+    /// Until the day before this one.
+    pub until: Option<NaiveDate>,
+}
+
+/// Grants a role. Nobody grants one to themselves.
+///
+/// # Errors
+/// 403 `self_approval_forbidden`; 409 `role_already_granted`; 404 for an unknown person.
+pub fn grant(tx: &mut Tx<'_>, new: &NewGrant) -> Result<GrantRow> {
+    store::find_person(tx, new.person)?;
+    if new.until.is_some_and(|until| until <= new.from) {
+        return Err(Error::field("/valid_until", "out_of_range"));
+    }
+    let by = tx.principal().map(|who| who.person);
+    if by == Some(new.person) {
+        return Err(Error::forbidden("self_approval_forbidden"));
+    }
+    store::insert_grant(tx, new, by)
+}
+
+/// Ends a role today.
+///
+/// # Errors
+/// 404; 409 when it has ended.
+pub fn end_grant(tx: &mut Tx<'_>, id: GrantId, expected: i32) -> Result<GrantRow> {
+    let grant = store::lock_grant(tx, id)?;
+    if grant.version != expected {
+        return Err(Error::version_stale(grant.version));
+    }
+    let today = tx.now().date_naive();
+    if grant.valid_until.is_some_and(|until| until <= today) {
+        return Err(Error::state_conflict("ended", "end"));
+    }
+    let by = tx.person()?;
+    store::end_grant(tx, &grant, today, by)
+}
+
+/// One role of somebody.
+///
+/// # Errors
+/// 404.
+pub fn grant_by_id(tx: &mut Tx<'_>, id: GrantId) -> Result<GrantRow> {
+    store::lock_grant(tx, id).map(crate::platform::db::Locked::into_inner)
+}
+
+/// Whether somebody has ever been an administrator.
+///
+/// # Errors
+/// Fails with the database.
+pub fn has_administrator(tx: &mut Tx<'_>) -> Result<bool> {
+    store::has_administrator(tx)
+}
+
+/// What signing in found, before the password is checked.
+#[derive(Debug, Clone)]
+pub struct Attempt {
+    /// The person, if the address is known.
+    pub person: Option<PersonRow>,
+    /// Seconds to wait, if there were too many failures.
+    pub wait: Option<u64>,
+}
+
+/// Looks up who wants to sign in, and whether that address has to wait. Equal for known and unknown addresses.
+///
+/// # Errors
+/// Fails with the database.
+pub fn attempt(tx: &mut Tx<'_>, email: &str) -> Result<Attempt> {
+    let failure = store::find_failure(tx, &rules::email_hash(email))?;
+    let now = tx.now();
+    let wait = failure.filter(|(_, until)| *until > now).and_then(|(_, until)| {
+        u64::try_from(until.signed_duration_since(now).num_seconds().saturating_add(1)).ok()
+    });
+    Ok(Attempt { person: store::find_person_by_email(tx, email)?, wait })
+}
+
+/// Notes a failed attempt; after five the waits grow.
+///
+/// # Errors
+/// Fails with the database.
+pub fn failed(tx: &mut Tx<'_>, email: &str) -> Result<()> {
+    let hash = rules::email_hash(email);
+    let failures = store::find_failure(tx, &hash)?.map_or(0, |(failures, _)| failures).saturating_add(1);
+    let until = tx.now().checked_add_signed(rules::wait_after(failures)).unwrap_or_else(|| tx.now());
+    tracing::info!(event = "authn_login_fail", failures, "sign-in failed");
+    store::upsert_failure(tx, &hash, failures, until)
+}
+
+/// Signs a person in on a device.
+///
+/// # Errors
+/// Fails with the database.
+pub fn sign_in(tx: &mut Tx<'_>, keys: &TokenService, person: &PersonRow, device: &str) -> Result<Tokens> {
+    store::delete_failure(tx, &rules::email_hash(&person.email))?;
+    let is_known_device = store::knows_device(tx, person.id, device)?;
+    let had_sessions = store::has_sessions(tx, person.id)?;
+    let session: SessionId = tx.new_id();
+    let expires = tx.now().checked_add_signed(SESSION_LIFE).ok_or_else(|| Error::internal("calendar"))?;
+    let address = tx.address().to_owned();
+    store::insert_session(tx, session, person.id, device, &address, expires)?;
+    if had_sessions && !is_known_device {
+        let letter = Letter::NewDevice { when: tx.now().naive_utc(), device: device.to_owned() };
+        let to = QueuedLetter {
+            to: person.email.clone(),
+            language: person.language,
+            letter,
+            subject: session.0,
+            owner: Some(person.id),
+        };
+        outbox::queue_letter(tx, to, "signed_in")?;
+    }
+    issue_tokens(tx, keys, session, person.id, 1)
+}
+
+fn issue_tokens(tx: &mut Tx<'_>, keys: &TokenService, session: SessionId, person: PersonId, generation: i32) -> Result<Tokens> {
+    let (refresh_token, hash) = rules::refresh_token(&tx.random_bytes::<32>());
+    store::insert_refresh_token(tx, &hash, session, generation)?;
+    let access_token = keys.issue(person, session, generation, tx.now(), tx.new_id())?;
+    Ok(Tokens { access_token, refresh_token, expires_in: TokenService::LIFE_SECONDS, person_id: person, session_id: session })
+}
+
+/// How presenting a refresh token ended.
+#[derive(Debug)]
+pub enum Refreshed {
+    /// Here are the next ones.
+    Renewed(Tokens),
+    /// The token was used before: the family is revoked, and that must be committed.
+    Replayed,
+}
+
+/// Exchanges a refresh token for the next pair.
+///
+/// A token whose answer was lost may be presented again, as long as nothing of its successor has been used.
+/// Presenting one whose successor is in use means that two parties hold the family: it is revoked
+/// (RFC 9700, 4.14.2).
+///
+/// # Errors
+/// 401 for an unknown or expired token.
+pub fn refresh(tx: &mut Tx<'_>, keys: &TokenService, token: &str) -> Result<Refreshed> {
+    let unknown = || Error::unauthorized("token_invalid");
+    let hash = rules::refresh_hash(token).ok_or_else(unknown)?;
+    let held = store::find_refresh_token(tx, &hash)?.ok_or_else(unknown)?;
+    let session = store::lock_session(tx, held.session_id)?;
+    if session.revoked_at.is_some() || session.expires_at <= tx.now() {
+        return Err(Error::unauthorized("session_revoked"));
+    }
+    // Read again under the lock: a parallel refresh may have superseded it meanwhile.
+    let held = store::find_refresh_token(tx, &hash)?.ok_or_else(unknown)?;
+    match rules::judge_refresh(&held, &session) {
+        rules::Refresh::Next => {
+            let generation = session.generation.saturating_add(1);
+            store::advance_session(tx, session.id, generation)?;
+            issue_tokens(tx, keys, session.id, session.person_id, generation).map(Refreshed::Renewed)
+        }
+        rules::Refresh::LostReply => {
+            store::supersede_refresh_tokens(tx, session.id, session.generation)?;
+            issue_tokens(tx, keys, session.id, session.person_id, session.generation).map(Refreshed::Renewed)
+        }
+        rules::Refresh::Replay => {
+            tracing::warn!(event = "authn_token_reuse", session = %session.id, "a used refresh token was presented");
+            store::revoke_session(tx, session.id, "refresh_token_reused")?;
+            Ok(Refreshed::Replayed)
+        }
+    }
+}
+
+/// The devices of the signed-in person.
+///
+/// # Errors
+/// Fails with the database.
+pub fn sessions(tx: &mut Tx<'_>) -> Result<Vec<SessionRow>> {
+    let person = tx.person()?;
+    store::list_sessions(tx, person)
+}
+
+/// Signs one of the person's own devices out.
+///
+/// # Errors
+/// 404 for a device of somebody else.
+pub fn revoke(tx: &mut Tx<'_>, id: SessionId) -> Result<SessionRow> {
+    let person = tx.person()?;
+    let session = store::lock_session(tx, id)?;
+    if session.person_id != person {
+        return Err(Error::not_found());
+    }
+    if session.revoked_at.is_none() {
+        store::revoke_session(tx, id, "signed_out")?;
+    }
+    store::find_session(tx, id)
+}
+
+/// Sets a new password and signs every device out but the one that asked.
+///
+/// # Errors
+/// Fails with the database.
+pub fn change_password(tx: &mut Tx<'_>, person: PersonId, hash: &str, keep: Option<SessionId>) -> Result<()> {
+    store::set_password(tx, person, hash)?;
+    store::revoke_sessions(tx, person, keep)?;
+    let row = store::find_person(tx, person)?;
+    let letter = QueuedLetter {
+        to: row.email,
+        language: row.language,
+        letter: Letter::PasswordChanged,
+        subject: person.0,
+        owner: Some(person),
+    };
+    let occasion = tx.now().timestamp_millis().to_string();
+    outbox::queue_letter(tx, letter, &occasion)
+}
+
+/// Opens a link of one purpose for one subject.
+///
+/// # Errors
+/// Fails with the database.
+pub fn open_link(tx: &mut Tx<'_>, purpose: LinkPurpose, subject: Uuid, life: Duration) -> Result<Uuid> {
+    let id = tx.new_id();
+    let expires = tx.now().checked_add_signed(life).ok_or_else(|| Error::internal("calendar"))?;
+    store::insert_link(tx, id, purpose, subject, expires)?;
+    Ok(id)
+}
+
+/// The token of a link, for the address in a mail.
+#[must_use]
+pub fn link_token(keys: &Keys, purpose: LinkPurpose, link: Uuid) -> String {
+    rules::link_token(keys, purpose, link)
+}
+
+/// Follows a link: what it is for, unless it is forged, used or too old.
+///
+/// # Errors
+/// 404 `link_invalid`; 409 `link_used`, `link_expired`.
+pub fn follow_link(tx: &mut Tx<'_>, keys: &Keys, purpose: LinkPurpose, token: &str) -> Result<(Uuid, Uuid)> {
+    let invalid = || Error { code: "link_invalid", ..Error::not_found() };
+    let link = rules::link_id(keys, purpose, token).ok_or_else(invalid)?;
+    let row = store::lock_link(tx, link, purpose)?.ok_or_else(invalid)?;
+    if row.used_at.is_some() {
+        return Err(Error::conflict("link_used"));
+    }
+    if row.expires_at <= tx.now() {
+        return Err(Error::conflict("link_expired"));
+    }
+    Ok((link, row.subject_id))
+}
+
+/// What a link is for, even when it has been used or is too old: to show how things ended.
+///
+/// # Errors
+/// 404 `link_invalid`.
+pub fn read_link(tx: &mut Tx<'_>, keys: &Keys, purpose: LinkPurpose, token: &str) -> Result<(Uuid, Uuid)> {
+    let invalid = || Error { code: "link_invalid", ..Error::not_found() };
+    let link = rules::link_id(keys, purpose, token).ok_or_else(invalid)?;
+    let row = store::lock_link(tx, link, purpose)?.ok_or_else(invalid)?;
+    Ok((link, row.subject_id))
+}
+
+/// Marks a link as used.
+///
+/// # Errors
+/// Fails with the database.
+pub fn use_link(tx: &mut Tx<'_>, link: Uuid) -> Result<()> {
+    store::use_link(tx, link)
+}
+
+/// Confirms that a person reads mail at their address.
+///
+/// # Errors
+/// Fails with the database.
+pub fn confirm_email(tx: &mut Tx<'_>, person: PersonId) -> Result<PersonRow> {
+    store::set_email_verified(tx, person)?;
+    store::find_person(tx, person)
+}
+
+/// Starts setting a new password: a mail with a link, if the address is known.
+///
+/// # Errors
+/// Fails with the database.
+pub fn request_password_reset(tx: &mut Tx<'_>, email: &str) -> Result<()> {
+    let Some(person) = store::find_person_by_email(tx, email)? else { return Ok(()) };
+    let link = open_link(tx, LinkPurpose::ResetPassword, person.id.0, Duration::hours(1))?;
+    let letter = QueuedLetter {
+        to: person.email,
+        language: person.language,
+        letter: Letter::PasswordReset { link: rules::link_reference(LinkPurpose::ResetPassword, link) },
+        subject: link,
+        owner: Some(person.id),
+    };
+    outbox::queue_letter(tx, letter, "requested")
+}
+
+/// How a queued letter names a link that is signed when the letter is written.
+#[must_use]
+pub fn link_reference(purpose: LinkPurpose, link: Uuid) -> String {
+    rules::link_reference(purpose, link)
+}
+
+/// Turns a link reference of a queued letter into an address.
+#[must_use]
+pub fn resolve_link(keys: &Keys, public_url: &str, reference: &str) -> Option<String> {
+    rules::resolve_link(keys, public_url, reference)
+}
