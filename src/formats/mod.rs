@@ -1,1 +1,8 @@
 //! Facts in, bytes out, or back: documents and bank files. Nothing here reads a database or a clock.
+
+mod bank_xml;
+pub mod camt053;
+#[cfg(test)]
+mod golden;
+pub mod pain001;
+pub mod sepa_text;
