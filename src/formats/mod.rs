@@ -2,3 +2,13 @@
 
 pub mod local;
 pub mod texts;
+mod bank_xml;
+pub mod beancount;
+pub mod camt053;
+#[cfg(test)]
+mod golden;
+pub mod hledger;
+pub mod journal;
+pub mod journal_csv;
+pub mod pain001;
+pub mod sepa_text;

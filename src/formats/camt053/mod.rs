@@ -1,0 +1,161 @@
+//! Bank statements, ISO 20022 `camt.053`, read as untrusted input and written as a sandbox bank would.
+//!
+//! Reading is tolerant of what banks really send (versions `.001.02` to `.001.13`, any namespace and prefix, elements
+//! nobody asked for) and strict about what decides a cent: direction, digits, batch sums, opening + entries = closing.
+//! The official schema is deliberately not applied: many real files break it. The statement currency must be one.
+//!
+//! [`read`] refuses document types and entities, and bounds size, depth, elements and attributes.
+
+mod extract;
+mod refused;
+mod tree;
+mod write;
+
+use std::fmt::Write as _;
+
+use chrono::NaiveDate;
+use sha2::{Digest, Sha256};
+
+use crate::kernel::money::{Currency, Minor};
+pub use refused::Refused;
+pub use write::write;
+
+/// What a file may cost us at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of the whole file.
+    pub bytes_max: usize,
+    /// Elements inside one another.
+    pub depth_max: usize,
+    /// Attributes of one element.
+    pub attributes_max: usize,
+    /// Elements of the whole file; bounds memory where bytes do not (`<a/>` is four of them).
+    pub elements_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { bytes_max: 20 * 1024 * 1024, depth_max: 32, attributes_max: 64, elements_max: 1_000_000 }
+    }
+}
+
+/// One statement of one account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Statement {
+    /// The bank's name for it (`Stmt/Id`).
+    pub id: String,
+    /// The electronic sequence number, else the legal one.
+    pub sequence: Option<u64>,
+    /// The account: an IBAN without blanks, or the bank's own number.
+    pub account: String,
+    /// Of the account and of every amount here.
+    pub currency: Currency,
+    /// First day covered, where said.
+    pub from_on: Option<NaiveDate>,
+    /// Last day covered, where said.
+    pub to_on: Option<NaiveDate>,
+    /// Booked balance before the lines (`OPBD`, else `PRCD`).
+    pub opening: Option<Balance>,
+    /// Booked balance after the lines (`CLBD`).
+    pub closing: Option<Balance>,
+    /// Booked lines, in the order of the file.
+    pub lines: Vec<Line>,
+    /// Entries that are announced but not booked (pending, information): counted, not read.
+    pub unbooked_count: usize,
+}
+
+/// A booked balance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Balance {
+    /// Negative when we owe the bank.
+    pub amount: Minor,
+    /// The day it stands for.
+    pub on: NaiveDate,
+}
+
+/// One movement. A batch that the bank booked in one entry is one line per transaction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// Position of the entry in the statement, from 1; lines of one batch share it.
+    pub entry: usize,
+    /// Positive when money came in. A reversal carries the sign of the money too: the bank writes it so.
+    pub amount: Minor,
+    /// When the bank booked it (the value date where the bank says nothing else).
+    pub booked_on: NaiveDate,
+    /// When it bears interest.
+    pub valued_on: Option<NaiveDate>,
+    /// The bank's reference: of the transaction, else of the entry.
+    pub bank_reference: Option<String>,
+    /// What kind of movement it is.
+    pub bank_code: Option<BankCode>,
+    /// The entry takes an earlier one back.
+    pub is_reversal: bool,
+    /// Our name for the payment block (`PmtInfId`), when the bank gives it back.
+    pub payment_id: Option<String>,
+    /// The payer's name for the transfer. `NOTPROVIDED` is none.
+    pub end_to_end_id: Option<String>,
+    /// The structured reference; further ones of the same transfer are added to `remittance`.
+    pub creditor_reference: Option<String>,
+    /// The free text, else what the bank wrote about the movement; runs of blanks are one space.
+    pub remittance: Option<String>,
+    /// Who paid or was paid.
+    pub counterparty_name: Option<String>,
+    /// Their account, without blanks.
+    pub counterparty_iban: Option<String>,
+    /// Why the transfer came back (ISO code such as `AC04`, or the bank's own).
+    pub return_reason: Option<String>,
+}
+
+/// The bank transaction code (ISO 20022 external code list), as in `PMNT` `RCDT` `ESCT`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BankCode {
+    /// `PMNT`: payments.
+    pub domain: String,
+    /// `RCDT`: received credit transfers.
+    pub family: String,
+    /// `ESCT`: SEPA credit transfer.
+    pub sub_family: String,
+}
+
+/// Reads the statements of a file.
+///
+/// # Errors
+/// Refuses what is not a camt.053 within the limits, and what does not add up. See [`Refused`].
+pub fn read(bytes: &[u8], limits: Limits) -> Result<Vec<Statement>, Refused> {
+    extract::statements(tree::Tree::open(bytes, limits)?)
+}
+
+/// A stable text for finding a line that was imported before: SHA-256 in hexadecimal over the booking date, the amount,
+/// the bank's reference, the end-to-end id, the structured reference, the counterparty's account and the text.
+///
+/// Two real payments can have one fingerprint: count occurrences within a statement before calling one a duplicate.
+#[must_use]
+pub fn fingerprint(line: &Line) -> String {
+    let booked_on = line.booked_on.to_string();
+    let amount = line.amount.get().to_string();
+    let parts = [
+        Some(booked_on.as_str()),
+        Some(amount.as_str()),
+        line.bank_reference.as_deref(),
+        line.end_to_end_id.as_deref(),
+        line.creditor_reference.as_deref(),
+        line.counterparty_iban.as_deref(),
+        line.remittance.as_deref(),
+    ];
+    let mut hash = Sha256::new();
+    for part in parts {
+        // Lengths keep "ab" + "c" apart from "a" + "bc", and an empty text apart from none.
+        match part {
+            Some(text) => hash.update(format!("{}:{text};", text.len())),
+            None => hash.update("-;"),
+        }
+    }
+    let mut fingerprint = String::with_capacity(64);
+    for byte in hash.finalize() {
+        let _infallible = write!(fingerprint, "{byte:02x}");
+    }
+    fingerprint
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,51 @@
+"""Judges a folder of documents and of copies broken on purpose. Exit code 0 only if every verdict is the right one."""
+
+import sys
+import tempfile
+from pathlib import Path
+
+import journal
+import pain001_file
+
+KINDS = {"pain001": pain001_file, "journal": journal}
+
+
+def main(arguments):
+    folder = Path(arguments[0])
+    kinds = arguments[1:] or list(KINDS)
+    unknown = [kind for kind in kinds if kind not in KINDS]
+    if unknown:
+        print(f"unknown: {', '.join(unknown)}; known: {', '.join(KINDS)}", file=sys.stderr)
+        return 2
+    wrong = 0
+    for kind in kinds:
+        wrong += judge(kind, folder / kind)
+    return 1 if wrong else 0
+
+
+def judge(kind, folder):
+    """The number of wrong verdicts on the documents of one kind."""
+    module = KINDS[kind]
+    good, broken, wrong = 0, 0, []
+    with tempfile.TemporaryDirectory() as scratch:
+        for name, document in module.documents(folder):
+            good += 1
+            findings = module.findings(document, Path(scratch))
+            wrong += [f"{name} is refused: {rule}: {detail}" for rule, detail in findings]
+            for what, rule, copy in module.broken_copies(document):
+                broken += 1
+                found = {rule for rule, _detail in module.findings(copy, Path(scratch))}
+                if rule not in found:
+                    wrong.append(f"{name} with {what} is not refused by {rule}, only by {sorted(found) or 'nothing'}")
+    if good == 0:
+        wrong.append(f"nothing to check in {folder}")
+    elif broken < module.BROKEN_MIN * good:
+        wrong.append(f"{broken} broken copies of {good} documents, fewer than {module.BROKEN_MIN} each")
+    for line in wrong:
+        print(f"{kind}: {line}")
+    print(f"{kind}: {good} documents judged by {module.judges()}; {broken} broken copies; {len(wrong)} wrong verdicts")
+    return len(wrong)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
