@@ -1,4 +1,5 @@
 //! Facts in, bytes out, or back: documents and bank files. Nothing here reads a database or a clock.
 
 pub mod local;
+pub mod pdf;
 pub mod texts;
