@@ -39,7 +39,11 @@ pub struct Row {
 pub struct Piece {
     lines: Vec<String>,
     figures: Vec<String>,
-    /// Whether the row ends here.
+    /// Space above: none where the row goes on.
+    above: Length,
+    /// Space below: none where the row goes on.
+    below: Length,
+    /// Whether the row ends here, and a line with it.
     last: bool,
 }
 
@@ -91,8 +95,7 @@ impl Table {
 
     /// Draws the heading row at the pen.
     pub fn heading(&self, sheet: &mut Sheet) {
-        let heading = Piece { lines: self.heading.text.clone(), figures: self.heading.figures.clone(), last: false };
-        self.draw(sheet, &heading, self.look.heading);
+        self.draw(sheet, &self.single(&self.heading), self.look.heading);
         sheet.canvas.rule(sheet.page, sheet.y - 800, (self.left, self.right()), 800, self.look.accent);
     }
 
@@ -103,18 +106,18 @@ impl Table {
         let room = self.text_end - self.left;
         let wrapped: Vec<String> =
             row.text.iter().flat_map(|text| wrap(face, self.look.body.size, room, text)).collect();
-        let mut pieces: Vec<Piece> = wrapped
-            .chunks(lines.max(1))
-            .map(|chunk| Piece { lines: chunk.to_vec(), figures: Vec::new(), last: false })
-            .collect();
+        let mut pieces: Vec<Piece> =
+            wrapped.chunks(lines.max(1)).map(|chunk| Piece { lines: chunk.to_vec(), ..Piece::default() }).collect();
         if pieces.is_empty() {
             pieces.push(Piece::default());
         }
         if let Some(first) = pieces.first_mut() {
             first.figures.clone_from(&row.figures);
+            first.above = self.look.padding;
         }
         if let Some(last) = pieces.last_mut() {
             last.last = true;
+            last.below = self.look.padding;
         }
         pieces
     }
@@ -123,7 +126,7 @@ impl Table {
     #[must_use]
     pub fn height(&self, piece: &Piece) -> Length {
         let lines = Length::try_from(piece.lines.len()).unwrap_or(Length::MAX / 100_000).max(1);
-        self.look.padding * 2 + self.look.leading * lines
+        piece.above + self.look.leading * lines + piece.below
     }
 
     /// Draws a piece at the pen.
@@ -136,9 +139,14 @@ impl Table {
 
     /// Draws a one-line row in a style of its own, such as a subtotal. Its height is that of the heading.
     pub fn remark(&self, sheet: &mut Sheet, row: &Row, style: Style) {
-        let remark = Piece { lines: row.text.clone(), figures: row.figures.clone(), last: false };
-        self.draw(sheet, &remark, style);
+        self.draw(sheet, &self.single(row), style);
         sheet.canvas.rule(sheet.page, sheet.y - 400, (self.left, self.right()), 400, self.look.hairline);
+    }
+
+    /// A row that is one piece as it is.
+    fn single(&self, row: &Row) -> Piece {
+        let (above, below) = (self.look.padding, self.look.padding);
+        Piece { lines: row.text.clone(), figures: row.figures.clone(), above, below, last: false }
     }
 
     fn right(&self) -> Length {
@@ -146,7 +154,7 @@ impl Table {
     }
 
     fn draw(&self, sheet: &mut Sheet, piece: &Piece, style: Style) {
-        let top = sheet.advance(self.height(piece)) + self.look.padding;
+        let top = sheet.advance(self.height(piece)) + piece.above;
         // The first baseline is where the body's would be, so that a heading and its rows sit alike.
         let baseline = top + self.look.body.size;
         for (line, y) in piece.lines.iter().zip((0..).map(|index| baseline + self.look.leading * index)) {
