@@ -4,6 +4,7 @@ use super::words::Words;
 use super::{
     ACCENT, BODY, HAIRLINE, INK, InvoiceFacts, LEADING, LEFT, MUTED, RIGHT, SMALL, SMALL_LEADING, TINT, figures,
 };
+use crate::formats::local;
 use crate::formats::pdf::canvas::Style;
 use crate::formats::pdf::sheet::Sheet;
 use crate::formats::pdf::table::{Look, Piece, Row, Table};
@@ -90,20 +91,20 @@ pub(super) fn lines(
 fn row(facts: &InvoiceFacts, line: &super::Line) -> Result<Row, PdfError> {
     let language = facts.language;
     // Outside the scope of VAT there is no rate, not even zero.
-    let rate = if line.vat_category == "O" { "–".to_owned() } else { figures::rate(line.vat_rate, language) };
+    let rate = if line.vat_category == "O" { "–".to_owned() } else { local::percent(language, line.vat_rate) };
     Ok(Row {
         text: paragraphs(&line.label)?,
         figures: vec![
-            clean(&figures::quantity(line.quantity, line.unit.as_deref(), language))?,
-            figures::bare(line.unit_price, facts.currency, language),
+            clean(&figures::quantity(language, line.quantity, line.unit.as_deref()))?,
+            local::bare_amount(language, line.unit_price, facts.currency),
             rate,
-            figures::bare(line.net, facts.currency, language),
+            local::bare_amount(language, line.net, facts.currency),
         ],
     })
 }
 
 fn subtotal_row(facts: &InvoiceFacts, label: &str, amount: Minor) -> Row {
-    let amount = figures::bare(amount, facts.currency, facts.language);
+    let amount = local::bare_amount(facts.language, amount, facts.currency);
     Row { text: vec![label.to_owned()], figures: vec![String::new(), String::new(), String::new(), amount] }
 }
 
@@ -123,13 +124,13 @@ impl Closing {
     /// Lays out the closing of `facts`; draws nothing.
     pub(super) fn new(sheet: &Sheet, facts: &InvoiceFacts, words: &'static Words) -> Result<Self, PdfError> {
         let canvas = &sheet.canvas;
-        let amount = |amount| figures::amount(amount, facts.currency, facts.language);
+        let amount = |amount| local::amount(facts.language, amount, facts.currency);
         let heading =
             Row { text: vec![words.rate.to_owned()], figures: vec![words.base.to_owned(), words.vat.to_owned()] };
         let mut rows = Vec::new();
         for tax in &facts.vat {
             let category = clean(words.category(&tax.category))?;
-            let rate = figures::rate(tax.rate, facts.language);
+            let rate = local::percent(facts.language, tax.rate);
             let text = match tax.category.as_str() {
                 "O" => category,
                 _ if category.is_empty() => rate,
@@ -148,7 +149,7 @@ impl Closing {
                 (words.gross, amount(facts.gross), BODY.bold().sized(pt(110))),
             ],
             amount: amount(facts.gross),
-            pay_by: format!("{} {}", words.by, figures::date(facts.due_on, facts.language)),
+            pay_by: format!("{} {}", words.by, local::date(facts.language, facts.due_on)),
             account: account(sheet, facts, words)?,
             mentions: mentions(sheet, facts)?,
         })

@@ -2,6 +2,7 @@
 
 use super::words::Words;
 use super::{ACCENT, BODY, BOTTOM, HAIRLINE, InvoiceFacts, LEADING, LEFT, Party, RIGHT, SMALL, SMALL_LEADING, figures};
+use crate::formats::local;
 use crate::formats::pdf::canvas::Style;
 use crate::formats::pdf::sheet::Sheet;
 use crate::formats::pdf::text::{at_most, clean, fit, wrap};
@@ -91,10 +92,10 @@ fn buyer(sheet: &mut Sheet, buyer: &Party, words: &Words) -> Result<Length, PdfE
 
 /// Dates and references, a label and a value each, beside the window. Says where they end.
 fn references(sheet: &mut Sheet, facts: &InvoiceFacts, words: &Words, top: Length) -> Result<Length, PdfError> {
-    let supplied = facts.supply.map(|supply| figures::supply(supply, facts.language));
+    let supplied = facts.supply.map(|supply| figures::supply(facts.language, supply));
     let entries = [
-        (words.issued_on, Some(figures::date(facts.issued_on, facts.language))),
-        (words.due_on, Some(figures::date(facts.due_on, facts.language))),
+        (words.issued_on, Some(local::date(facts.language, facts.issued_on))),
+        (words.due_on, Some(local::date(facts.language, facts.due_on))),
         (words.supplied, supplied),
         (words.buyer_reference, facts.buyer_reference.clone()),
         (words.order_reference, facts.order_reference.clone()),

@@ -5,8 +5,9 @@
 //! number, both parties with their VAT numbers, supply date, description, taxable base per rate, VAT in total, legal
 //! basis of an exemption) and in the company code, art. 2:20 (legal form, seat, enterprise number, register).
 //!
-//! The parts: [`words`] has every label in four languages, [`figures`] writes amounts and dates as each language does,
-//! `letterhead` draws what frames the pages, `body` the lines and what closes them.
+//! The parts: [`words`] has every label in four languages, [`figures`] what is particular to invoices (amounts and
+//! dates are those of `formats::local`), `letterhead` draws what frames the pages, `body` the lines and what closes
+//! them.
 //!
 //! Deliberately absent: a payment QR code (its place is the right end of the payment box), embedded XML, credit notes.
 

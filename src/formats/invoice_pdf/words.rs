@@ -65,8 +65,6 @@ pub struct Words {
     month: [&'static str; 2],
     /// What the VAT categories Z, E, AE, K, G and O of EN 16931 are called.
     categories: [&'static str; 6],
-    /// The months, for dates.
-    pub(super) months: [&'static str; 12],
 }
 
 /// The labels of a language.
@@ -169,20 +167,6 @@ const FR: Words = Words {
         "Exportation",
         "Hors du champ de la TVA",
     ],
-    months: [
-        "janvier",
-        "février",
-        "mars",
-        "avril",
-        "mai",
-        "juin",
-        "juillet",
-        "août",
-        "septembre",
-        "octobre",
-        "novembre",
-        "décembre",
-    ],
 };
 
 const NL: Words = Words {
@@ -225,20 +209,6 @@ const NL: Words = Words {
         "Intracommunautaire levering",
         "Uitvoer",
         "Buiten het toepassingsgebied van de btw",
-    ],
-    months: [
-        "januari",
-        "februari",
-        "maart",
-        "april",
-        "mei",
-        "juni",
-        "juli",
-        "augustus",
-        "september",
-        "oktober",
-        "november",
-        "december",
     ],
 };
 
@@ -283,20 +253,6 @@ const EN: Words = Words {
         "Export",
         "Outside the scope of VAT",
     ],
-    months: [
-        "January",
-        "February",
-        "March",
-        "April",
-        "May",
-        "June",
-        "July",
-        "August",
-        "September",
-        "October",
-        "November",
-        "December",
-    ],
 };
 
 const DE: Words = Words {
@@ -339,19 +295,5 @@ const DE: Words = Words {
         "Innergemeinschaftliche Lieferung",
         "Ausfuhr",
         "Nicht steuerbar",
-    ],
-    months: [
-        "Januar",
-        "Februar",
-        "März",
-        "April",
-        "Mai",
-        "Juni",
-        "Juli",
-        "August",
-        "September",
-        "Oktober",
-        "November",
-        "Dezember",
     ],
 };
