@@ -12,9 +12,8 @@ const SPACE: char = '\u{a0}';
 /// An amount with its currency: `1 234,50 €`, `€ 1.234,50`, `€1,234.50`, `1.234,50 €`.
 #[must_use]
 pub fn amount(language: Language, amount: Minor, currency: Currency) -> String {
-    let plain = to_plain(amount, currency.exponent());
-    let (sign, digits) = plain.strip_prefix('-').map_or(("", plain.as_str()), |digits| ("-", digits));
-    let figures = grouped(language, digits);
+    let figures = bare_amount(language, amount, currency);
+    let (sign, figures) = figures.strip_prefix('-').map_or(("", figures.as_str()), |figures| ("-", figures));
     let symbol = match currency.code() {
         "EUR" => "€",
         "GBP" => "£",
@@ -26,6 +25,14 @@ pub fn amount(language: Language, amount: Minor, currency: Currency) -> String {
         Language::En if symbol.len() == 3 && symbol.is_ascii() => format!("{sign}{symbol}{SPACE}{figures}"),
         Language::En => format!("{sign}{symbol}{figures}"),
     }
+}
+
+/// [`amount`] without its currency, for columns that name it elsewhere: `-1 234,50`.
+#[must_use]
+pub fn bare_amount(language: Language, amount: Minor, currency: Currency) -> String {
+    let plain = to_plain(amount, currency.exponent());
+    let (sign, digits) = plain.strip_prefix('-').map_or(("", plain.as_str()), |digits| ("-", digits));
+    format!("{sign}{}", grouped(language, digits))
 }
 
 /// [`amount`] of an amount that carries its currency.

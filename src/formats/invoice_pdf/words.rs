@@ -1,0 +1,299 @@
+//! Every word the renderer itself prints, in the four languages.
+
+use super::DocumentKind;
+use crate::kernel::language::Language;
+
+/// The labels of a document in one language.
+pub struct Words {
+    invoice: &'static str,
+    /// Before the number.
+    pub number: &'static str,
+    /// The date of the document.
+    pub issued_on: &'static str,
+    /// The last day to pay.
+    pub due_on: &'static str,
+    /// When the work was done.
+    pub supplied: &'static str,
+    /// The buyer's reference.
+    pub buyer_reference: &'static str,
+    /// The order.
+    pub order_reference: &'static str,
+    /// The member who did the work.
+    pub member: &'static str,
+    /// Above the buyer.
+    pub bill_to: &'static str,
+    /// Enterprise number.
+    pub enterprise_number: &'static str,
+    /// VAT number.
+    pub vat_number: &'static str,
+    /// Column: what.
+    pub description: &'static str,
+    /// Column: how many.
+    pub quantity: &'static str,
+    /// Column: price of one.
+    pub unit_price: &'static str,
+    /// Column: VAT rate, and the VAT in the totals.
+    pub vat: &'static str,
+    /// Column: amount without VAT.
+    pub amount: &'static str,
+    /// Last row of a page that goes on.
+    pub carried_forward: &'static str,
+    /// First row of a page that goes on.
+    pub brought_forward: &'static str,
+    /// VAT summary: rate.
+    pub rate: &'static str,
+    /// VAT summary: taxable amount.
+    pub base: &'static str,
+    /// Total without VAT.
+    pub net: &'static str,
+    /// Total with VAT.
+    pub gross: &'static str,
+    /// Above the amount in the payment box.
+    pub to_pay: &'static str,
+    /// Between that amount and the date.
+    pub by: &'static str,
+    /// Holder of the account.
+    pub beneficiary: &'static str,
+    /// What the payer must write.
+    pub reference: &'static str,
+    page: (&'static str, &'static str),
+    /// From `{}` to `{}`.
+    pub(super) period: &'static str,
+    hour: [&'static str; 2],
+    day: [&'static str; 2],
+    week: [&'static str; 2],
+    month: [&'static str; 2],
+    /// What the VAT categories Z, E, AE, K, G and O of EN 16931 are called.
+    categories: [&'static str; 6],
+}
+
+/// The labels of a language.
+#[must_use]
+pub const fn of(language: Language) -> &'static Words {
+    match language {
+        Language::Fr => &FR,
+        Language::Nl => &NL,
+        Language::En => &EN,
+        Language::De => &DE,
+    }
+}
+
+impl Words {
+    /// What the document is called.
+    #[must_use]
+    pub const fn title(&self, kind: DocumentKind) -> &'static str {
+        match kind {
+            DocumentKind::Invoice => self.invoice,
+        }
+    }
+
+    /// `Page 2 of 5`.
+    #[must_use]
+    pub fn page_of(&self, page: usize, count: usize) -> String {
+        let (before, between) = self.page;
+        format!("{before} {page} {between} {count}")
+    }
+
+    /// The word for a unit code of UN/ECE Recommendation 20. Pieces (`C62`) need none; an unknown text stays.
+    #[must_use]
+    pub fn unit<'a>(&self, code: &'a str, is_one: bool) -> &'a str {
+        let pick = |[one, many]: [&'static str; 2]| if is_one { one } else { many };
+        match code {
+            "HUR" => pick(self.hour),
+            "DAY" => pick(self.day),
+            "WEE" => pick(self.week),
+            "MON" => pick(self.month),
+            "KMT" => "km",
+            "C62" | "H87" => "",
+            other => other,
+        }
+    }
+
+    /// What a VAT category of EN 16931 means; nothing for the standard one, an unknown code as it is.
+    #[must_use]
+    pub fn category<'a>(&self, code: &'a str) -> &'a str {
+        let [zero, exempt, reverse, intra, export, outside] = self.categories;
+        match code {
+            "S" => "",
+            "Z" => zero,
+            "E" => exempt,
+            "AE" => reverse,
+            "K" => intra,
+            "G" => export,
+            "O" => outside,
+            other => other,
+        }
+    }
+}
+
+const FR: Words = Words {
+    invoice: "Facture",
+    number: "N°",
+    issued_on: "Date de facture",
+    due_on: "Échéance",
+    supplied: "Prestation",
+    buyer_reference: "Votre référence",
+    order_reference: "Bon de commande",
+    member: "Réalisé par",
+    bill_to: "Facturé à",
+    enterprise_number: "N° d’entreprise",
+    vat_number: "TVA",
+    description: "Description",
+    quantity: "Quantité",
+    unit_price: "Prix unitaire",
+    vat: "TVA",
+    amount: "Montant HTVA",
+    carried_forward: "À reporter",
+    brought_forward: "Report",
+    rate: "Taux de TVA",
+    base: "Base imposable",
+    net: "Total hors TVA",
+    gross: "Total TVA comprise",
+    to_pay: "À payer",
+    by: "au plus tard le",
+    beneficiary: "Bénéficiaire",
+    reference: "Communication",
+    page: ("Page", "sur"),
+    period: "du {} au {}",
+    hour: ["h", "h"],
+    day: ["jour", "jours"],
+    week: ["semaine", "semaines"],
+    month: ["mois", "mois"],
+    categories: [
+        "Taux zéro",
+        "Exonéré",
+        "Autoliquidation",
+        "Livraison intracommunautaire",
+        "Exportation",
+        "Hors du champ de la TVA",
+    ],
+};
+
+const NL: Words = Words {
+    invoice: "Factuur",
+    number: "Nr.",
+    issued_on: "Factuurdatum",
+    due_on: "Vervaldag",
+    supplied: "Prestatie",
+    buyer_reference: "Uw referentie",
+    order_reference: "Bestelbon",
+    member: "Uitgevoerd door",
+    bill_to: "Gefactureerd aan",
+    enterprise_number: "Ondernemingsnr.",
+    vat_number: "Btw",
+    description: "Omschrijving",
+    quantity: "Aantal",
+    unit_price: "Eenheidsprijs",
+    vat: "Btw",
+    amount: "Bedrag excl. btw",
+    carried_forward: "Over te dragen",
+    brought_forward: "Overgedragen",
+    rate: "Btw-tarief",
+    base: "Maatstaf van heffing",
+    net: "Totaal exclusief btw",
+    gross: "Totaal inclusief btw",
+    to_pay: "Te betalen",
+    by: "uiterlijk op",
+    beneficiary: "Begunstigde",
+    reference: "Mededeling",
+    page: ("Pagina", "van"),
+    period: "van {} tot {}",
+    hour: ["uur", "uur"],
+    day: ["dag", "dagen"],
+    week: ["week", "weken"],
+    month: ["maand", "maanden"],
+    categories: [
+        "Nultarief",
+        "Vrijgesteld",
+        "Btw verlegd",
+        "Intracommunautaire levering",
+        "Uitvoer",
+        "Buiten het toepassingsgebied van de btw",
+    ],
+};
+
+const EN: Words = Words {
+    invoice: "Invoice",
+    number: "No.",
+    issued_on: "Invoice date",
+    due_on: "Due date",
+    supplied: "Supplied",
+    buyer_reference: "Your reference",
+    order_reference: "Order",
+    member: "Carried out by",
+    bill_to: "Billed to",
+    enterprise_number: "Enterprise no.",
+    vat_number: "VAT",
+    description: "Description",
+    quantity: "Quantity",
+    unit_price: "Unit price",
+    vat: "VAT",
+    amount: "Amount excl. VAT",
+    carried_forward: "Carried forward",
+    brought_forward: "Brought forward",
+    rate: "VAT rate",
+    base: "Taxable amount",
+    net: "Total excluding VAT",
+    gross: "Total including VAT",
+    to_pay: "To pay",
+    by: "by",
+    beneficiary: "Beneficiary",
+    reference: "Reference",
+    page: ("Page", "of"),
+    period: "{} to {}",
+    hour: ["h", "h"],
+    day: ["day", "days"],
+    week: ["week", "weeks"],
+    month: ["month", "months"],
+    categories: [
+        "Zero rate",
+        "Exempt",
+        "Reverse charge",
+        "Intra-Community supply",
+        "Export",
+        "Outside the scope of VAT",
+    ],
+};
+
+const DE: Words = Words {
+    invoice: "Rechnung",
+    number: "Nr.",
+    issued_on: "Rechnungsdatum",
+    due_on: "Fällig am",
+    supplied: "Leistung",
+    buyer_reference: "Ihre Referenz",
+    order_reference: "Bestellung",
+    member: "Ausgeführt von",
+    bill_to: "Rechnung an",
+    enterprise_number: "Unternehmensnr.",
+    vat_number: "USt-IdNr.",
+    description: "Beschreibung",
+    quantity: "Menge",
+    unit_price: "Einzelpreis",
+    vat: "USt.",
+    amount: "Betrag ohne USt.",
+    carried_forward: "Übertrag",
+    brought_forward: "Übertrag",
+    rate: "USt.-Satz",
+    base: "Bemessungsgrundlage",
+    net: "Summe ohne USt.",
+    gross: "Gesamtbetrag",
+    to_pay: "Zu zahlen",
+    by: "bis zum",
+    beneficiary: "Empfänger",
+    reference: "Verwendungszweck",
+    page: ("Seite", "von"),
+    period: "{} bis {}",
+    hour: ["Std.", "Std."],
+    day: ["Tag", "Tage"],
+    week: ["Woche", "Wochen"],
+    month: ["Monat", "Monate"],
+    categories: [
+        "Nullsatz",
+        "Steuerbefreit",
+        "Steuerschuldnerschaft des Leistungsempfängers",
+        "Innergemeinschaftliche Lieferung",
+        "Ausfuhr",
+        "Nicht steuerbar",
+    ],
+};
