@@ -1,10 +1,7 @@
 //! The private database, for real: killed, adopted, shared, refused.
 //!
 //! The program that is killed here is this test binary itself, run again with a data folder in its environment.
-<<<<<<< HEAD
-=======
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
->>>>>>> house
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -198,10 +195,6 @@ fn the_settings_are_those_that_the_rest_relies_on() {
         ),
         1
     );
-<<<<<<< HEAD
-    run(&cluster.owner_url(), "CREATE ROLE umbel_login LOGIN");
-    run(&cluster.login_url(), "SELECT 1");
-=======
     run(&cluster.owner_url(), "CREATE TABLE granted AS SELECT 1 AS n");
     run(&cluster.owner_url(), "GRANT SELECT ON granted TO umbel_app");
     let mut service = PgConnection::establish(&cluster.login_url()).unwrap();
@@ -209,7 +202,6 @@ fn the_settings_are_those_that_the_rest_relies_on() {
     assert!(!may("SELECT * FROM granted"), "nothing before it takes its role");
     assert!(!may("SET ROLE umbel_owner"), "and it never becomes the owner");
     assert!(may("SET ROLE umbel_app") && may("SELECT * FROM granted") && !may("DROP TABLE granted"));
->>>>>>> house
     let mode = std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&data).unwrap().permissions());
     assert_eq!(mode & 0o777, 0o700, "nobody else can get near the keys or the socket");
 }

@@ -22,10 +22,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-<<<<<<< HEAD
-=======
 use diesel::connection::SimpleConnection;
->>>>>>> house
 use diesel::{Connection, ConnectionError, PgConnection, RunQueryDsl};
 use sha2::{Digest, Sha256};
 
@@ -33,11 +30,7 @@ use server::{Process, Server};
 
 /// The role that owns the database and runs the migrations.
 const OWNER: &str = "umbel_owner";
-<<<<<<< HEAD
-/// The role of the running service. The migrations make it; the socket already lets it in.
-=======
 /// The role that the running service signs in as; it becomes `umbel_app` and can become nothing else.
->>>>>>> house
 const LOGIN: &str = "umbel_login";
 /// The shortest limit for the path of a socket among our systems (macOS: 104 bytes with the closing zero).
 const SOCKET_PATH_MAX: usize = 103;
@@ -50,11 +43,7 @@ pub enum ClusterError {
     /// No server programs anywhere.
     #[error(
         "no PostgreSQL server programs (initdb, postgres) found: install them (Debian, Ubuntu: apt-get install \
-<<<<<<< HEAD
-         postgresql; Fedora: dnf install postgresql-server; macOS: brew install postgresql@17) or set DATABASE_URL"
-=======
          postgresql; Fedora: dnf install postgresql-server postgresql-contrib; macOS: brew install postgresql@17) or set DATABASE_URL"
->>>>>>> house
     )]
     NoServer,
     /// Only versions that are too old.
@@ -121,11 +110,7 @@ pub enum ClusterError {
     #[error("cannot connect to our own PostgreSQL")]
     Connect(#[from] ConnectionError),
     /// The role or the database could not be made.
-<<<<<<< HEAD
-    #[error("cannot make the role {OWNER} or its database")]
-=======
     #[error("cannot make the roles or the database")]
->>>>>>> house
     SetUp(#[from] diesel::result::Error),
 }
 
@@ -212,11 +197,7 @@ impl Cluster {
         url(&self.socket, "umbel", OWNER)
     }
 
-<<<<<<< HEAD
-    /// Where the service connects (libpq), once the migrations have made its role.
-=======
     /// Where the service connects (libpq). The role may do nothing until the migrations have granted it something.
->>>>>>> house
     pub fn login_url(&self) -> String {
         url(&self.socket, "umbel", LOGIN)
     }
@@ -225,13 +206,10 @@ impl Cluster {
     pub fn stop(&mut self) {
         if let Some(keeper) = self.keeper.take() {
             keeper.stop();
-<<<<<<< HEAD
-=======
             if self.socket.is_symlink() {
                 // The next start makes the short way to the socket again.
                 let _ = fs::remove_file(&self.socket);
             }
->>>>>>> house
         }
         if let Some(mut watcher) = self.watcher.take() {
             // It wakes when its input closes, and removes the folder.
@@ -333,21 +311,6 @@ fn open_for_server(data: &Path) -> Result<(), ClusterError> {
     fs::set_permissions(data, fs::Permissions::from_mode(0o711)).map_err(|source| ClusterError::folder(data, source))
 }
 
-<<<<<<< HEAD
-/// Makes the owner's role and the database, unless they are there.
-fn set_up(socket: &Path) -> Result<(), ClusterError> {
-    let mut connection = PgConnection::establish(&url(socket, "postgres", "postgres"))?;
-    let mut absent = |question: &str| diesel::sql_query(question).execute(&mut connection).map(|rows| rows == 0);
-    let (no_role, no_database) = (
-        absent("SELECT 1 FROM pg_roles WHERE rolname = 'umbel_owner'")?,
-        absent("SELECT 1 FROM pg_database WHERE datname = 'umbel'")?,
-    );
-    if no_role {
-        // The migrations make the service's role; tests and restore drills make databases.
-        diesel::sql_query("CREATE ROLE umbel_owner LOGIN CREATEROLE CREATEDB").execute(&mut connection)?;
-    }
-    if no_database {
-=======
 /// Makes the roles and the database, unless they are there. Cut off at any point, the next start goes on.
 fn set_up(socket: &Path) -> Result<(), ClusterError> {
     let mut connection = PgConnection::establish(&url(socket, "postgres", "postgres"))?;
@@ -365,7 +328,6 @@ fn set_up(socket: &Path) -> Result<(), ClusterError> {
     }
     let known = diesel::sql_query("SELECT 1 FROM pg_database WHERE datname = 'umbel'");
     if known.execute(&mut connection)? == 0 {
->>>>>>> house
         diesel::sql_query("CREATE DATABASE umbel OWNER umbel_owner").execute(&mut connection)?;
     }
     Ok(())
