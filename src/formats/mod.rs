@@ -1,1 +1,6 @@
 //! Facts in, bytes out, or back: documents and bank files. Nothing here reads a database or a clock.
+
+pub mod letters;
+pub mod local;
+pub mod pages;
+pub mod texts;
