@@ -99,9 +99,7 @@ fn shown(language: Language, name: &str, value: &Value) -> Option<String> {
             let items: Vec<String> = items.iter().filter_map(|item| shown(language, name, item)).collect();
             (!items.is_empty()).then(|| items.join(", "))
         }
-        Value::Object(_) => {
-            serde_json::from_value::<Money>(value.clone()).ok().map(|amount| money(language, amount))
-        }
+        Value::Object(_) => serde_json::from_value::<Money>(value.clone()).ok().map(|amount| money(language, amount)),
     }
 }
 
