@@ -131,7 +131,7 @@ impl Mailer {
         }
         let builder = SmtpTransport::from_url(url)
             .map_err(|error| MailError::Config(format!("the SMTP address cannot be read: {error}")))?;
-        let pool = PoolConfig::new().max_size(CONNECTIONS_MAX).idle_timeout(Duration::from_secs(60));
+        let pool = PoolConfig::new().max_size(CONNECTIONS_MAX).idle_timeout(Duration::from_mins(1));
         Ok(Self::Smtp { transport: builder.timeout(Some(PATIENCE)).pool_config(pool).build(), from })
     }
 
@@ -242,7 +242,8 @@ fn compose(envelope: &Envelope, from: &Mailbox) -> Result<Message, MailError> {
 /// The first characters of a hash, in hex.
 fn digest(text: &str, length: usize) -> String {
     let hash = Sha256::digest(text.as_bytes());
-    hash.iter().map(|byte| format!("{byte:02x}")).collect::<String>().chars().take(length).collect()
+    let digits = hash.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits.filter_map(|digit| char::from_digit(u32::from(digit), 16)).take(length).collect()
 }
 
 /// `<millis>-<slug>.eml`: sorted by time, readable, and the same file when the same mail is sent again.

@@ -16,7 +16,7 @@ const LINE_MAX: u64 = 16 * 1024;
 /// The largest mail, announced as `SIZE`.
 const MAIL_MAX: usize = 25 * 1024 * 1024;
 /// A client that says nothing for so long is gone.
-const SILENCE_MAX: Duration = Duration::from_secs(60);
+const SILENCE_MAX: Duration = Duration::from_mins(1);
 
 /// A mail as it arrived.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -135,14 +135,9 @@ impl<'a> Conversation<'a> {
         Ok(Self { lines: BufReader::new(stream), out: stream, shared, from: None, to: Vec::new() })
     }
 
-    fn script(&self) -> Script {
-        lock(&self.shared.script).clone()
-    }
-
     fn say(&mut self, reply: &str) -> io::Result<()> {
-        if let Some(pause) = self.script().stall {
-            thread::sleep(pause);
-        }
+        let pause = lock(&self.shared.script).stall.unwrap_or_default();
+        thread::sleep(pause);
         self.out.write_all(format!("{reply}\r\n").as_bytes())
     }
 
@@ -170,7 +165,10 @@ impl<'a> Conversation<'a> {
             match verb.to_ascii_uppercase().as_str() {
                 "EHLO" => self.say(&format!("250-umbel\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250 SIZE {MAIL_MAX}"))?,
                 "HELO" | "NOOP" => self.say("250 at your service")?,
-                "MAIL" => self.mail(&line)?,
+                "MAIL" => {
+                    (self.from, self.to) = (address(&line), Vec::new());
+                    self.say(if self.from.is_some() { "250 sender noted" } else { "501 MAIL FROM:<address>" })?;
+                }
                 "RCPT" => self.rcpt(&line)?,
                 "DATA" if self.to.is_empty() => self.say("503 recipients first")?,
                 "DATA" => {
@@ -179,7 +177,7 @@ impl<'a> Conversation<'a> {
                     }
                 }
                 "RSET" => {
-                    self.reset();
+                    (self.from, self.to) = (None, Vec::new());
                     self.say("250 forgotten")?;
                 }
                 "QUIT" => return self.say("221 goodbye"),
@@ -189,22 +187,11 @@ impl<'a> Conversation<'a> {
         Ok(())
     }
 
-    fn reset(&mut self) {
-        self.from = None;
-        self.to.clear();
-    }
-
-    fn mail(&mut self, line: &str) -> io::Result<()> {
-        self.reset();
-        self.from = address(line);
-        self.say(if self.from.is_some() { "250 sender noted" } else { "501 MAIL FROM:<address>" })
-    }
-
     fn rcpt(&mut self, line: &str) -> io::Result<()> {
         let (Some(from), Some(to)) = (self.from.clone(), address(line)) else {
             return self.say("503 MAIL FROM:<address>, then RCPT TO:<address>");
         };
-        let script = self.script();
+        let script = lock(&self.shared.script).clone();
         if script.reject.is_some_and(|pattern| to.contains(&pattern)) {
             return self.say("550 5.1.1 no such mailbox");
         }
@@ -231,7 +218,7 @@ impl<'a> Conversation<'a> {
             }
         }
         if raw.len() > MAIL_MAX {
-            self.reset();
+            (self.from, self.to) = (None, Vec::new());
             return self.say("552 too large").map(|()| true);
         }
         let caught = Caught { from: self.from.take().unwrap_or_default(), to: std::mem::take(&mut self.to), raw };

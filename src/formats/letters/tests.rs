@@ -1,3 +1,5 @@
+use std::fmt::Write;
+
 use super::*;
 use crate::kernel::money::Minor;
 
@@ -95,8 +97,8 @@ fn every_letter_in_every_language_is_as_it_was_read() {
     for language in Language::ALL {
         let mut book = String::new();
         for letter in every_letter() {
-            let mail = write(&letter, language, &FROM).unwrap();
-            book.push_str(&format!("##### {}\n{}\n\n{}\n", letter.section(), mail.subject, mail.text));
+            let mail = super::write(&letter, language, &FROM).unwrap();
+            write!(book, "##### {}\n{}\n\n{}\n", letter.section(), mail.subject, mail.text).unwrap();
         }
         insta::assert_snapshot!(format!("letters_{language}"), book);
     }
@@ -106,8 +108,8 @@ fn every_letter_in_every_language_is_as_it_was_read() {
 fn the_html_of_every_letter_is_as_it_was_read() {
     let mut book = String::new();
     for letter in every_letter() {
-        let mail = write(&letter, Language::Fr, &FROM).unwrap();
-        book.push_str(&format!("<!-- {} -->\n{}\n", letter.section(), mail.html));
+        let mail = super::write(&letter, Language::Fr, &FROM).unwrap();
+        write!(book, "<!-- {} -->\n{}\n", letter.section(), mail.html).unwrap();
     }
     insta::assert_snapshot!("letters_html_fr", book);
 }
@@ -116,7 +118,7 @@ fn the_html_of_every_letter_is_as_it_was_read() {
 fn text_and_html_carry_the_same_words() {
     for language in Language::ALL {
         for letter in every_letter() {
-            let mail = write(&letter, language, &FROM).unwrap();
+            let mail = super::write(&letter, language, &FROM).unwrap();
             let words = words_of(&mail.text);
             assert!(words.len() > 8, "{language} {letter:?}");
             assert_eq!(words, words_of_html(&mail.html), "{language} {letter:?}");
@@ -130,7 +132,7 @@ fn letters_about_security_carry_no_link() {
     let device = Letter::NewDevice { when: day("2026-04-15").and_hms_opt(9, 14, 0).unwrap(), device: "Pixel" };
     for letter in [device, Letter::PasswordChanged, Letter::BankDetailsSet { last4: "6769" }] {
         for language in Language::ALL {
-            let mail = write(&letter, language, &FROM).unwrap();
+            let mail = super::write(&letter, language, &FROM).unwrap();
             for part in [&mail.text, &mail.html] {
                 assert!(!part.contains("://") && !part.contains("<a") && !part.contains("href"), "{part}");
             }
@@ -143,7 +145,7 @@ fn a_members_account_is_never_written_in_full() {
     let amount = Money::eur(Minor::new(1));
     let full = "BE71 0961 2345 6769";
     for letter in [Letter::BankDetailsSet { last4: full }, Letter::PayoutSent { amount, last4: full }] {
-        let mail = write(&letter, Language::Nl, &FROM).unwrap();
+        let mail = super::write(&letter, Language::Nl, &FROM).unwrap();
         assert!(mail.text.contains("6769") && !mail.text.contains("2345") && !mail.html.contains("0961"));
     }
 }
@@ -153,7 +155,7 @@ fn what_a_person_typed_cannot_become_a_header_or_markup() {
     let nasty = "x\r\nBcc: all@example.com\u{202e}<img src=x>{{ 7*7 }} {mutual} [y]\u{0}";
     let letter = Letter::OrderChangeRequested { title: nasty, client: nasty, message: Some(nasty) };
     for language in Language::ALL {
-        let mail = write(&letter, language, &FROM).unwrap();
+        let mail = super::write(&letter, language, &FROM).unwrap();
         assert!(!mail.subject.chars().any(char::is_control) && mail.subject.chars().count() <= SUBJECT_MAX);
         assert!(mail.subject.contains("{mutual} [y]"), "{}", mail.subject);
         assert!(!mail.html.contains("<img") && mail.html.contains("&lt;img"));
@@ -172,7 +174,7 @@ fn the_first_letter_to_a_client_carries_no_link_of_the_members_choosing() {
         link: "https://umbel.example/l/1",
         valid_until: day("2026-04-30"),
     };
-    let mail = write(&letter, Language::En, &FROM).unwrap();
+    let mail = super::write(&letter, Language::En, &FROM).unwrap();
     for part in [&mail.subject, &mail.text, &mail.html] {
         assert!(!part.contains("evil"), "{part}");
     }
@@ -182,6 +184,6 @@ fn the_first_letter_to_a_client_carries_no_link_of_the_members_choosing() {
 fn only_web_links_are_written() {
     for link in ["javascript:alert(1)", "data:text/html,x", "", "//x", "https://x y", "https://x\r\nBcc: y"] {
         let letter = Letter::PasswordReset { link };
-        assert!(matches!(write(&letter, Language::En, &FROM), Err(LetterError::Link)), "{link}");
+        assert!(matches!(super::write(&letter, Language::En, &FROM), Err(LetterError::Link)), "{link}");
     }
 }
