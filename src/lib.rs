@@ -1,5 +1,9 @@
 //! Umbel: the back office of a freelancer mutual.
 
+pub mod access;
+pub mod archive;
 pub mod formats;
 pub mod kernel;
+pub mod ledger;
+pub mod outbox;
 pub mod platform;

@@ -4,7 +4,14 @@
 //! VAT, levies, pay schemes, working days, payment references. The rest of the program loads facts, calls
 //! these functions and stores what they answer.
 
+pub mod calendar;
+pub mod identifiers;
 pub mod ids;
 pub mod language;
+pub mod levies;
 pub mod money;
 pub mod references;
+pub mod refusal;
+pub mod roles;
+pub mod schemes;
+pub mod vat;

@@ -1,5 +1,14 @@
-//! What running a service needs: configuration, database, web, mail, time, languages.
+//! Running a service: settings, database, errors, web, mail, clock, languages, and a PostgreSQL of our own.
 
+pub mod clock;
+pub mod cluster;
+pub mod config;
+pub mod db;
+pub mod error;
+pub mod faults;
 pub mod i18n;
+pub mod keys;
 pub mod mail;
 pub mod mail_catcher;
+pub mod telemetry;
+pub mod web;

@@ -1,0 +1,5 @@
+DROP VIEW invariant_i16_suspense_has_owner, invariant_i15_solvent, invariant_i14_shares_are_capital,
+    invariant_i13_released_by_four_eyes, invariant_i12_closed_periods_unchanged, invariant_i11_documents_agree_with_entries,
+    invariant_i10_in_transit_is_released, invariant_i09_vat_is_documents, invariant_i08_advances_match_memo,
+    invariant_i06_numbers_without_gap, invariant_i05_bank_is_statement, invariant_i04_floors,
+    invariant_i03_balances_are_postings, invariant_i02_receivable_is_open_amount, invariant_i01_entries_balance, invoice_open;

@@ -1,0 +1,95 @@
+//! Files that never change: invoices, sealed bank files, what members upload, what banks send.
+//!
+//! Owns `archived_file`. A file is written once with its SHA-256 and is read back byte-equal; PostgreSQL refuses
+//! any change. Files lie in the database, so that a backup is whole and a file commits with what it belongs to.
+
+mod rules;
+mod store;
+
+pub use rules::{MediaType, recognise};
+pub use store::ArchivedFile;
+
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use crate::kernel::ids::{FileId, PersonId};
+use crate::platform::db::Tx;
+use crate::platform::error::Result;
+
+/// What a file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The PDF of an issued invoice: one for ever.
+    InvoicePdf,
+    /// The bank file of a sealed batch.
+    BatchFile,
+    /// Who an applicant is.
+    IdentityProof,
+    /// That a bank account is the applicant's.
+    BankProof,
+    /// A statement as the bank sent it.
+    BankStatement,
+}
+
+impl Kind {
+    /// The stored name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::InvoicePdf => "invoice_pdf",
+            Self::BatchFile => "batch_file",
+            Self::IdentityProof => "identity_proof",
+            Self::BankProof => "bank_proof",
+            Self::BankStatement => "bank_statement",
+        }
+    }
+}
+
+/// A file to keep.
+#[derive(Debug, Clone)]
+pub struct NewFile<'a> {
+    /// What it is.
+    pub kind: Kind,
+    /// What it belongs to.
+    pub subject: Uuid,
+    /// Who may see it beside staff.
+    pub owner: Option<PersonId>,
+    /// What it is called when it is downloaded.
+    pub name: &'a str,
+    /// Its media type.
+    pub media_type: &'a str,
+    /// Its bytes.
+    pub bytes: &'a [u8],
+}
+
+/// SHA-256.
+#[must_use]
+pub fn sha256(bytes: &[u8]) -> [u8; 32] {
+    Sha256::digest(bytes).into()
+}
+
+/// Keeps a file for ever.
+///
+/// # Errors
+/// Fails with the database, also for a second invoice PDF.
+pub fn keep(tx: &mut Tx<'_>, file: &NewFile<'_>) -> Result<FileId> {
+    let id = tx.new_id();
+    store::insert(tx, id, file, &sha256(file.bytes))?;
+    Ok(id)
+}
+
+/// A file.
+///
+/// # Errors
+/// 404 when it is not there or somebody else's.
+pub fn find(tx: &mut Tx<'_>, id: FileId) -> Result<ArchivedFile> {
+    store::find(tx, id)
+}
+
+/// The newest file of a kind that belongs to something.
+///
+/// # Errors
+/// Fails with the database.
+pub fn find_of(tx: &mut Tx<'_>, subject: Uuid, kind: Kind) -> Result<Option<ArchivedFile>> {
+    store::find_of(tx, subject, kind)
+}

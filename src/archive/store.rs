@@ -1,0 +1,73 @@
+//! The SQL of the archive.
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use umbel_schema::archived_file;
+use uuid::Uuid;
+
+use super::{Kind, NewFile};
+use crate::kernel::ids::{FileId, PersonId};
+use crate::platform::db::Tx;
+use crate::platform::error::Result;
+
+/// A file with its bytes.
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = archived_file, check_for_backend(diesel::pg::Pg))]
+pub struct ArchivedFile {
+    /// Its id.
+    pub id: FileId,
+    /// Who may see it beside staff.
+    pub owner_id: Option<PersonId>,
+    /// What it is.
+    pub kind: String,
+    /// What it belongs to.
+    pub subject_id: Uuid,
+    /// What it is called when it is downloaded.
+    pub name: String,
+    /// Its media type.
+    pub media_type: String,
+    /// SHA-256 of its bytes.
+    pub sha256: Vec<u8>,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// When it was kept.
+    pub created_at: DateTime<Utc>,
+}
+
+pub(super) fn insert(tx: &mut Tx<'_>, id: FileId, file: &NewFile<'_>, sha256: &[u8]) -> Result<()> {
+    diesel::insert_into(archived_file::table)
+        .values((
+            archived_file::id.eq(id),
+            archived_file::owner_id.eq(file.owner),
+            archived_file::kind.eq(file.kind.name()),
+            archived_file::subject_id.eq(file.subject),
+            archived_file::name.eq(file.name),
+            archived_file::media_type.eq(file.media_type),
+            archived_file::sha256.eq(sha256),
+            archived_file::size.eq(i64::try_from(file.bytes.len()).unwrap_or(i64::MAX)),
+            archived_file::bytes.eq(file.bytes),
+        ))
+        .execute(tx.conn())?;
+    Ok(())
+}
+
+pub(super) fn find(tx: &mut Tx<'_>, id: FileId) -> Result<ArchivedFile> {
+    let mut query = archived_file::table.find(id).select(ArchivedFile::as_select()).into_boxed();
+    if let Some(owner) = tx.only_owner() {
+        query = query.filter(archived_file::owner_id.eq(owner));
+    }
+    Ok(query.first(tx.conn())?)
+}
+
+pub(super) fn find_of(tx: &mut Tx<'_>, subject: Uuid, kind: Kind) -> Result<Option<ArchivedFile>> {
+    let mut query = archived_file::table
+        .filter(archived_file::subject_id.eq(subject))
+        .filter(archived_file::kind.eq(kind.name()))
+        .order(archived_file::id.desc())
+        .select(ArchivedFile::as_select())
+        .into_boxed();
+    if let Some(owner) = tx.only_owner() {
+        query = query.filter(archived_file::owner_id.eq(owner));
+    }
+    Ok(query.first(tx.conn()).optional()?)
+}

@@ -1,0 +1,149 @@
+//! Numbers that others gave: enterprises, VAT, countries, bank accounts. Checked by their form.
+#![deny(clippy::arithmetic_side_effects, clippy::float_arithmetic)]
+
+use iban::IbanLike;
+
+/// A Belgian enterprise number: ten digits, the last two being 97 minus the first eight modulo 97
+/// (Crossroads Bank for Enterprises). Answers the ten digits.
+#[must_use]
+pub fn belgian_enterprise_number(text: &str) -> Option<String> {
+    let digits: String = text.trim().trim_start_matches("BE").chars().filter(|c| !matches!(c, '.' | ' ')).collect();
+    if digits.len() != 10 || !digits.bytes().all(|byte| byte.is_ascii_digit()) || !digits.starts_with(['0', '1']) {
+        return None;
+    }
+    let body: u32 = digits.get(..8)?.parse().ok()?;
+    let check: u32 = digits.get(8..)?.parse().ok()?;
+    let expected = 97_u32.checked_sub(body.checked_rem(97)?)?;
+    (expected == check).then_some(digits)
+}
+
+/// A VAT number of the European Union, normalised (`BE 0123.456.749` is `BE0123456749`), or `None`.
+///
+/// The form is that of each member state (Commission, VIES FAQ no. 11); Belgian check digits are verified.
+#[must_use]
+pub fn vat_number(text: &str) -> Option<String> {
+    let compact: String =
+        text.chars().filter(|c| !matches!(c, ' ' | '.' | '-')).map(|c| c.to_ascii_uppercase()).collect();
+    if !compact.is_ascii() {
+        return None;
+    }
+    let (country, body) = compact.split_at_checked(2)?;
+    let digits = |range: std::ops::RangeInclusive<usize>| {
+        range.contains(&body.len()) && body.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    let mixed = |range: std::ops::RangeInclusive<usize>| {
+        range.contains(&body.len())
+            && body.bytes().all(|byte| byte.is_ascii_alphanumeric())
+            && body.bytes().any(|byte| byte.is_ascii_digit())
+    };
+    let fits = match country {
+        "BE" => return belgian_enterprise_number(body).map(|digits| format!("BE{digits}")),
+        "DE" | "EE" | "PT" | "EL" => digits(9..=9),
+        "DK" | "FI" | "HU" | "LU" | "MT" | "SI" => digits(8..=8),
+        "HR" | "IT" | "LV" => digits(11..=11),
+        "PL" | "SK" => digits(10..=10),
+        "SE" => digits(12..=12),
+        "LT" => digits(9..=12),
+        "CZ" => digits(8..=10),
+        "RO" => digits(2..=10),
+        "BG" => digits(9..=10),
+        "AT" | "CY" | "ES" => mixed(9..=9),
+        "FR" => mixed(11..=11),
+        "NL" => mixed(12..=12),
+        "IE" => mixed(8..=9),
+        _ => false,
+    };
+    fits.then_some(compact)
+}
+
+/// The country (ISO 3166-1) of a VAT number; Greece writes `EL`.
+#[must_use]
+pub fn vat_country(vat_number: &str) -> &str {
+    match vat_number.get(..2) {
+        Some("EL") => "GR",
+        Some(country) => country,
+        None => "",
+    }
+}
+
+/// Two capital letters (ISO 3166-1 alpha-2).
+#[must_use]
+pub fn is_country(text: &str) -> bool {
+    text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_uppercase())
+}
+
+/// Plausible as an e-mail address: what a mail server can be asked to deliver to.
+#[must_use]
+pub fn is_email(text: &str) -> bool {
+    let Some((local, domain)) = text.rsplit_once('@') else {
+        return false;
+    };
+    let clean = |part: &str| {
+        part.bytes().all(|b| {
+            b.is_ascii_graphic() && !matches!(b, b'<' | b'>' | b',' | b';' | b'"' | b'(' | b')' | b'\\' | b'@')
+        })
+    };
+    text.len() <= 254
+        && (1..=64).contains(&local.len())
+        && clean(local)
+        && !local.starts_with('.')
+        && !local.ends_with('.')
+        && !local.contains("..")
+        && domain.split('.').count() >= 2
+        && domain.split('.').all(|label| {
+            (1..=63).contains(&label.len())
+                && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+                && !label.starts_with('-')
+                && !label.ends_with('-')
+        })
+}
+
+/// An IBAN whose check digits and length fit its country (ISO 13616), without spaces.
+#[must_use]
+pub fn iban(text: &str) -> Option<String> {
+    let compact: String = text.chars().filter(|c| *c != ' ').map(|c| c.to_ascii_uppercase()).collect();
+    let iban: iban::Iban = compact.parse().ok()?;
+    Some(iban.electronic_str().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_vat_number_is_normalised_or_refused() {
+        let cases = [
+            ("BE 0123.456.749", Some("BE0123456749")),
+            ("BE0123456748", None),
+            ("be0123456749", Some("BE0123456749")),
+            ("DE123456789", Some("DE123456789")),
+            ("DE12345678", None),
+            ("FRXX123456789", Some("FRXX123456789")),
+            ("NL123456789B01", Some("NL123456789B01")),
+            ("US123456789", None),
+            ("é", None),
+            ("", None),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(vat_number(text).as_deref(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_iban_is_checked_by_its_digits_and_length() {
+        assert_eq!(iban("BE71 0961 2345 6769").as_deref(), Some("BE71096123456769"));
+        for text in ["BE71096123456760", "BE7109612345676", "", "XX00", "BE71-0961"] {
+            assert_eq!(iban(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_address_that_could_break_a_header_is_no_address() {
+        for text in ["a@b.be", "first.last+tag@sub.example.org"] {
+            assert!(is_email(text), "{text}");
+        }
+        for text in ["a@b", "a b@c.be", "a@b.be\r\nBcc: x@y.be", "@b.be", "a@.be", "a..b@c.be", "<a@b.be>", "é@b.be"] {
+            assert!(!is_email(text), "{text}");
+        }
+    }
+}

@@ -1,0 +1,337 @@
+//! What each business event books: the one table from which all postings are made. Debit / credit.
+//!
+//! | event | books |
+//! |---|---|
+//! | `share_subscribed` | share_receivable / share_capital |
+//! | `share_paid` | bank or bank_suspense / share_receivable |
+//! | `invoice_issued` | receivable / turnover, vat_output; member_cost / funds.pending; funds.pending / fee_income; funds.pending / guarantee_fund |
+//! | `guarantee_advanced` | funds.pending / funds.available; memo.advances / memo.advances_contra |
+//! | `client_paid` | bank or bank_suspense / receivable; unless advanced funds.pending / funds.available in proportion; when paid in full after an advance memo.advances_contra / memo.advances |
+//! | `payout_reserved`, `payout_cancelled` | funds.available / funds.reserved, and back |
+//! | `payout_released` | funds.reserved / member_cost, and the residual back to funds.available; member_fees / payouts_in_transit |
+//! | `payout_settled` | payouts_in_transit / bank |
+//! | `payout_returned` | bank / funds.available; member_cost / member_fees |
+//! | `bank_opened` | bank / opening_balance |
+//! | `bank_line_booked` | bank / bank_suspense |
+
+use chrono::NaiveDate;
+
+use super::entry::{Account, Dimensions, Entry, Event, Posting, Source, credit, debit};
+use crate::kernel::ids::{
+    ActivityId, AdvanceId, AllocationId, BankAccountId, BankLineId, ClientId, EntityId, InvoiceId, PayoutId, PersonId,
+    ShareId, StatementId,
+};
+use crate::kernel::levies::{Charge, LevyKind};
+use crate::kernel::money::{Currency, Minor, MoneyError};
+use crate::kernel::refusal::Refusal;
+use crate::kernel::schemes::Pay;
+use crate::kernel::vat::TaxLine;
+
+/// Whose books, on which day, in which currency.
+#[derive(Debug, Clone, Copy)]
+pub struct Booking {
+    /// Whose books.
+    pub entity: EntityId,
+    /// On which day.
+    pub on: NaiveDate,
+    /// In which currency.
+    pub currency: Currency,
+}
+
+/// Where money of a bank line comes from when it is matched.
+#[derive(Debug, Clone, Copy)]
+pub enum Arrival {
+    /// Matched when it was imported.
+    Bank(BankAccountId),
+    /// Matched later, out of suspense.
+    Suspense(BankLineId),
+}
+
+fn overflow(_error: MoneyError) -> Refusal {
+    Refusal::value("amount_invalid")
+}
+
+impl Arrival {
+    fn posting(self, amount: Minor) -> Result<Posting, Refusal> {
+        match self {
+            Self::Bank(account) => {
+                debit(Account::Bank, amount, &Dimensions { bank_account: Some(account), ..Dimensions::default() })
+            }
+            Self::Suspense(line) => {
+                debit(Account::BankSuspense, amount, &Dimensions { bank_line: Some(line), ..Dimensions::default() })
+            }
+        }
+    }
+}
+
+/// A member subscribed shares.
+///
+/// # Errors
+/// Refuses amounts out of range, as do all events.
+pub fn share_subscribed(at: Booking, share: ShareId, member: PersonId, amount: Minor) -> Result<Entry, Refusal> {
+    let about = Dimensions { member: Some(member), ..Dimensions::default() };
+    let postings = [debit(Account::ShareReceivable, amount, &about)?, credit(Account::ShareCapital, amount, &about)?];
+    Entry::new(at.entity, at.on, (Event::ShareSubscribed, Source::Share(share)), at.currency, Some(member), postings)
+}
+
+/// Subscribed shares were paid.
+///
+/// # Errors
+/// As all events.
+pub fn share_paid(
+    at: Booking,
+    share: ShareId,
+    member: PersonId,
+    amount: Minor,
+    from: Arrival,
+) -> Result<Entry, Refusal> {
+    let about = Dimensions { member: Some(member), ..Dimensions::default() };
+    let postings = [from.posting(amount)?, credit(Account::ShareReceivable, amount, &about)?];
+    Entry::new(at.entity, at.on, (Event::SharePaid, Source::Share(share)), at.currency, Some(member), postings)
+}
+
+/// What `invoice_issued` books.
+#[derive(Debug, Clone, Copy)]
+pub struct IssuedInvoice<'a> {
+    /// The invoice.
+    pub invoice: InvoiceId,
+    /// Its activity.
+    pub activity: ActivityId,
+    /// Its member.
+    pub member: PersonId,
+    /// Its client.
+    pub client: ClientId,
+    /// To pay.
+    pub gross: Minor,
+    /// Without VAT.
+    pub net: Minor,
+    /// VAT by case.
+    pub taxes: &'a [TaxLine],
+    /// What the mutual keeps.
+    pub charges: &'a [Charge],
+}
+
+/// An invoice was issued.
+///
+/// # Errors
+/// As all events.
+pub fn invoice_issued(at: Booking, it: IssuedInvoice<'_>) -> Result<Entry, Refusal> {
+    let about = Dimensions {
+        activity: Some(it.activity),
+        client: Some(it.client),
+        invoice: Some(it.invoice),
+        ..Dimensions::default()
+    };
+    let mut postings = vec![debit(Account::Receivable, it.gross, &about)?, credit(Account::Turnover, it.net, &about)?];
+    for tax in it.taxes {
+        let about = Dimensions { tax_code: Some(tax.case.name().to_owned()), ..about.clone() };
+        postings.push(credit(Account::VatOutput, tax.tax, &about)?);
+    }
+    postings.push(debit(Account::MemberCost, it.net, &about)?);
+    postings.push(credit(Account::FundsPending, it.net, &about)?);
+    for charge in it.charges {
+        let income = match charge.kind {
+            LevyKind::Fee => Account::FeeIncome,
+            LevyKind::Guarantee => Account::GuaranteeFund,
+        };
+        postings.push(debit(Account::FundsPending, charge.amount, &about)?);
+        postings.push(credit(income, charge.amount, &about)?);
+    }
+    let fact = (Event::InvoiceIssued, Source::Invoice(it.invoice));
+    Entry::new(at.entity, at.on, fact, at.currency, Some(it.member), postings)
+}
+
+/// The activity of an invoice, as the events after its issue name it.
+#[derive(Debug, Clone, Copy)]
+pub struct InvoiceFunds {
+    /// The invoice.
+    pub invoice: InvoiceId,
+    /// Its activity.
+    pub activity: ActivityId,
+    /// Its member.
+    pub member: PersonId,
+    /// Its client.
+    pub client: ClientId,
+}
+
+impl InvoiceFunds {
+    fn about(self) -> Dimensions {
+        Dimensions {
+            activity: Some(self.activity),
+            client: Some(self.client),
+            invoice: Some(self.invoice),
+            ..Dimensions::default()
+        }
+    }
+}
+
+/// The guarantee paid before the client.
+///
+/// # Errors
+/// As all events.
+pub fn guarantee_advanced(at: Booking, advance: AdvanceId, of: InvoiceFunds, amount: Minor) -> Result<Entry, Refusal> {
+    let about = of.about();
+    let postings = [
+        debit(Account::FundsPending, amount, &about)?,
+        credit(Account::FundsAvailable, amount, &about)?,
+        debit(Account::MemoAdvances, amount, &about)?,
+        credit(Account::MemoAdvancesContra, amount, &about)?,
+    ];
+    let fact = (Event::GuaranteeAdvanced, Source::Advance(advance));
+    Entry::new(at.entity, at.on, fact, at.currency, Some(of.member), postings)
+}
+
+/// What a client's payment does beside closing the receivable.
+#[derive(Debug, Clone, Copy)]
+pub struct ClientPayment {
+    /// What was paid.
+    pub amount: Minor,
+    /// What becomes available to the activity now; zero when it was advanced.
+    pub freed: Minor,
+    /// The advance that this payment closes; zero while something is still open.
+    pub advance_closed: Minor,
+}
+
+/// A client paid, in part or in full.
+///
+/// # Errors
+/// As all events.
+pub fn client_paid(
+    at: Booking,
+    allocation: AllocationId,
+    of: InvoiceFunds,
+    paid: ClientPayment,
+    from: Arrival,
+) -> Result<Entry, Refusal> {
+    let about = of.about();
+    let postings = [
+        from.posting(paid.amount)?,
+        credit(Account::Receivable, paid.amount, &about)?,
+        debit(Account::FundsPending, paid.freed, &about)?,
+        credit(Account::FundsAvailable, paid.freed, &about)?,
+        debit(Account::MemoAdvancesContra, paid.advance_closed, &about)?,
+        credit(Account::MemoAdvances, paid.advance_closed, &about)?,
+    ];
+    let fact = (Event::ClientPaid, Source::Allocation(allocation));
+    Entry::new(at.entity, at.on, fact, at.currency, Some(of.member), postings)
+}
+
+/// The activity of a payout.
+#[derive(Debug, Clone, Copy)]
+pub struct PayoutFunds {
+    /// The payout.
+    pub payout: PayoutId,
+    /// Its activity.
+    pub activity: ActivityId,
+    /// Its member.
+    pub member: PersonId,
+}
+
+impl PayoutFunds {
+    fn entry(self, at: Booking, event: Event, postings: impl IntoIterator<Item = Posting>) -> Result<Entry, Refusal> {
+        Entry::new(at.entity, at.on, (event, Source::Payout(self.payout)), at.currency, Some(self.member), postings)
+    }
+
+    fn about(self) -> Dimensions {
+        Dimensions {
+            activity: Some(self.activity),
+            payout: Some(self.payout),
+            member: Some(self.member),
+            ..Dimensions::default()
+        }
+    }
+}
+
+/// Money was set aside for a payout.
+///
+/// # Errors
+/// As all events.
+pub fn payout_reserved(at: Booking, of: PayoutFunds, amount: Minor) -> Result<Entry, Refusal> {
+    let about = of.about();
+    let postings = [debit(Account::FundsAvailable, amount, &about)?, credit(Account::FundsReserved, amount, &about)?];
+    of.entry(at, Event::PayoutReserved, postings)
+}
+
+/// Money set aside was given back.
+///
+/// # Errors
+/// As all events.
+pub fn payout_cancelled(at: Booking, of: PayoutFunds, amount: Minor) -> Result<Entry, Refusal> {
+    let about = of.about();
+    let postings = [debit(Account::FundsReserved, amount, &about)?, credit(Account::FundsAvailable, amount, &about)?];
+    of.entry(at, Event::PayoutCancelled, postings)
+}
+
+/// A payout left for the bank: the budget is consumed, the pay is on its way, the residual stays.
+///
+/// # Errors
+/// As all events.
+pub fn payout_released(at: Booking, of: PayoutFunds, pay: Pay) -> Result<Entry, Refusal> {
+    let about = of.about();
+    let budget = pay.net.plus(pay.residual).map_err(overflow)?;
+    let postings = [
+        debit(Account::FundsReserved, budget, &about)?,
+        credit(Account::MemberCost, pay.net, &about)?,
+        credit(Account::FundsAvailable, pay.residual, &about)?,
+        debit(Account::MemberFees, pay.net, &about)?,
+        credit(Account::PayoutsInTransit, pay.net, &about)?,
+    ];
+    of.entry(at, Event::PayoutReleased, postings)
+}
+
+/// The bank carried a payout out.
+///
+/// # Errors
+/// As all events.
+pub fn payout_settled(at: Booking, of: PayoutFunds, amount: Minor, account: BankAccountId) -> Result<Entry, Refusal> {
+    let bank = Dimensions { bank_account: Some(account), ..Dimensions::default() };
+    let postings = [debit(Account::PayoutsInTransit, amount, &of.about())?, credit(Account::Bank, amount, &bank)?];
+    of.entry(at, Event::PayoutSettled, postings)
+}
+
+/// The bank gave a payout back: the activity has its money again, the pay never happened.
+///
+/// # Errors
+/// As all events.
+pub fn payout_returned(at: Booking, of: PayoutFunds, amount: Minor, from: Arrival) -> Result<Entry, Refusal> {
+    let about = of.about();
+    let postings = [
+        from.posting(amount)?,
+        credit(Account::FundsAvailable, amount, &about)?,
+        debit(Account::MemberCost, amount, &about)?,
+        credit(Account::MemberFees, amount, &about)?,
+    ];
+    of.entry(at, Event::PayoutReturned, postings)
+}
+
+/// A bank account was taken over with what it held.
+///
+/// # Errors
+/// As all events.
+pub fn bank_opened(
+    at: Booking,
+    statement: StatementId,
+    account: BankAccountId,
+    amount: Minor,
+) -> Result<Entry, Refusal> {
+    let about = Dimensions { bank_account: Some(account), ..Dimensions::default() };
+    let postings =
+        [debit(Account::Bank, amount, &about)?, credit(Account::OpeningBalance, amount, &Dimensions::default())?];
+    Entry::new(at.entity, at.on, (Event::BankOpened, Source::Statement(statement)), at.currency, None, postings)
+}
+
+/// A bank line waits to be explained. A negative amount left the account.
+///
+/// # Errors
+/// As all events.
+pub fn bank_line_booked(
+    at: Booking,
+    line: BankLineId,
+    account: BankAccountId,
+    amount: Minor,
+) -> Result<Entry, Refusal> {
+    let bank = Dimensions { bank_account: Some(account), ..Dimensions::default() };
+    let about = Dimensions { bank_line: Some(line), ..Dimensions::default() };
+    let postings = [debit(Account::Bank, amount, &bank)?, credit(Account::BankSuspense, amount, &about)?];
+    Entry::new(at.entity, at.on, (Event::BankLineBooked, Source::BankLine(line)), at.currency, None, postings)
+}

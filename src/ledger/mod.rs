@@ -1,0 +1,102 @@
+//! The ledger: double entry, append-only, in integer minor units.
+//!
+//! Owns `journal_entry`, `posting`, `activity_balance` and the chart of accounts. What each business event books
+//! stands in one place, [`events`]. PostgreSQL refuses again what [`Entry::new`] refuses, moves the balances of
+//! activities itself (locked in ascending id order, after the documents of a transaction and before its number),
+//! and never lets a row be changed. Corrections are new entries.
+#![deny(clippy::arithmetic_side_effects, clippy::float_arithmetic)]
+
+mod entry;
+pub mod events;
+mod store;
+
+pub use entry::{Account, Dimensions, Entry, Event, Posting, Source, credit, debit};
+pub use store::{ActivityBalance, JournalRow, PostingRow, TrialRow};
+
+use crate::kernel::ids::{ActivityId, EntityId, PersonId};
+use crate::kernel::money::{Currency, Minor};
+use crate::platform::db::Tx;
+use crate::platform::error::Result;
+
+/// Books one entry.
+///
+/// # Errors
+/// 409 `insufficient_available` at a floor, `period_closed`, `already_booked` when the fact has been booked.
+pub fn post(tx: &mut Tx<'_>, entry: &Entry) -> Result<()> {
+    store::insert_entries(tx, std::slice::from_ref(entry))
+}
+
+/// Books many entries in one statement.
+///
+/// # Errors
+/// As [`post`].
+pub fn post_all(tx: &mut Tx<'_>, entries: &[Entry]) -> Result<()> {
+    if entries.is_empty() { Ok(()) } else { store::insert_entries(tx, entries) }
+}
+
+/// Opens the balance row of a new activity, at zero and without overdraft.
+///
+/// # Errors
+/// Fails with the database.
+pub fn open_balance(tx: &mut Tx<'_>, activity: ActivityId, owner: PersonId, currency: Currency) -> Result<()> {
+    store::insert_balance(tx, activity, owner, currency)
+}
+
+/// What an activity has.
+///
+/// # Errors
+/// 404 for an activity of somebody else.
+pub fn balance(tx: &mut Tx<'_>, activity: ActivityId) -> Result<ActivityBalance> {
+    store::find_balance(tx, activity)
+}
+
+/// What an activity has, locked until the end of the transaction.
+///
+/// # Errors
+/// 404 for an activity of somebody else.
+pub fn lock_balance(tx: &mut Tx<'_>, activity: ActivityId) -> Result<ActivityBalance> {
+    store::lock_balance(tx, activity)
+}
+
+/// What moved on an activity, newest first, after a posting id.
+///
+/// # Errors
+/// Fails with the database.
+pub fn activity_postings(
+    tx: &mut Tx<'_>,
+    activity: ActivityId,
+    before: Option<i64>,
+    limit: i64,
+) -> Result<Vec<PostingRow>> {
+    store::list_activity_postings(tx, activity, before, limit)
+}
+
+/// Debits and credits per account up to a period, or of all time.
+///
+/// # Errors
+/// Fails with the database.
+pub fn trial_balance(tx: &mut Tx<'_>, entity: EntityId, through: Option<&str>) -> Result<Vec<TrialRow>> {
+    store::list_trial_balance(tx, entity, through)
+}
+
+/// The entries of a period with their postings, in order, after an entry id.
+///
+/// # Errors
+/// Fails with the database.
+pub fn journal(
+    tx: &mut Tx<'_>,
+    entity: EntityId,
+    period: Option<&str>,
+    after: i64,
+    limit: i64,
+) -> Result<Vec<JournalRow>> {
+    store::list_journal(tx, entity, period, after, limit)
+}
+
+/// The sum of one account of an entity; debit positive.
+///
+/// # Errors
+/// Fails with the database.
+pub fn account_sum(tx: &mut Tx<'_>, entity: EntityId, account: Account) -> Result<Minor> {
+    store::sum_account(tx, entity, account)
+}

@@ -1,0 +1,330 @@
+//! The SQL of the ledger.
+
+use chrono::NaiveDate;
+use diesel::prelude::*;
+use diesel::sql_types::{Array, BigInt, Date, Integer, Nullable, Text, Uuid as SqlUuid};
+use umbel_schema::activity_balance;
+use uuid::Uuid;
+
+use super::entry::{Account, Entry};
+use crate::kernel::ids::{ActivityId, EntityId, PersonId};
+use crate::kernel::money::{Currency, Minor};
+use crate::platform::db::Tx;
+use crate::platform::error::Result;
+
+/// What an activity has.
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = activity_balance, check_for_backend(diesel::pg::Pg))]
+pub struct ActivityBalance {
+    /// The activity.
+    pub activity_id: ActivityId,
+    /// Its member.
+    pub owner_id: PersonId,
+    /// Of all its amounts.
+    pub currency: Currency,
+    /// Waits for clients or the guarantee.
+    pub pending_minor: Minor,
+    /// Can be paid out.
+    pub available_minor: Minor,
+    /// Set aside for payouts.
+    pub reserved_minor: Minor,
+    /// How far `available` may go below zero.
+    pub overdraft_minor: Minor,
+}
+
+/// A posting on an activity, with its entry.
+#[derive(Debug, Clone, QueryableByName)]
+pub struct PostingRow {
+    /// The posting.
+    #[diesel(sql_type = BigInt)]
+    pub id: i64,
+    /// The day it counts.
+    #[diesel(sql_type = Date)]
+    pub booked_on: NaiveDate,
+    /// What happened.
+    #[diesel(sql_type = Text)]
+    pub event: String,
+    /// The fact behind it.
+    #[diesel(sql_type = Text)]
+    pub source_kind: String,
+    /// Its id.
+    #[diesel(sql_type = SqlUuid)]
+    pub source_id: Uuid,
+    /// The account.
+    #[diesel(sql_type = Text)]
+    pub account: String,
+    /// Debit positive.
+    #[diesel(sql_type = BigInt)]
+    pub amount_minor: Minor,
+    /// Its currency.
+    #[diesel(sql_type = Text)]
+    pub currency: Currency,
+}
+
+/// An account in a trial balance.
+#[derive(Debug, Clone, QueryableByName)]
+pub struct TrialRow {
+    /// The account.
+    #[diesel(sql_type = Text)]
+    pub account: String,
+    /// Asset, liability, equity, income, expense or off balance.
+    #[diesel(sql_type = Text)]
+    pub kind: String,
+    /// Its currency.
+    #[diesel(sql_type = Text)]
+    pub currency: Currency,
+    /// The sum of debits.
+    #[diesel(sql_type = BigInt)]
+    pub debit_minor: Minor,
+    /// The sum of credits, as a positive amount.
+    #[diesel(sql_type = BigInt)]
+    pub credit_minor: Minor,
+}
+
+/// A line of the journal.
+#[derive(Debug, Clone, QueryableByName)]
+pub struct JournalRow {
+    /// Its entry.
+    #[diesel(sql_type = BigInt)]
+    pub entry_id: i64,
+    /// The day the entry counts.
+    #[diesel(sql_type = Date)]
+    pub booked_on: NaiveDate,
+    /// What happened.
+    #[diesel(sql_type = Text)]
+    pub event: String,
+    /// The fact behind it.
+    #[diesel(sql_type = Text)]
+    pub source_kind: String,
+    /// Its id.
+    #[diesel(sql_type = SqlUuid)]
+    pub source_id: Uuid,
+    /// The entry that it reverses.
+    #[diesel(sql_type = Nullable<BigInt>)]
+    pub reverses_id: Option<i64>,
+    /// The account.
+    #[diesel(sql_type = Text)]
+    pub account: String,
+    /// The kind of the account.
+    #[diesel(sql_type = Text)]
+    pub kind: String,
+    /// Debit positive.
+    #[diesel(sql_type = BigInt)]
+    pub amount_minor: Minor,
+    /// Its currency.
+    #[diesel(sql_type = Text)]
+    pub currency: Currency,
+    /// The activity.
+    #[diesel(sql_type = Nullable<SqlUuid>)]
+    pub activity_id: Option<Uuid>,
+    /// The client.
+    #[diesel(sql_type = Nullable<SqlUuid>)]
+    pub client_id: Option<Uuid>,
+    /// The number of the invoice, or the id of what else it is about.
+    #[diesel(sql_type = Nullable<Text>)]
+    pub document: Option<String>,
+    /// The VAT case.
+    #[diesel(sql_type = Nullable<Text>)]
+    pub tax_code: Option<String>,
+}
+
+#[derive(QueryableByName)]
+struct Sum {
+    #[diesel(sql_type = BigInt)]
+    amount_minor: Minor,
+}
+
+/// Inserts entries and all their postings in one statement: the triggers see each entry whole.
+pub(super) fn insert_entries(tx: &mut Tx<'_>, entries: &[Entry]) -> Result<()> {
+    let actor = tx.principal().map(|who| who.person.0);
+    let request = tx.request();
+    let mut head = Heads::default();
+    let mut lines = Lines::default();
+    for (index, entry) in entries.iter().enumerate() {
+        let (kind, id) = entry.source.parts();
+        head.entity.push(entry.entity.0);
+        head.booked_on.push(entry.booked_on);
+        head.event.push(entry.event.name());
+        head.source_kind.push(kind);
+        head.source.push(id);
+        head.owner.push(entry.owner.map(|owner| owner.0));
+        lines.push(i32::try_from(index).unwrap_or(i32::MAX), entry);
+    }
+    diesel::sql_query(
+        "WITH head AS (SELECT * FROM unnest($1::uuid[], $2::date[], $3::text[], $4::text[], $5::uuid[], $6::uuid[]) \
+             WITH ORDINALITY AS h (entity_id, booked_on, event, source_kind, source_id, owner_id, n)), \
+         entry AS (INSERT INTO journal_entry (entity_id, booked_on, event, source_kind, source_id, owner_id, actor_id, request_id) \
+             SELECT entity_id, booked_on, event, source_kind, source_id, owner_id, $7, $8 FROM head ORDER BY n \
+             RETURNING id, event, source_kind, source_id, owner_id) \
+         INSERT INTO posting (entry_id, account, amount_minor, currency, activity_id, client_id, invoice_id, payout_id, \
+                              member_id, bank_line_id, bank_account_id, tax_code, owner_id) \
+         SELECT e.id, l.account, l.amount, l.currency, l.activity, l.client, l.invoice, l.payout, l.member, l.bank_line, \
+                l.bank_account, l.tax_code, e.owner_id \
+         FROM unnest($9::int[], $10::text[], $11::bigint[], $12::text[], $13::uuid[], $14::uuid[], $15::uuid[], $16::uuid[], \
+                     $17::uuid[], $18::uuid[], $19::uuid[], $20::text[]) \
+              WITH ORDINALITY AS l (entry, account, amount, currency, activity, client, invoice, payout, member, bank_line, \
+                                    bank_account, tax_code, n) \
+         JOIN head h ON h.n = l.entry + 1 \
+         JOIN entry e ON e.event = h.event AND e.source_kind = h.source_kind AND e.source_id = h.source_id \
+         ORDER BY l.n",
+    )
+    .bind::<Array<SqlUuid>, _>(head.entity)
+    .bind::<Array<Date>, _>(head.booked_on)
+    .bind::<Array<Text>, _>(head.event)
+    .bind::<Array<Text>, _>(head.source_kind)
+    .bind::<Array<SqlUuid>, _>(head.source)
+    .bind::<Array<Nullable<SqlUuid>>, _>(head.owner)
+    .bind::<Nullable<SqlUuid>, _>(actor)
+    .bind::<Nullable<SqlUuid>, _>(request)
+    .bind::<Array<Integer>, _>(lines.entry)
+    .bind::<Array<Text>, _>(lines.account)
+    .bind::<Array<BigInt>, _>(lines.amount)
+    .bind::<Array<Text>, _>(lines.currency)
+    .bind::<Array<Nullable<SqlUuid>>, _>(lines.activity)
+    .bind::<Array<Nullable<SqlUuid>>, _>(lines.client)
+    .bind::<Array<Nullable<SqlUuid>>, _>(lines.invoice)
+    .bind::<Array<Nullable<SqlUuid>>, _>(lines.payout)
+    .bind::<Array<Nullable<SqlUuid>>, _>(lines.member)
+    .bind::<Array<Nullable<SqlUuid>>, _>(lines.bank_line)
+    .bind::<Array<Nullable<SqlUuid>>, _>(lines.bank_account)
+    .bind::<Array<Nullable<Text>>, _>(lines.tax_code)
+    .execute(tx.conn())?;
+    Ok(())
+}
+
+/// Entries by column, as `unnest` takes them.
+#[derive(Default)]
+struct Heads {
+    entity: Vec<Uuid>,
+    booked_on: Vec<NaiveDate>,
+    event: Vec<&'static str>,
+    source_kind: Vec<&'static str>,
+    source: Vec<Uuid>,
+    owner: Vec<Option<Uuid>>,
+}
+
+/// Postings by column, as `unnest` takes them.
+#[derive(Default)]
+struct Lines {
+    entry: Vec<i32>,
+    account: Vec<&'static str>,
+    amount: Vec<i64>,
+    currency: Vec<String>,
+    activity: Vec<Option<Uuid>>,
+    client: Vec<Option<Uuid>>,
+    invoice: Vec<Option<Uuid>>,
+    payout: Vec<Option<Uuid>>,
+    member: Vec<Option<Uuid>>,
+    bank_line: Vec<Option<Uuid>>,
+    bank_account: Vec<Option<Uuid>>,
+    tax_code: Vec<Option<String>>,
+}
+
+impl Lines {
+    fn push(&mut self, index: i32, entry: &Entry) {
+        for posting in &entry.postings {
+            let about = &posting.about;
+            self.entry.push(index);
+            self.account.push(posting.account.code());
+            self.amount.push(posting.amount.get());
+            self.currency.push(entry.currency.to_string());
+            self.activity.push(about.activity.map(Into::into));
+            self.client.push(about.client.map(Into::into));
+            self.invoice.push(about.invoice.map(Into::into));
+            self.payout.push(about.payout.map(Into::into));
+            self.member.push(about.member.map(Into::into));
+            self.bank_line.push(about.bank_line.map(Into::into));
+            self.bank_account.push(about.bank_account.map(Into::into));
+            self.tax_code.push(about.tax_code.clone());
+        }
+    }
+}
+
+pub(super) fn insert_balance(tx: &mut Tx<'_>, activity: ActivityId, owner: PersonId, currency: Currency) -> Result<()> {
+    diesel::insert_into(activity_balance::table)
+        .values((
+            activity_balance::activity_id.eq(activity),
+            activity_balance::owner_id.eq(owner),
+            activity_balance::currency.eq(currency),
+        ))
+        .execute(tx.conn())?;
+    Ok(())
+}
+
+pub(super) fn find_balance(tx: &mut Tx<'_>, activity: ActivityId) -> Result<ActivityBalance> {
+    let mut query = activity_balance::table.find(activity).select(ActivityBalance::as_select()).into_boxed();
+    if let Some(owner) = tx.only_owner() {
+        query = query.filter(activity_balance::owner_id.eq(owner));
+    }
+    Ok(query.first(tx.conn())?)
+}
+
+/// Locks through a function of PostgreSQL's, because the runtime role may not update balances and so may not lock
+/// them either.
+pub(super) fn lock_balance(tx: &mut Tx<'_>, activity: ActivityId) -> Result<ActivityBalance> {
+    diesel::sql_query("SELECT lock_activity_balance($1)").bind::<SqlUuid, _>(activity).execute(tx.conn())?;
+    find_balance(tx, activity)
+}
+
+pub(super) fn list_activity_postings(
+    tx: &mut Tx<'_>,
+    activity: ActivityId,
+    before: Option<i64>,
+    limit: i64,
+) -> Result<Vec<PostingRow>> {
+    Ok(diesel::sql_query(
+        "SELECT p.id, e.booked_on, e.event, e.source_kind, e.source_id, p.account, p.amount_minor, p.currency \
+         FROM posting p JOIN journal_entry e ON e.id = p.entry_id \
+         WHERE p.activity_id = $1 AND p.account LIKE 'funds.%' AND ($2 IS NULL OR p.id < $2) ORDER BY p.id DESC LIMIT $3",
+    )
+    .bind::<SqlUuid, _>(activity)
+    .bind::<Nullable<BigInt>, _>(before)
+    .bind::<BigInt, _>(limit)
+    .load(tx.conn())?)
+}
+
+pub(super) fn list_trial_balance(tx: &mut Tx<'_>, entity: EntityId, through: Option<&str>) -> Result<Vec<TrialRow>> {
+    Ok(diesel::sql_query(
+        "SELECT p.account, a.kind, p.currency, \
+                coalesce(sum(p.amount_minor) FILTER (WHERE p.amount_minor > 0), 0)::bigint AS debit_minor, \
+                coalesce(-sum(p.amount_minor) FILTER (WHERE p.amount_minor < 0), 0)::bigint AS credit_minor \
+         FROM posting p JOIN journal_entry e ON e.id = p.entry_id JOIN ledger_account a ON a.code = p.account \
+         WHERE e.entity_id = $1 AND ($2 IS NULL OR e.period <= $2) \
+         GROUP BY p.account, a.kind, p.currency ORDER BY p.account, p.currency",
+    )
+    .bind::<SqlUuid, _>(entity)
+    .bind::<Nullable<Text>, _>(through)
+    .load(tx.conn())?)
+}
+
+pub(super) fn list_journal(
+    tx: &mut Tx<'_>,
+    entity: EntityId,
+    period: Option<&str>,
+    after: i64,
+    limit: i64,
+) -> Result<Vec<JournalRow>> {
+    Ok(diesel::sql_query(
+        "SELECT e.id AS entry_id, e.booked_on, e.event, e.source_kind, e.source_id, e.reverses_id, p.account, a.kind, \
+                p.amount_minor, p.currency, p.activity_id, p.client_id, coalesce(i.number, p.payout_id::text) AS document, p.tax_code \
+         FROM (SELECT * FROM journal_entry WHERE entity_id = $1 AND ($2 IS NULL OR period = $2) AND id > $3 ORDER BY id LIMIT $4) e \
+         JOIN posting p ON p.entry_id = e.id JOIN ledger_account a ON a.code = p.account \
+         LEFT JOIN invoice i ON i.id = p.invoice_id ORDER BY e.id, p.id",
+    )
+    .bind::<SqlUuid, _>(entity)
+    .bind::<Nullable<Text>, _>(period)
+    .bind::<BigInt, _>(after)
+    .bind::<BigInt, _>(limit)
+    .load(tx.conn())?)
+}
+
+pub(super) fn sum_account(tx: &mut Tx<'_>, entity: EntityId, account: Account) -> Result<Minor> {
+    let sum: Sum = diesel::sql_query(
+        "SELECT coalesce(sum(p.amount_minor), 0)::bigint AS amount_minor FROM posting p \
+         JOIN journal_entry e ON e.id = p.entry_id WHERE e.entity_id = $1 AND p.account = $2",
+    )
+    .bind::<SqlUuid, _>(entity)
+    .bind::<Text, _>(account.code())
+    .get_result(tx.conn())?;
+    Ok(sum.amount_minor)
+}

@@ -1,0 +1,159 @@
+//! Work that follows a commit: queued in the transaction that wants it, done after it, retried until it is done.
+//!
+//! Owns `outbox` and `email_message`. A job is claimed in one transaction, done with none open, and confirmed in
+//! another; a worker that dies in between loses its lease and the job is done again, so every effect has a stable
+//! key. This room knows the names of jobs; who does them is decided in `worker`.
+
+pub mod http;
+mod rules;
+mod store;
+
+use serde::{Deserialize, Serialize};
+pub use store::{EmailMessage, Claimed};
+use uuid::Uuid;
+
+use crate::formats::letters::Letter;
+use crate::kernel::ids::{InvoiceId, PersonId};
+use crate::kernel::language::Language;
+use crate::platform::db::Tx;
+use crate::platform::error::Result;
+
+/// What is to be done.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "job", rename_all = "snake_case")]
+pub enum Job {
+    /// Send a mail.
+    Letter(Box<QueuedLetter>),
+    /// Make the PDF of an issued invoice, keep it, mail it to the client, tell the member.
+    SendInvoice {
+        /// The invoice.
+        invoice: InvoiceId,
+    },
+}
+
+/// A mail to be sent. Links are signed when it is written, so that no working link lies in the database.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct QueuedLetter {
+    /// The address.
+    pub to: String,
+    /// The language of the reader.
+    pub language: Language,
+    /// What it says.
+    pub letter: Letter,
+    /// What it is about.
+    pub subject: Uuid,
+    /// The member who may see that it was sent.
+    pub owner: Option<PersonId>,
+}
+
+/// Queues a job in the transaction that wants it. The same key is queued once.
+///
+/// # Errors
+/// Fails with the database.
+pub fn queue(tx: &mut Tx<'_>, job: &Job, subject: Uuid, key: &str) -> Result<()> {
+    let topic = match job {
+        Job::Letter(_) => "letter",
+        Job::SendInvoice { .. } => "send_invoice",
+    };
+    store::insert(tx, topic, subject, &serde_json::to_value(job)?, key)?;
+    tx.wake_worker();
+    Ok(())
+}
+
+/// Queues a mail. `occasion` tells two mails of one kind about one subject apart.
+///
+/// # Errors
+/// Fails with the database.
+pub fn queue_letter(tx: &mut Tx<'_>, letter: QueuedLetter, occasion: &str) -> Result<()> {
+    let subject = letter.subject;
+    let key = format!("letter:{}:{subject}:{occasion}", letter.letter.name());
+    queue(tx, &Job::Letter(Box::new(letter)), subject, &key)
+}
+
+/// Takes the next job that is due, for a limited time.
+///
+/// # Errors
+/// Fails with the database.
+pub fn claim(tx: &mut Tx<'_>, worker: &str) -> Result<Option<Claimed>> {
+    store::claim(tx, worker)
+}
+
+/// Marks a claimed job as done.
+///
+/// # Errors
+/// Fails with the database.
+pub fn confirm(tx: &mut Tx<'_>, id: i64) -> Result<()> {
+    store::confirm(tx, id)
+}
+
+/// Puts a claimed job back, for later; after too many tries it waits for a person.
+///
+/// # Errors
+/// Fails with the database.
+pub fn postpone(tx: &mut Tx<'_>, job: &Claimed, error: &str) -> Result<()> {
+    let next = rules::next_try(job.attempts);
+    store::postpone(tx, job.id, next, error)
+}
+
+/// How many jobs wait, and how many wait for a person.
+///
+/// # Errors
+/// Fails with the database.
+pub fn backlog(tx: &mut Tx<'_>) -> Result<(i64, i64)> {
+    store::count(tx)
+}
+
+/// Notes that a mail is about to be sent. Answers its stable Message-ID, or `None` when it has been sent before.
+///
+/// # Errors
+/// Fails with the database.
+pub fn begin_email(tx: &mut Tx<'_>, key: &str, letter: &QueuedLetter, subject_line: &str, domain: &str) -> Result<Option<String>> {
+    let message_id = rules::message_id(key, domain);
+    let state = store::upsert_email(tx, key, &message_id, letter, subject_line)?;
+    Ok((state != "sent" && state != "refused").then_some(message_id))
+}
+
+/// Notes how sending a mail ended.
+///
+/// # Errors
+/// Fails with the database.
+pub fn end_email(tx: &mut Tx<'_>, key: &str, outcome: Delivery<'_>) -> Result<()> {
+    store::end_email(tx, key, outcome)
+}
+
+/// How sending a mail ended.
+#[derive(Debug, Clone, Copy)]
+pub enum Delivery<'a> {
+    /// The next server took it.
+    Sent,
+    /// The address was refused for good: a person must look.
+    Refused(&'a str),
+    /// It did not work this time.
+    Failed(&'a str),
+}
+
+/// The mails about something, oldest first.
+///
+/// # Errors
+/// Fails with the database.
+pub fn emails_about(tx: &mut Tx<'_>, subject: Uuid) -> Result<Vec<EmailMessage>> {
+    store::list_emails_about(tx, subject)
+}
+
+/// Mails in a state, newest first, older than `after`.
+///
+/// # Errors
+/// Fails with the database.
+pub fn emails(tx: &mut Tx<'_>, state: Option<&str>, after: Option<Uuid>, limit: i64) -> Result<Vec<EmailMessage>> {
+    store::list_emails(tx, state, after, limit)
+}
+
+/// Tries a mail again that was refused or keeps failing.
+///
+/// # Errors
+/// 409 when it was sent; 404 when it is not there.
+pub fn retry_email(tx: &mut Tx<'_>, id: Uuid) -> Result<EmailMessage> {
+    let email = store::requeue_email(tx, id)?;
+    tx.wake_worker();
+    Ok(email)
+}

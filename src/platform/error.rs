@@ -1,0 +1,325 @@
+//! The one error of the program, and what it is over HTTP (RFC 9457).
+
+use std::error::Error as StdError;
+use std::fmt;
+
+use actix_web::http::StatusCode;
+use diesel::result::{DatabaseErrorKind, Error as DieselError};
+use serde_json::{Map, Value};
+
+use crate::kernel::refusal::{FieldRefusal, Refusal, RefusalKind};
+
+/// The result of everything that can be refused or fail.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why something was not done.
+///
+/// `code` is stable; the texts come from the catalogues when the answer is written. `source` is for the log only.
+#[derive(Debug)]
+pub struct Error {
+    /// HTTP status.
+    pub status: StatusCode,
+    /// Stable code.
+    pub code: &'static str,
+    /// Values for the text.
+    pub params: Vec<(&'static str, String)>,
+    /// Fields that were not acceptable.
+    pub fields: Vec<FieldRefusal>,
+    /// Seconds after which a retry makes sense.
+    pub retry_after: Option<u64>,
+    /// The object as it is now, for a stale version.
+    pub current: Option<Box<Value>>,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+impl Error {
+    /// An error of a status and a code.
+    #[must_use]
+    pub fn new(status: StatusCode, code: &'static str) -> Self {
+        Self { status, code, params: Vec::new(), fields: Vec::new(), retry_after: None, current: None, source: None }
+    }
+
+    /// The request is not understood (400).
+    #[must_use]
+    pub fn bad_request(code: &'static str) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, code)
+    }
+
+    /// Nobody is signed in, or no longer (401).
+    #[must_use]
+    pub fn unauthorized(code: &'static str) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, code)
+    }
+
+    /// This person may not (403).
+    #[must_use]
+    pub fn forbidden(code: &'static str) -> Self {
+        Self::new(StatusCode::FORBIDDEN, code)
+    }
+
+    /// Not there, or not yours (404).
+    #[must_use]
+    pub fn not_found() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found")
+    }
+
+    /// The state of things does not allow it (409).
+    #[must_use]
+    pub fn conflict(code: &'static str) -> Self {
+        Self::new(StatusCode::CONFLICT, code)
+    }
+
+    /// A value is not acceptable (422).
+    #[must_use]
+    pub fn value(code: &'static str) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, code)
+    }
+
+    /// One field is not acceptable (422).
+    #[must_use]
+    pub fn field(pointer: impl Into<String>, code: &'static str) -> Self {
+        Refusal::field(pointer, code).into()
+    }
+
+    /// The request names a field that does not exist (400).
+    #[must_use]
+    pub fn unknown_field(pointer: String) -> Self {
+        Self { fields: Refusal::field(pointer, "unknown_field").fields, ..Self::bad_request("field_unknown") }
+    }
+
+    /// We failed (500). The source is logged, never shown.
+    #[must_use]
+    pub fn internal(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self { source: Some(source.into()), ..Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal") }
+    }
+
+    /// Something that we need does not answer (503); nothing was done.
+    #[must_use]
+    pub fn unavailable(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self {
+            source: Some(source.into()),
+            retry_after: Some(2),
+            ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable")
+        }
+    }
+
+    /// The object has changed since it was read (412).
+    #[must_use]
+    pub fn version_stale(version: i32) -> Self {
+        Self::new(StatusCode::PRECONDITION_FAILED, "version_stale").with("version", version)
+    }
+
+    /// A command was refused in a state it has no meaning in (409).
+    #[must_use]
+    pub fn state_conflict(state: impl ToString, command: &str) -> Self {
+        Self::conflict("state_conflict").with("state", state).with("command", command)
+    }
+
+    /// Names a value that the text shows.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: impl ToString) -> Self {
+        self.params.push((name, value.to_string()));
+        self
+    }
+
+    /// Says when a retry makes sense.
+    #[must_use]
+    pub fn retry_after(mut self, seconds: u64) -> Self {
+        self.retry_after = Some(seconds);
+        self
+    }
+
+    /// The same error without its source, which has been logged by then.
+    #[must_use]
+    pub fn shallow_copy(&self) -> Self {
+        Self {
+            status: self.status,
+            code: self.code,
+            params: self.params.clone(),
+            fields: self.fields.clone(),
+            retry_after: self.retry_after,
+            current: self.current.clone(),
+            source: None,
+        }
+    }
+
+    /// Whether the same request may succeed later without being changed.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        self.retry_after.is_some() || self.status.is_server_error()
+    }
+
+    /// The body of the answer, in the language of the reader (RFC 9457).
+    #[must_use]
+    pub fn problem(&self, title: &str, detail: &str, request_id: &str) -> Value {
+        let params: Map<String, Value> =
+            self.params.iter().map(|(name, value)| ((*name).to_owned(), Value::String(value.clone()))).collect();
+        let errors: Vec<Value> =
+            self.fields.iter().map(|field| serde_json::json!({"pointer": field.pointer, "code": field.code})).collect();
+        let mut problem = serde_json::json!({
+            "type": format!("urn:umbel:problem:{}", self.code),
+            "title": title,
+            "status": self.status.as_u16(),
+            "detail": detail,
+            "code": self.code,
+            "instance": format!("urn:request:{request_id}"),
+            "retryable": self.is_retryable(),
+            "params": params,
+            "errors": errors,
+        });
+        if let (Some(current), Some(object)) = (&self.current, problem.as_object_mut()) {
+            object.insert("current".to_owned(), (**current).clone());
+        }
+        problem
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.status.as_u16(), self.code)?;
+        for (name, value) in &self.params {
+            write!(f, " {name}={value}")?;
+        }
+        for field in &self.fields {
+            write!(f, " {}:{}", field.pointer, field.code)?;
+        }
+        Ok(())
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.as_deref().map(|source| -> &(dyn StdError + 'static) { source })
+    }
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        let status = match refusal.kind {
+            RefusalKind::State => StatusCode::CONFLICT,
+            RefusalKind::Value => StatusCode::UNPROCESSABLE_ENTITY,
+            RefusalKind::Forbidden => StatusCode::FORBIDDEN,
+        };
+        Self { params: refusal.params, fields: refusal.fields, ..Self::new(status, refusal.code) }
+    }
+}
+
+impl From<crate::kernel::money::MoneyError> for Error {
+    fn from(error: crate::kernel::money::MoneyError) -> Self {
+        Self { source: Some(Box::new(error)), ..Self::value("amount_invalid") }
+    }
+}
+
+impl From<serde_json::Error> for Error {
+    fn from(error: serde_json::Error) -> Self {
+        Self::internal(error)
+    }
+}
+
+/// What PostgreSQL's own guards mean to a person. A constraint that is not listed is a bug of ours: a 500.
+const CONSTRAINTS: &[(&str, StatusCode, &str)] = &[
+    ("activity_available_floor", StatusCode::CONFLICT, "insufficient_available"),
+    ("activity_pending_floor", StatusCode::CONFLICT, "insufficient_available"),
+    ("activity_reserved_floor", StatusCode::CONFLICT, "insufficient_available"),
+    ("period_open", StatusCode::CONFLICT, "period_closed"),
+    ("state_transition_declared", StatusCode::CONFLICT, "state_conflict"),
+    ("invoice_immutable", StatusCode::CONFLICT, "already_issued"),
+    ("batch_sealed", StatusCode::CONFLICT, "batch_sealed"),
+    ("batch_immutable", StatusCode::CONFLICT, "batch_sealed"),
+    ("batch_needs_approval", StatusCode::CONFLICT, "approval_voided"),
+    ("approval_over_sealed_bytes", StatusCode::CONFLICT, "batch_hash_mismatch"),
+    ("approval_by_another", StatusCode::FORBIDDEN, "self_approval_forbidden"),
+    ("payout_reviewer_is_another", StatusCode::FORBIDDEN, "self_approval_forbidden"),
+    ("application_decider_is_another", StatusCode::FORBIDDEN, "self_approval_forbidden"),
+    ("payee_account_verifier_is_another", StatusCode::FORBIDDEN, "self_approval_forbidden"),
+    ("role_grant_not_self", StatusCode::FORBIDDEN, "self_approval_forbidden"),
+    ("role_grant_no_overlap", StatusCode::CONFLICT, "role_already_granted"),
+    ("statement_follows", StatusCode::CONFLICT, "statement_out_of_order"),
+    ("bank_statement_reference_unique", StatusCode::CONFLICT, "duplicate_statement"),
+    ("bank_statement_position_unique", StatusCode::CONFLICT, "statement_out_of_order"),
+    ("bank_line_once", StatusCode::CONFLICT, "duplicate_statement"),
+    ("allocation_fits", StatusCode::CONFLICT, "allocation_exceeds"),
+    ("allocation_once", StatusCode::CONFLICT, "bank_line_already_matched"),
+    ("application_one_open", StatusCode::CONFLICT, "application_open"),
+    ("person_email_unique", StatusCode::CONFLICT, "email_in_use"),
+    ("entity_enterprise_number_unique", StatusCode::CONFLICT, "not_unique"),
+    ("entity_bank_account_iban_unique", StatusCode::CONFLICT, "not_unique"),
+    ("rule_set_version_unique", StatusCode::CONFLICT, "not_unique"),
+    ("rule_set_one_a_day", StatusCode::CONFLICT, "not_unique"),
+    ("agreement_version_unique", StatusCode::CONFLICT, "not_unique"),
+    ("journal_entry_one_fact_once", StatusCode::CONFLICT, "already_booked"),
+    ("guarantee_advance_once", StatusCode::CONFLICT, "already_booked"),
+    ("order_frozen", StatusCode::CONFLICT, "state_conflict"),
+    ("accounting_period_pkey", StatusCode::CONFLICT, "period_closed"),
+];
+
+impl From<DieselError> for Error {
+    fn from(error: DieselError) -> Self {
+        if matches!(error, DieselError::NotFound) {
+            return Self::not_found();
+        }
+        if let DieselError::DatabaseError(kind, info) = &error {
+            let constraint = info.constraint_name().unwrap_or_default();
+            if let Some((_, status, code)) = CONSTRAINTS.iter().find(|(name, _, _)| *name == constraint) {
+                return Self { source: Some(Box::new(error)), ..Self::new(*status, code) };
+            }
+            if matches!(kind, DatabaseErrorKind::UniqueViolation) && constraint.ends_with("_pkey") {
+                return Self { source: Some(Box::new(error)), ..Self::conflict("id_unavailable") };
+            }
+            if is_transient(&error) {
+                return Self::unavailable(error);
+            }
+        }
+        Self::internal(error)
+    }
+}
+
+/// Whether the database gave up for a moment rather than for good: trying the transaction again may succeed.
+#[must_use]
+pub fn is_conflict_of_transactions(error: &Error) -> bool {
+    let Some(DieselError::DatabaseError(kind, info)) =
+        error.source.as_ref().and_then(|s| s.downcast_ref::<DieselError>())
+    else {
+        return false;
+    };
+    // Diesel has no kind for 40P01; the server's messages are in English because lc_messages is C.
+    matches!(kind, DatabaseErrorKind::SerializationFailure) || info.message().starts_with("deadlock detected")
+}
+
+fn is_transient(error: &DieselError) -> bool {
+    let DieselError::DatabaseError(kind, info) = error else { return false };
+    let message = info.message();
+    matches!(kind, DatabaseErrorKind::SerializationFailure | DatabaseErrorKind::ClosedConnection)
+        || [
+            "deadlock detected",
+            "canceling statement",
+            "terminating connection",
+            "server closed the connection",
+            "the database system is",
+            "no connection to the server",
+            "could not connect",
+            "connection to server",
+        ]
+        .iter()
+        .any(|start| message.starts_with(start))
+        || message.contains("idle-in-transaction timeout")
+}
+
+impl actix_web::ResponseError for Error {
+    fn status_code(&self) -> StatusCode {
+        self.status
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_we_log_stays_out_of_what_we_answer() {
+        let error = Error::internal("connection string with a password");
+        let problem = error.problem("Title", "Detail", "request").to_string();
+        assert!(!problem.contains("password"), "{problem}");
+        assert!(error.source().is_some());
+    }
+}

@@ -1,0 +1,583 @@
+//! A request that changes something: read strictly, run once, answered the same for ever.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use actix_web::dev::Payload;
+use actix_web::http::header::{CONTENT_TYPE, ETAG, IF_MATCH, LOCATION};
+use actix_web::http::{Method, StatusCode};
+use actix_web::web::{Bytes, BytesMut};
+use actix_web::{FromRequest, HttpRequest, HttpResponse};
+use diesel::prelude::*;
+use diesel::sql_types::{Binary, Nullable, SmallInt, Text, Uuid as SqlUuid};
+use futures_util::StreamExt;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use super::problems;
+use crate::kernel::language::Language;
+use crate::platform::db::{Actor, Db, Tx};
+use crate::platform::error::{Error, Result};
+use crate::platform::faults::Guard;
+
+/// The largest JSON body that is read, in bytes.
+pub const BODY_MAX: usize = 256 * 1024;
+/// The largest file that is read, in bytes.
+pub const UPLOAD_MAX: usize = 10 * 1024 * 1024;
+
+/// The body of a command that needs none: nothing, or `{}`.
+#[derive(Debug, Clone, Default, serde::Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Empty {}
+
+/// The parts of a request that make it safe to repeat.
+#[derive(Debug, Clone)]
+pub struct Envelope {
+    key: Option<String>,
+    fingerprint: [u8; 32],
+    expected: Option<i32>,
+    is_dry_run: bool,
+    keeps_refusals: bool,
+    language: Language,
+    request_id: Uuid,
+}
+
+/// A command with a JSON body.
+#[derive(Debug, Clone)]
+pub struct Command<T> {
+    /// What was sent.
+    pub body: T,
+    envelope: Envelope,
+}
+
+/// A command whose body is a file.
+#[derive(Debug, Clone)]
+pub struct Upload {
+    /// What the sender calls it.
+    pub media_type: String,
+    /// What was sent.
+    pub command: Command<Bytes>,
+}
+
+/// What a transaction of a command ended with.
+enum Outcome {
+    Done { status: StatusCode, body: String, version: Option<i64>, id: Option<String> },
+    Replayed { status: StatusCode, body: String },
+}
+
+#[derive(QueryableByName)]
+struct StoredKey {
+    #[diesel(sql_type = Text)]
+    operation: String,
+    #[diesel(sql_type = Binary)]
+    fingerprint: Vec<u8>,
+    #[diesel(sql_type = Nullable<SmallInt>)]
+    status: Option<i16>,
+    #[diesel(sql_type = Nullable<Text>)]
+    body: Option<String>,
+    #[diesel(sql_type = Nullable<SqlUuid>)]
+    subject_id: Option<Uuid>,
+}
+
+impl<T: Clone + Send + 'static> Command<T> {
+    /// The version that the caller saw.
+    ///
+    /// # Errors
+    /// 428 when the request does not say.
+    pub fn expected(&self) -> Result<i32> {
+        self.envelope.expected.ok_or_else(|| Error::new(StatusCode::PRECONDITION_REQUIRED, "version_required"))
+    }
+
+    /// Keeps a 409 as the final answer to this key, so that a late duplicate cannot move money after a "no".
+    #[must_use]
+    pub fn about_money(mut self) -> Self {
+        self.envelope.keeps_refusals = true;
+        self
+    }
+
+    /// Makes an object: 201, its place and its version.
+    ///
+    /// # Errors
+    /// Whatever `work` refuses.
+    pub async fn create<V, F>(
+        self,
+        db: &Db,
+        actor: Actor,
+        operation: &'static str,
+        place: &str,
+        mut work: F,
+    ) -> Result<HttpResponse>
+    where
+        V: Serialize,
+        F: FnMut(&mut Tx<'_>, T) -> Result<V> + Send + 'static,
+    {
+        let body = self.body.clone();
+        let outcome = self.execute(db, actor, operation, StatusCode::CREATED, move |tx| work(tx, body.clone())).await?;
+        Ok(respond(outcome, Some(place)))
+    }
+
+    /// Does something that is not about the version of one object: 200.
+    ///
+    /// # Errors
+    /// Whatever `work` refuses.
+    pub async fn run<V, F>(self, db: &Db, actor: Actor, operation: &'static str, mut work: F) -> Result<HttpResponse>
+    where
+        V: Serialize,
+        F: FnMut(&mut Tx<'_>, T) -> Result<V> + Send + 'static,
+    {
+        let body = self.body.clone();
+        let outcome = self.execute(db, actor, operation, StatusCode::OK, move |tx| work(tx, body.clone())).await?;
+        Ok(respond(outcome, None))
+    }
+
+    /// Changes one object as the caller saw it: 200 and the new version.
+    ///
+    /// `work` is handed the version that the caller saw. When it has changed since, the answer is 412 and carries
+    /// the object as `load` shows it now.
+    ///
+    /// # Errors
+    /// 428 without a version; whatever `work` refuses.
+    pub async fn change<I, V, L, F>(
+        self,
+        db: &Db,
+        actor: Actor,
+        operation: &'static str,
+        id: I,
+        load: L,
+        mut work: F,
+    ) -> Result<HttpResponse>
+    where
+        I: Copy + Send + 'static,
+        V: Serialize,
+        L: Fn(&mut Tx<'_>, I) -> Result<V> + Send + 'static,
+        F: FnMut(&mut Tx<'_>, I, i32, T) -> Result<V> + Send + 'static,
+    {
+        let expected = self.expected()?;
+        let body = self.body.clone();
+        let again = (db.clone(), actor.clone());
+        match self.execute(db, actor, operation, StatusCode::OK, move |tx| work(tx, id, expected, body.clone())).await {
+            Ok(outcome) => Ok(respond(outcome, None)),
+            Err(mut error) => {
+                if error.status == StatusCode::PRECONDITION_FAILED {
+                    let (db, actor) = again;
+                    let current = db.write(actor, move |tx| Ok(serde_json::to_value(load(tx, id)?)?)).await?;
+                    error.current = Some(Box::new(current));
+                }
+                Err(error)
+            }
+        }
+    }
+
+    async fn execute<V, F>(
+        self,
+        db: &Db,
+        actor: Actor,
+        operation: &'static str,
+        status: StatusCode,
+        mut work: F,
+    ) -> Result<Outcome>
+    where
+        V: Serialize,
+        F: FnMut(&mut Tx<'_>) -> Result<V> + Send + 'static,
+    {
+        let envelope = self.envelope;
+        let database = db.clone();
+        let job = move || {
+            let mut rehearsal = None;
+            let outcome = database.write_blocking(&actor, |tx| {
+                if envelope.is_dry_run {
+                    rehearsal = Some(rehearse(&work(tx)?, status)?);
+                    return Err(Error::new(StatusCode::OK, "dry_run"));
+                }
+                if let Some(stored) = envelope.begin(tx, operation)? {
+                    return Ok(stored);
+                }
+                let view = work(tx)?;
+                let outcome = finish(&envelope, tx, operation, &view, status)?;
+                tx.failpoint(&format!("{operation}.before_commit"))?;
+                Ok(outcome)
+            });
+            if let Some(outcome) = rehearsal {
+                return Ok(outcome);
+            }
+            if outcome.is_ok() {
+                let _survived = database.faults().passes(&format!("{operation}.after_commit"));
+            }
+            outcome.or_else(|error| envelope.keep_refusal(&database, &actor, operation, error))
+        };
+        tokio::task::spawn_blocking(job).await.map_err(Error::internal)?
+    }
+}
+
+/// The answer of a dry run: what would have been answered, marked as such.
+fn rehearse<V: Serialize>(view: &V, status: StatusCode) -> Result<Outcome> {
+    let mut value = serde_json::to_value(view)?;
+    if let Some(object) = value.as_object_mut() {
+        object.insert("dry_run".to_owned(), Value::Bool(true));
+    }
+    Ok(Outcome::Done { status, body: value.to_string(), version: None, id: None })
+}
+
+/// Writes the audit row and the answer that every repeat of the key will get.
+fn finish<V: Serialize>(
+    envelope: &Envelope,
+    tx: &mut Tx<'_>,
+    operation: &str,
+    view: &V,
+    status: StatusCode,
+) -> Result<Outcome> {
+    let value = serde_json::to_value(view)?;
+    let id = value.get("id").and_then(Value::as_str).map(str::to_owned);
+    let version = value.get("version").and_then(Value::as_i64);
+    let body = value.to_string();
+    let subject: Option<Uuid> = id.as_deref().and_then(|id| id.parse().ok());
+    let (actor, key) = (actor_name(tx), envelope.key.clone().unwrap_or_default());
+    let (person, kind, request, address) =
+        (tx.principal().map(|who| who.person.0), tx.actor_kind(), tx.request(), tx.address().to_owned());
+    diesel::sql_query(
+        "WITH audited AS (INSERT INTO audit_log (actor_id, actor_kind, operation, subject_id, request_id, address) \
+         VALUES ($1, $2, $3, $4, $5, $6)) \
+         UPDATE idempotency_key SET status = $7, body = $8, subject_id = $4 WHERE actor = $9 AND key = $10",
+    )
+    .bind::<Nullable<SqlUuid>, _>(person)
+    .bind::<Text, _>(kind)
+    .bind::<Text, _>(operation)
+    .bind::<Nullable<SqlUuid>, _>(subject)
+    .bind::<Nullable<SqlUuid>, _>(request)
+    .bind::<Text, _>(address)
+    .bind::<SmallInt, _>(i16::try_from(status.as_u16()).unwrap_or(200))
+    .bind::<Text, _>(&body)
+    .bind::<Text, _>(actor)
+    .bind::<Text, _>(key)
+    .execute(tx.conn())?;
+    Ok(Outcome::Done { status, body, version, id })
+}
+
+/// Whose keys these are: nobody can guess into the keys of another.
+fn actor_name(tx: &Tx<'_>) -> String {
+    tx.principal().map_or_else(|| tx.actor_kind().to_owned(), |who| who.person.to_string())
+}
+
+impl Envelope {
+    /// Takes the key, or finds what it was answered before.
+    fn begin(&self, tx: &mut Tx<'_>, operation: &str) -> Result<Option<Outcome>> {
+        let Some(key) = self.key.as_deref().filter(|_| !tx.faults().removed(Guard::Idempotency)) else {
+            return Ok(None);
+        };
+        let actor = actor_name(tx);
+        let taken = diesel::sql_query(
+            "INSERT INTO idempotency_key (actor, key, operation, fingerprint) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
+        )
+        .bind::<Text, _>(&actor)
+        .bind::<Text, _>(key)
+        .bind::<Text, _>(operation)
+        .bind::<Binary, _>(&self.fingerprint[..])
+        .execute(tx.conn());
+        match taken {
+            Ok(1) => return Ok(None),
+            Ok(_) => {}
+            Err(diesel::result::Error::DatabaseError(_, info)) if info.message().contains("lock timeout") => {
+                return Err(Error::conflict("idempotency_in_progress").retry_after(1));
+            }
+            Err(error) => return Err(error.into()),
+        }
+        let stored: StoredKey = diesel::sql_query(
+            "SELECT operation, fingerprint, status, body, subject_id FROM idempotency_key WHERE actor = $1 AND key = $2",
+        )
+        .bind::<Text, _>(&actor)
+        .bind::<Text, _>(key)
+        .get_result(tx.conn())?;
+        if stored.operation != operation || stored.fingerprint != self.fingerprint {
+            let refused = Error::value("idempotency_key_reused");
+            return Err(match stored.subject_id {
+                Some(id) if tx.principal().is_some() => refused.with("id", id),
+                _ => refused,
+            });
+        }
+        let status =
+            stored.status.and_then(|code| u16::try_from(code).ok()).and_then(|code| StatusCode::from_u16(code).ok());
+        match (status, stored.body) {
+            (Some(status), Some(body)) => Ok(Some(Outcome::Replayed { status, body })),
+            _ => Err(Error::conflict("idempotency_in_progress").retry_after(1)),
+        }
+    }
+
+    /// Stores a refusal of a money command as the answer to its key.
+    fn keep_refusal(&self, db: &Db, actor: &Actor, operation: &str, error: Error) -> Result<Outcome> {
+        let is_final = self.keeps_refusals
+            && error.status == StatusCode::CONFLICT
+            && !matches!(error.code, "idempotency_in_progress" | "id_unavailable");
+        let Some(key) = self.key.as_deref().filter(|_| is_final) else { return Err(error) };
+        let body = problems::body(&error, self.language, self.request_id).to_string();
+        let status = i16::try_from(error.status.as_u16()).unwrap_or(409);
+        let kept = db.write_blocking(actor, |tx| {
+            diesel::sql_query(
+                "INSERT INTO idempotency_key (actor, key, operation, fingerprint, status, body) \
+                 VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
+            )
+            .bind::<Text, _>(actor_name(tx))
+            .bind::<Text, _>(key)
+            .bind::<Text, _>(operation)
+            .bind::<Binary, _>(&self.fingerprint[..])
+            .bind::<SmallInt, _>(status)
+            .bind::<Text, _>(&body)
+            .execute(tx.conn())?;
+            Ok(())
+        });
+        if let Err(not_kept) = kept {
+            tracing::warn!(error = %not_kept, "the refusal of a money command could not be kept");
+        }
+        Err(error)
+    }
+}
+
+fn respond(outcome: Outcome, place: Option<&str>) -> HttpResponse {
+    match outcome {
+        Outcome::Done { status, body, version, id } => {
+            let mut response = HttpResponse::build(status);
+            if let (Some(place), Some(id)) = (place, id) {
+                response.insert_header((LOCATION, format!("{place}/{id}")));
+            }
+            if let Some(version) = version {
+                response.insert_header((ETAG, format!("\"{version}\"")));
+            }
+            response.content_type("application/json").body(body)
+        }
+        Outcome::Replayed { status, body } => {
+            let kind = if status.is_success() { "application/json" } else { problems::MEDIA_TYPE };
+            HttpResponse::build(status).insert_header(("Idempotent-Replayed", "true")).content_type(kind).body(body)
+        }
+    }
+}
+
+impl<T: DeserializeOwned + 'static> FromRequest for Command<T> {
+    type Error = Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        let mut payload = payload.take();
+        Box::pin(async move {
+            let bytes = read_body(&mut payload, BODY_MAX, "body_too_large").await?;
+            check_media_type(&request, &bytes)?;
+            let body = if bytes.is_empty() { Value::Object(serde_json::Map::new()) } else { parse_json(&bytes)? };
+            let default_key = body.get("id").and_then(Value::as_str).map(str::to_owned);
+            let mut canonical = String::new();
+            write_canonical(&body, &mut canonical);
+            let envelope = envelope(&request, canonical.as_bytes(), default_key)?;
+            Ok(Self { body: from_value(body)?, envelope })
+        })
+    }
+}
+
+/// A JSON body of a request that needs no key: signing in.
+#[derive(Debug, Clone)]
+pub struct Plain<T>(pub T);
+
+impl<T: DeserializeOwned + 'static> FromRequest for Plain<T> {
+    type Error = Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        let mut payload = payload.take();
+        Box::pin(async move {
+            let bytes = read_body(&mut payload, BODY_MAX, "body_too_large").await?;
+            check_media_type(&request, &bytes)?;
+            Ok(Self(from_value(parse_json(&bytes)?)?))
+        })
+    }
+}
+
+impl FromRequest for Upload {
+    type Error = Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        let mut payload = payload.take();
+        Box::pin(async move {
+            let bytes = read_body(&mut payload, UPLOAD_MAX, "upload_too_large").await?;
+            let media_type = media_type(&request);
+            let envelope = envelope(&request, &bytes, None)?;
+            Ok(Self { media_type, command: Command { body: bytes, envelope } })
+        })
+    }
+}
+
+fn media_type(request: &HttpRequest) -> String {
+    let text = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+fn check_media_type(request: &HttpRequest, bytes: &[u8]) -> Result<()> {
+    let media_type = media_type(request);
+    let is_json = matches!(media_type.as_str(), "application/json" | "application/merge-patch+json");
+    if is_json || (bytes.is_empty() && media_type.is_empty()) {
+        return Ok(());
+    }
+    Err(Error::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "media_type_unsupported").with("expected", "application/json"))
+}
+
+/// Reads a body up to a limit. The framework's own limits do not apply to a raw payload.
+async fn read_body(payload: &mut Payload, max: usize, too_large: &'static str) -> Result<Bytes> {
+    let mut bytes = BytesMut::new();
+    while let Some(chunk) = payload.next().await {
+        let Ok(chunk) = chunk else { return Err(Error::bad_request("malformed_json")) };
+        if bytes.len().saturating_add(chunk.len()) > max {
+            return Err(Error::new(StatusCode::PAYLOAD_TOO_LARGE, too_large).with("max_bytes", max));
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(bytes.freeze())
+}
+
+fn envelope(request: &HttpRequest, body: &[u8], default_key: Option<String>) -> Result<Envelope> {
+    let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
+    let key = header("Idempotency-Key").map(|text| text.trim().trim_matches('"').to_owned()).or(default_key);
+    if let Some(key) = &key
+        && !((1..=100).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic()))
+    {
+        return Err(Error::bad_request("header_missing").with("header", "Idempotency-Key"));
+    }
+    if key.is_none() && request.method() == Method::POST && request.query_string() != "dry_run=true" {
+        return Err(Error::bad_request("idempotency_key_missing"));
+    }
+    let expected = match header(IF_MATCH.as_str()) {
+        None => None,
+        Some(text) => Some(
+            text.trim()
+                .trim_matches('"')
+                .parse()
+                .map_err(|_not_a_version| Error::bad_request("header_missing").with("header", "If-Match"))?,
+        ),
+    };
+    let mut hash = Sha256::new();
+    for part in [request.method().as_str().as_bytes(), b" ", request.path().as_bytes(), b"\n", body] {
+        hash.update(part);
+    }
+    Ok(Envelope {
+        key,
+        fingerprint: hash.finalize().into(),
+        expected,
+        is_dry_run: request.query_string().split('&').any(|pair| pair == "dry_run=true"),
+        keeps_refusals: false,
+        language: super::language(request),
+        request_id: super::facts(request).id,
+    })
+}
+
+/// Reads JSON; what is not JSON, or not UTF-8, is a 400.
+fn parse_json(bytes: &[u8]) -> Result<Value> {
+    serde_json::from_slice(bytes)
+        .map_err(|error| Error::bad_request("malformed_json").with("line", error.line()).with("column", error.column()))
+}
+
+/// Reads a body into its type and names the field that does not fit.
+fn from_value<T: DeserializeOwned>(body: Value) -> Result<T> {
+    serde_path_to_error::deserialize(body).map_err(|error| {
+        let mut pointer = String::new();
+        for segment in error.path() {
+            use serde_path_to_error::Segment;
+            let step = match segment {
+                Segment::Seq { index } => index.to_string(),
+                Segment::Map { key } => key.replace('~', "~0").replace('/', "~1"),
+                Segment::Enum { .. } | Segment::Unknown => continue,
+            };
+            pointer.push('/');
+            pointer.push_str(&step);
+        }
+        let message = error.inner().to_string();
+        let named = |prefix: &str| {
+            message.strip_prefix(prefix).and_then(|rest| rest.split('`').next()).map(|name| format!("/{name}"))
+        };
+        if let Some(name) = named("unknown field `") {
+            // Depending on the shape, the path already ends with the unknown field.
+            if !pointer.ends_with(&name) {
+                pointer.push_str(&name);
+            }
+            return Error::unknown_field(pointer);
+        }
+        if let Some(name) = named("missing field `") {
+            return Error::field(format!("{pointer}{name}"), "required");
+        }
+        Error::field(pointer, "invalid")
+    })
+}
+
+/// The same value gives the same text, whatever the order of its members.
+fn write_canonical(value: &Value, out: &mut String) {
+    match value {
+        Value::Object(members) => {
+            let mut members: Vec<_> = members.iter().collect();
+            members.sort_by_key(|(name, _)| *name);
+            out.push('{');
+            for (name, member) in members {
+                out.push_str(&Value::String(name.clone()).to_string());
+                out.push(':');
+                write_canonical(member, out);
+                out.push(',');
+            }
+            out.push('}');
+        }
+        Value::Array(items) => {
+            out.push('[');
+            for item in items {
+                write_canonical(item, out);
+                out.push(',');
+            }
+            out.push(']');
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => out.push_str(&value.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[expect(dead_code, reason = "only its reading is tested")]
+    struct Body {
+        title: String,
+        lines: Vec<Line>,
+    }
+
+    #[derive(Debug, serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[expect(dead_code, reason = "only its reading is tested")]
+    struct Line {
+        quantity: u32,
+    }
+
+    #[test]
+    fn a_body_that_does_not_fit_names_its_field() {
+        let cases = [
+            (r#"{"title":"a","lines":[{"quantity":-1}]}"#, 422, "/lines/0/quantity", "invalid"),
+            (r#"{"title":"a","lines":[{}]}"#, 422, "/lines/0/quantity", "required"),
+            (r#"{"lines":[]}"#, 422, "/title", "required"),
+            (r#"{"title":"a","lines":[],"status":"issued"}"#, 400, "/status", "unknown_field"),
+            (r#"{"title":"a","lines":[{"quantity":1,"x":2}]}"#, 400, "/lines/0/x", "unknown_field"),
+        ];
+        for (json, status, pointer, code) in cases {
+            let error = from_value::<Body>(serde_json::from_str(json).unwrap()).unwrap_err();
+            let field = &error.fields[0];
+            assert_eq!((error.status.as_u16(), field.pointer.as_str(), field.code), (status, pointer, code), "{json}");
+        }
+    }
+
+    #[test]
+    fn the_order_of_members_does_not_change_the_fingerprint() {
+        let canonical = |json: &str| {
+            let mut out = String::new();
+            write_canonical(&serde_json::from_str(json).unwrap(), &mut out);
+            out
+        };
+        assert_eq!(canonical(r#"{"a":1,"b":[{"c":2,"d":3}]}"#), canonical(r#"{"b":[{"d":3,"c":2}],"a":1}"#));
+        assert_ne!(canonical(r#"{"a":1}"#), canonical(r#"{"a":"1"}"#));
+    }
+}
