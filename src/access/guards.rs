@@ -80,7 +80,13 @@ fn authenticate<D>(request: &HttpRequest) -> Result<Caller<D>> {
     let bearer = tokens.read(token.trim())?;
     let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
     take(request, if is_read { Kind::Read } else { Kind::Write }, &bearer.person.to_string())?;
-    Ok(Caller { person: bearer.person, session: bearer.session, generation: bearer.generation, facts, door: PhantomData })
+    Ok(Caller {
+        person: bearer.person,
+        session: bearer.session,
+        generation: bearer.generation,
+        facts,
+        door: PhantomData,
+    })
 }
 
 fn take(request: &HttpRequest, kind: Kind, who: &str) -> Result<()> {
@@ -124,10 +130,7 @@ impl FromRequest for Visitor {
 
     fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
         let facts = web::facts(request);
-        ready(
-            take(request, Kind::Entry, &facts.address)
-                .map(|()| Self { facts, user_agent: web::user_agent(request) }),
-        )
+        ready(take(request, Kind::Entry, &facts.address).map(|()| Self { facts, user_agent: web::user_agent(request) }))
     }
 }
 

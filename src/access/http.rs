@@ -6,7 +6,10 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{Administrator, GrantRow, NewGrant, NewPerson, Passwords, PersonRow, Refreshed, SessionRow, SignedIn, TokenService, Tokens, Visitor, rules};
+use super::{
+    Administrator, GrantRow, NewGrant, NewPerson, Passwords, PersonRow, Refreshed, SessionRow, SignedIn, TokenService,
+    Tokens, Visitor, rules,
+};
 use crate::kernel::ids::{GrantId, PersonId, SessionId};
 use crate::kernel::language::Language;
 use crate::kernel::roles::Role;
@@ -224,7 +227,12 @@ async fn sign_in(
 #[utoipa::path(tag = "access", request_body = Refresh, responses((status = 200, body = TokensView)), security(()),
     extensions(("x-roles" = json!([]))))]
 #[post("/v1/sessions/refresh")]
-async fn refresh_session(visitor: Visitor, db: Data<Db>, tokens: Data<TokenService>, body: Plain<Refresh>) -> Result<Json<TokensView>> {
+async fn refresh_session(
+    visitor: Visitor,
+    db: Data<Db>,
+    tokens: Data<TokenService>,
+    body: Plain<Refresh>,
+) -> Result<Json<TokensView>> {
     let token = body.0.refresh_token;
     match db.write(visitor.into(), move |tx| super::refresh(tx, &tokens, &token)).await? {
         Refreshed::Renewed(tokens) => Ok(Json(tokens.into())),
@@ -244,7 +252,12 @@ async fn list_sessions(who: SignedIn, db: Data<Db>) -> Result<Json<Vec<SessionVi
 #[utoipa::path(tag = "access", params(("id" = SessionId, Path)), request_body = Empty,
     responses((status = 200, body = SessionView)), extensions(("x-roles" = json!(["any"]))))]
 #[post("/v1/sessions/{id}/revoke")]
-async fn revoke_session(who: SignedIn, db: Data<Db>, id: Path<SessionId>, command: Command<Empty>) -> Result<HttpResponse> {
+async fn revoke_session(
+    who: SignedIn,
+    db: Data<Db>,
+    id: Path<SessionId>,
+    command: Command<Empty>,
+) -> Result<HttpResponse> {
     let id = id.into_inner();
     command.run(&db, who.into(), "revoke_session", move |tx, _| super::revoke(tx, id).map(SessionView::from)).await
 }
@@ -320,7 +333,11 @@ struct RequestReset {
 #[utoipa::path(tag = "access", request_body = RequestReset, responses((status = 200, body = DoneView)), security(()),
     extensions(("x-roles" = json!([]))))]
 #[post("/v1/password_resets")]
-async fn request_password_reset(visitor: Visitor, db: Data<Db>, command: Command<RequestReset>) -> Result<HttpResponse> {
+async fn request_password_reset(
+    visitor: Visitor,
+    db: Data<Db>,
+    command: Command<RequestReset>,
+) -> Result<HttpResponse> {
     command
         .run(&db, visitor.into(), "request_password_reset", |tx, body| {
             super::request_password_reset(tx, &body.email)?;
@@ -430,9 +447,21 @@ struct PeopleFilter {
 #[utoipa::path(tag = "people", params(PeopleFilter), responses((status = 200, body = Page<PersonView>)),
     extensions(("x-roles" = json!(["administrator"]))))]
 #[get("/v1/people")]
-async fn list_people(who: Administrator, db: Data<Db>, keys: Data<Keys>, filter: QueryOf<PeopleFilter>) -> Result<Json<Page<PersonView>>> {
+async fn list_people(
+    who: Administrator,
+    db: Data<Db>,
+    keys: Data<Keys>,
+    filter: QueryOf<PeopleFilter>,
+) -> Result<Json<Page<PersonView>>> {
     let filter = filter.0;
-    let listing = Listing::new(&keys.sign_link("cursor", b""), who.person(), "people", &filter, filter.limit, filter.cursor.as_deref())?;
+    let listing = Listing::new(
+        &keys.sign_link("cursor", b""),
+        who.person(),
+        "people",
+        &filter,
+        filter.limit,
+        filter.cursor.as_deref(),
+    )?;
     let page = db
         .write(who.into(), move |tx| {
             let rows = super::people(tx, listing.after, listing.fetch)?;
@@ -475,7 +504,12 @@ struct GrantRole {
 #[utoipa::path(tag = "people", params(("id" = PersonId, Path)), request_body = GrantRole, responses((status = 201, body = GrantView)),
     extensions(("x-roles" = json!(["administrator"]))))]
 #[post("/v1/people/{id}/role_grants")]
-async fn grant_role(who: Administrator, db: Data<Db>, id: Path<PersonId>, command: Command<GrantRole>) -> Result<HttpResponse> {
+async fn grant_role(
+    who: Administrator,
+    db: Data<Db>,
+    id: Path<PersonId>,
+    command: Command<GrantRole>,
+) -> Result<HttpResponse> {
     let person = id.into_inner();
     command
         .create(&db, who.into(), "grant_role", "/v1/role_grants", move |tx, body| {
@@ -492,11 +526,21 @@ async fn grant_role(who: Administrator, db: Data<Db>, id: Path<PersonId>, comman
 #[utoipa::path(tag = "people", params(("id" = GrantId, Path)), request_body = Empty, responses((status = 200, body = GrantView)),
     extensions(("x-roles" = json!(["administrator"]))))]
 #[post("/v1/role_grants/{id}/end")]
-async fn end_role_grant(who: Administrator, db: Data<Db>, id: Path<GrantId>, command: Command<Empty>) -> Result<HttpResponse> {
+async fn end_role_grant(
+    who: Administrator,
+    db: Data<Db>,
+    id: Path<GrantId>,
+    command: Command<Empty>,
+) -> Result<HttpResponse> {
     let id = id.into_inner();
     command
-        .change(&db, who.into(), "end_role_grant", id, |tx, id| super::grant_by_id(tx, id).map(GrantView::from), |tx, id, expected, _| {
-            super::end_grant(tx, id, expected).map(GrantView::from)
-        })
+        .change(
+            &db,
+            who.into(),
+            "end_role_grant",
+            id,
+            |tx, id| super::grant_by_id(tx, id).map(GrantView::from),
+            |tx, id, expected, _| super::end_grant(tx, id, expected).map(GrantView::from),
+        )
         .await
 }

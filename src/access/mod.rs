@@ -14,7 +14,8 @@ mod tokens;
 
 use chrono::{Duration, NaiveDate};
 pub use guards::{
-    Accountant, Administrator, Approver, BooksReader, Caller, Desk, Member, MemberOrDesk, Reviewer, SignedIn, Visitor, ViewBatches,
+    Accountant, Administrator, Approver, BooksReader, Caller, Desk, Member, MemberOrDesk, Reviewer, SignedIn,
+    ViewBatches, Visitor,
 };
 pub use passwords::Passwords;
 pub use rules::{LinkPurpose, Tokens};
@@ -167,9 +168,9 @@ pub struct Attempt {
 pub fn attempt(tx: &mut Tx<'_>, email: &str) -> Result<Attempt> {
     let failure = store::find_failure(tx, &rules::email_hash(email))?;
     let now = tx.now();
-    let wait = failure.filter(|(_, until)| *until > now).and_then(|(_, until)| {
-        u64::try_from(until.signed_duration_since(now).num_seconds().saturating_add(1)).ok()
-    });
+    let wait = failure
+        .filter(|(_, until)| *until > now)
+        .and_then(|(_, until)| u64::try_from(until.signed_duration_since(now).num_seconds().saturating_add(1)).ok());
     Ok(Attempt { person: store::find_person_by_email(tx, email)?, wait })
 }
 
@@ -211,11 +212,23 @@ pub fn sign_in(tx: &mut Tx<'_>, keys: &TokenService, person: &PersonRow, device:
     issue_tokens(tx, keys, session, person.id, 1)
 }
 
-fn issue_tokens(tx: &mut Tx<'_>, keys: &TokenService, session: SessionId, person: PersonId, generation: i32) -> Result<Tokens> {
+fn issue_tokens(
+    tx: &mut Tx<'_>,
+    keys: &TokenService,
+    session: SessionId,
+    person: PersonId,
+    generation: i32,
+) -> Result<Tokens> {
     let (refresh_token, hash) = rules::refresh_token(&tx.random_bytes::<32>());
     store::insert_refresh_token(tx, &hash, session, generation)?;
     let access_token = keys.issue(person, session, generation, tx.now(), tx.new_id())?;
-    Ok(Tokens { access_token, refresh_token, expires_in: TokenService::LIFE_SECONDS, person_id: person, session_id: session })
+    Ok(Tokens {
+        access_token,
+        refresh_token,
+        expires_in: TokenService::LIFE_SECONDS,
+        person_id: person,
+        session_id: session,
+    })
 }
 
 /// How presenting a refresh token ended.

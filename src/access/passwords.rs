@@ -25,7 +25,9 @@ fn argon2() -> Result<Argon2<'static>> {
 }
 
 fn hash_now(password: &str, salt: &[u8; 16]) -> Result<String> {
-    let hash = argon2()?.hash_password_with_salt(password.as_bytes(), salt).map_err(|error| Error::internal(error.to_string()))?;
+    let hash = argon2()?
+        .hash_password_with_salt(password.as_bytes(), salt)
+        .map_err(|error| Error::internal(error.to_string()))?;
     Ok(hash.to_string())
 }
 

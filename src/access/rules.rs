@@ -70,8 +70,11 @@ impl LinkPurpose {
 pub(super) fn check_password(password: &str, email: &str) -> Result<(), Refusal> {
     let length = password.chars().count();
     if length < PASSWORD_MIN {
-        return Err(Refusal { fields: Refusal::field("/password", "too_short").fields, ..Refusal::value("password_too_short") }
-            .with("min", PASSWORD_MIN));
+        return Err(Refusal {
+            fields: Refusal::field("/password", "too_short").fields,
+            ..Refusal::value("password_too_short")
+        }
+        .with("min", PASSWORD_MIN));
     }
     if length > PASSWORD_MAX {
         return Err(Refusal::field("/password", "too_long"));

@@ -216,10 +216,7 @@ pub(super) fn upsert_failure(tx: &mut Tx<'_>, hash: &[u8], failures: i32, until:
         ))
         .on_conflict(sign_in_failure::email_hash)
         .do_update()
-        .set((
-            sign_in_failure::failures.eq(sign_in_failure::failures + 1),
-            sign_in_failure::locked_until.eq(until),
-        ))
+        .set((sign_in_failure::failures.eq(sign_in_failure::failures + 1), sign_in_failure::locked_until.eq(until)))
         .execute(tx.conn())?;
     Ok(())
 }
@@ -298,7 +295,10 @@ pub(super) fn revoke_sessions(tx: &mut Tx<'_>, of: PersonId, keep: Option<Sessio
     let now = tx.now();
     let kept = keep.map_or_else(Uuid::nil, |id| id.0);
     diesel::update(
-        session::table.filter(session::person_id.eq(of)).filter(session::revoked_at.is_null()).filter(session::id.ne(kept)),
+        session::table
+            .filter(session::person_id.eq(of))
+            .filter(session::revoked_at.is_null())
+            .filter(session::id.ne(kept)),
     )
     .set((session::revoked_at.eq(now), session::revoked_reason.eq("password_changed")))
     .execute(tx.conn())?;
@@ -330,7 +330,13 @@ pub(super) fn supersede_refresh_tokens(tx: &mut Tx<'_>, of: SessionId, generatio
     Ok(())
 }
 
-pub(super) fn insert_link(tx: &mut Tx<'_>, id: Uuid, purpose: LinkPurpose, subject: Uuid, expires: DateTime<Utc>) -> Result<()> {
+pub(super) fn insert_link(
+    tx: &mut Tx<'_>,
+    id: Uuid,
+    purpose: LinkPurpose,
+    subject: Uuid,
+    expires: DateTime<Utc>,
+) -> Result<()> {
     diesel::insert_into(access_link::table)
         .values((
             access_link::id.eq(id),

@@ -61,7 +61,14 @@ impl TokenService {
     ///
     /// # Errors
     /// Fails only if the key were unusable.
-    pub fn issue(&self, person: PersonId, session: SessionId, generation: i32, now: DateTime<Utc>, jti: Uuid) -> Result<String> {
+    pub fn issue(
+        &self,
+        person: PersonId,
+        session: SessionId,
+        generation: i32,
+        now: DateTime<Utc>,
+        jti: Uuid,
+    ) -> Result<String> {
         let (id, key) = self.keys.signing();
         let header = Header { typ: Some(TYPE.to_owned()), kid: Some(id.to_owned()), ..Header::new(Algorithm::EdDSA) };
         let iat = now.timestamp();

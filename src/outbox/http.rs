@@ -79,12 +79,24 @@ struct EmailFilter {
 #[utoipa::path(tag = "mails", params(EmailFilter), responses((status = 200, body = Page<EmailView>)),
     extensions(("x-roles" = json!(["reviewer", "payout_approver", "accountant", "administrator"]))))]
 #[get("/v1/emails")]
-async fn list_emails(who: Desk, db: Data<Db>, keys: Data<Keys>, filter: QueryOf<EmailFilter>) -> Result<Json<Page<EmailView>>> {
+async fn list_emails(
+    who: Desk,
+    db: Data<Db>,
+    keys: Data<Keys>,
+    filter: QueryOf<EmailFilter>,
+) -> Result<Json<Page<EmailView>>> {
     let filter = filter.0;
     if filter.state.as_deref().is_some_and(|state| !["queued", "sent", "refused", "failed"].contains(&state)) {
         return Err(Error::field("/state", "invalid"));
     }
-    let listing = Listing::new(&keys.sign_link("cursor", b""), who.person(), "emails", &filter, filter.limit, filter.cursor.as_deref())?;
+    let listing = Listing::new(
+        &keys.sign_link("cursor", b""),
+        who.person(),
+        "emails",
+        &filter,
+        filter.limit,
+        filter.cursor.as_deref(),
+    )?;
     let page = db
         .write(who.into(), move |tx| {
             let rows = super::emails(tx, filter.state.as_deref(), listing.after, listing.fetch)?;

@@ -9,7 +9,7 @@ mod rules;
 mod store;
 
 use serde::{Deserialize, Serialize};
-pub use store::{EmailMessage, Claimed};
+pub use store::{Claimed, EmailMessage};
 use uuid::Uuid;
 
 use crate::formats::letters::Letter;
@@ -107,7 +107,13 @@ pub fn backlog(tx: &mut Tx<'_>) -> Result<(i64, i64)> {
 ///
 /// # Errors
 /// Fails with the database.
-pub fn begin_email(tx: &mut Tx<'_>, key: &str, letter: &QueuedLetter, subject_line: &str, domain: &str) -> Result<Option<String>> {
+pub fn begin_email(
+    tx: &mut Tx<'_>,
+    key: &str,
+    letter: &QueuedLetter,
+    subject_line: &str,
+    domain: &str,
+) -> Result<Option<String>> {
     let message_id = rules::message_id(key, domain);
     let state = store::upsert_email(tx, key, &message_id, letter, subject_line)?;
     Ok((state != "sent" && state != "refused").then_some(message_id))

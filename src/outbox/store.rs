@@ -130,7 +130,13 @@ pub(super) fn count(tx: &mut Tx<'_>) -> Result<(i64, i64)> {
     Ok((waiting, dead))
 }
 
-pub(super) fn upsert_email(tx: &mut Tx<'_>, key: &str, message_id: &str, letter: &QueuedLetter, subject_line: &str) -> Result<String> {
+pub(super) fn upsert_email(
+    tx: &mut Tx<'_>,
+    key: &str,
+    message_id: &str,
+    letter: &QueuedLetter,
+    subject_line: &str,
+) -> Result<String> {
     let id: Uuid = tx.new_id();
     let state: State = diesel::sql_query(
         "INSERT INTO email_message (id, dedup_key, message_id, letter, subject_id, owner_id, recipient, language, subject, attempts) \
@@ -176,8 +182,17 @@ pub(super) fn list_emails_about(tx: &mut Tx<'_>, subject: Uuid) -> Result<Vec<Em
 }
 
 /// Mails in a state, newest first.
-pub(super) fn list_emails(tx: &mut Tx<'_>, state: Option<&str>, after: Option<Uuid>, limit: i64) -> Result<Vec<EmailMessage>> {
-    let mut query = email_message::table.order(email_message::id.desc()).select(EmailMessage::as_select()).limit(limit).into_boxed();
+pub(super) fn list_emails(
+    tx: &mut Tx<'_>,
+    state: Option<&str>,
+    after: Option<Uuid>,
+    limit: i64,
+) -> Result<Vec<EmailMessage>> {
+    let mut query = email_message::table
+        .order(email_message::id.desc())
+        .select(EmailMessage::as_select())
+        .limit(limit)
+        .into_boxed();
     if let Some(state) = state {
         query = query.filter(email_message::state.eq(state.to_owned()));
     }

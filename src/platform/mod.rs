@@ -8,5 +8,7 @@ pub mod error;
 pub mod faults;
 pub mod i18n;
 pub mod keys;
+pub mod mail;
+pub mod mail_catcher;
 pub mod telemetry;
 pub mod web;

@@ -1,0 +1,161 @@
+//! What each letter says, in the reader's notation, and made safe to stand in a line.
+
+use super::{Letter, LetterError, Letterhead};
+use crate::formats::local;
+use crate::kernel::language::Language;
+use crate::kernel::money::Money;
+
+/// The values of a letter by the name of their placeholder; none for what is not known.
+type Facts = Vec<(&'static str, Option<String>)>;
+
+impl<S> Letter<S> {
+    /// Its name: the section of the words, and what it is called in lists.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::ConfirmEmail { .. } => "confirm_email",
+            Self::ApplicationReceived => "application_received",
+            Self::ApplicationInfoRequested { .. } => "application_info_requested",
+            Self::ApplicationAccepted { .. } => "application_accepted",
+            Self::ApplicationRejected { .. } => "application_rejected",
+            Self::Welcome => "welcome",
+            Self::NewDevice { .. } => "new_device",
+            Self::PasswordReset { .. } => "password_reset",
+            Self::PasswordChanged => "password_changed",
+            Self::BankDetailsSet { .. } => "bank_details_set",
+            Self::OrderToClient { .. } => "order_to_client",
+            Self::OrderConfirmed { .. } => "order_confirmed",
+            Self::OrderDeclined { .. } => "order_declined",
+            Self::OrderChangeRequested { .. } => "order_change_requested",
+            Self::InvoiceToClient { .. } => "invoice_to_client",
+            Self::InvoiceIssued { .. } => "invoice_issued",
+            Self::InvoiceReturned { .. } => "invoice_returned",
+            Self::AdvancePaid { .. } => "advance_paid",
+            Self::ClientPaid { .. } => "client_paid",
+            Self::PayoutSent { .. } => "payout_sent",
+            Self::PayoutReturned { .. } => "payout_returned",
+        }
+    }
+}
+
+/// The facts of a letter.
+pub(super) fn of<S: AsRef<str>>(
+    letter: &Letter<S>,
+    language: Language,
+    from: &Letterhead<'_>,
+) -> Result<Facts, LetterError> {
+    let line = |text: &S| Some(one_line(text.as_ref()));
+    let money = |amount: &Money| Some(local::money(language, *amount));
+    let date = |on: &chrono::NaiveDate| Some(local::date(language, *on));
+    let mut facts = match letter {
+        Letter::ApplicationReceived | Letter::Welcome | Letter::PasswordChanged => Vec::new(),
+        Letter::ConfirmEmail { name, link } => vec![("name", line(name)), ("link", Some(web_link(link.as_ref())?))],
+        Letter::PasswordReset { link } => vec![("link", Some(web_link(link.as_ref())?))],
+        Letter::ApplicationInfoRequested { message } => vec![("message", Some(lines(message.as_ref())))],
+        Letter::ApplicationAccepted { share_amount, reference, iban } => {
+            vec![
+                ("share_amount", money(share_amount)),
+                ("reference", line(reference)),
+                ("iban", Some(in_fours(iban.as_ref()))),
+            ]
+        }
+        Letter::ApplicationRejected { reason } => vec![("reason", Some(lines(reason.as_ref())))],
+        Letter::NewDevice { when, device } => {
+            vec![("when", Some(local::moment(language, *when))), ("device", line(device))]
+        }
+        Letter::BankDetailsSet { last4 } => vec![("last4", Some(last_four(last4.as_ref())))],
+        Letter::OrderToClient { member, entity, title, total, link, valid_until } => vec![
+            ("member", Some(without_links(member.as_ref()))),
+            ("entity", line(entity)),
+            ("title", Some(without_links(title.as_ref()))),
+            ("total", money(total)),
+            ("link", Some(web_link(link.as_ref())?)),
+            ("valid_until", date(valid_until)),
+        ],
+        Letter::OrderConfirmed { title, client, message }
+        | Letter::OrderDeclined { title, client, message }
+        | Letter::OrderChangeRequested { title, client, message } => {
+            vec![
+                ("title", line(title)),
+                ("client", line(client)),
+                ("message", message.as_ref().map(|text| lines(text.as_ref()))),
+            ]
+        }
+        Letter::InvoiceToClient { entity, number, total, due_on, reference, iban } => vec![
+            ("entity", line(entity)),
+            ("number", line(number)),
+            ("total", money(total)),
+            ("due_on", date(due_on)),
+            ("reference", line(reference)),
+            ("iban", Some(in_fours(iban.as_ref()))),
+        ],
+        Letter::InvoiceIssued { number, total, expected_on } => {
+            vec![
+                ("number", line(number)),
+                ("total", money(total)),
+                ("expected_on", expected_on.as_ref().and_then(date)),
+            ]
+        }
+        Letter::InvoiceReturned { client, total, reason } => {
+            vec![("client", line(client)), ("total", money(total)), ("reason", Some(lines(reason.as_ref())))]
+        }
+        Letter::AdvancePaid { number, amount } | Letter::ClientPaid { number, amount } => {
+            vec![("number", line(number)), ("amount", money(amount))]
+        }
+        Letter::PayoutSent { amount, last4 } => {
+            vec![("amount", money(amount)), ("last4", Some(last_four(last4.as_ref())))]
+        }
+        Letter::PayoutReturned { amount, reason } => vec![("amount", money(amount)), ("reason", line(reason))],
+    };
+    facts.push(("mutual", Some(one_line(from.mutual))));
+    facts.push(("contact", Some(one_line(from.contact))));
+    Ok(facts)
+}
+
+/// Characters that end a header or turn the direction of the text around, by which a name could pose as another.
+fn is_hidden(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        || matches!(character, '\u{2028}' | '\u{2029}')
+}
+
+/// A text as one line.
+pub(super) fn one_line(text: &str) -> String {
+    let plain: String = text.chars().map(|character| if is_hidden(character) { ' ' } else { character }).collect();
+    plain.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
+/// A text that may have several lines.
+fn lines(text: &str) -> String {
+    text.trim().lines().map(one_line).collect::<Vec<_>>().join("\n")
+}
+
+/// What a member wrote, for someone who does not know us yet: mail programs turn addresses into links, so a letter
+/// that is sent in our name must not carry one of another's choosing.
+fn without_links(text: &str) -> String {
+    let words = one_line(text);
+    let is_link = |word: &&str| word.contains("://") || word.to_ascii_lowercase().starts_with("www.");
+    words.split(' ').map(|word| if is_link(&word) { "…" } else { word }).collect::<Vec<_>>().join(" ")
+}
+
+/// The last four characters of an account, whatever was handed in.
+fn last_four(account: &str) -> String {
+    let characters: Vec<char> = account.chars().filter(char::is_ascii_alphanumeric).collect();
+    characters.iter().skip(characters.len().saturating_sub(4)).collect()
+}
+
+/// An IBAN in groups of four, which no line break parts.
+fn in_fours(iban: &str) -> String {
+    let characters: Vec<char> = iban.chars().filter(char::is_ascii_alphanumeric).collect();
+    characters.chunks(4).map(|group| group.iter().collect()).collect::<Vec<String>>().join("\u{a0}")
+}
+
+/// A link that a mail program may open.
+fn web_link(link: &str) -> Result<String, LetterError> {
+    let web = link.starts_with("https://") || link.starts_with("http://");
+    if web && !link.chars().any(|character| character.is_whitespace() || is_hidden(character)) {
+        Ok(link.to_owned())
+    } else {
+        Err(LetterError::Link)
+    }
+}

@@ -1,0 +1,209 @@
+//! Mails as text and HTML with the same words, in four languages.
+//!
+//! The words are in one file per language, the two layouts in `letter.txt` and `letter.html`. Lines become blocks
+//! before any value is put in, and the HTML layout escapes every value, so nothing that a person typed can become
+//! structure. One fact stands in the subject, the date that matters comes first, then what to do or that there is
+//! nothing to do. Letters about security carry no link: whoever expects them to have one is easier to deceive.
+
+mod facts;
+
+use std::sync::LazyLock;
+
+use chrono::{NaiveDate, NaiveDateTime};
+use serde::{Deserialize, Serialize};
+
+use super::layout::Layouts;
+use super::texts::{self, Texts};
+use crate::kernel::language::Language;
+use crate::kernel::money::Money;
+
+/// The longest subject, in characters; what a phone shows is shorter still.
+const SUBJECT_MAX: usize = 160;
+
+static FR: LazyLock<Texts> = LazyLock::new(|| Texts::parse(include_str!("fr.txt")));
+static NL: LazyLock<Texts> = LazyLock::new(|| Texts::parse(include_str!("nl.txt")));
+static EN: LazyLock<Texts> = LazyLock::new(|| Texts::parse(include_str!("en.txt")));
+static DE: LazyLock<Texts> = LazyLock::new(|| Texts::parse(include_str!("de.txt")));
+
+fn words(language: Language) -> &'static Texts {
+    match language {
+        Language::Fr => &FR,
+        Language::Nl => &NL,
+        Language::En => &EN,
+        Language::De => &DE,
+    }
+}
+
+/// Whom a letter is from.
+#[derive(Debug, Clone, Copy)]
+pub struct Letterhead<'a> {
+    /// The name of the mutual.
+    pub mutual: &'a str,
+    /// Where questions go: an e-mail address or telephone number, shown as text.
+    pub contact: &'a str,
+}
+
+/// What there is to tell. Amounts and dates are written in the reader's language; an IBAN in full is only ever the
+/// mutual's own, a member's account is its last four characters.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(tag = "letter", rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the fields are the nouns of the letter that their variant names")]
+pub enum Letter<S = String> {
+    /// To an applicant: confirm that the address is theirs.
+    ConfirmEmail { name: S, link: S },
+    /// To an applicant: submitted, the office reads it.
+    ApplicationReceived,
+    /// To an applicant: what the office still needs.
+    ApplicationInfoRequested { message: S },
+    /// To an applicant: how to pay the share, into the mutual's account.
+    ApplicationAccepted { share_amount: Money, reference: S, iban: S },
+    /// To an applicant: no, and why.
+    ApplicationRejected { reason: S },
+    /// To a member: the share is paid.
+    Welcome,
+    /// Security, no link. `when` is in the mutual's legal zone.
+    NewDevice { when: NaiveDateTime, device: S },
+    /// To anyone with an account: a link that works once.
+    PasswordReset { link: S },
+    /// Security, no link.
+    PasswordChanged,
+    /// Security, no link.
+    BankDetailsSet { last4: S },
+    /// To a client: an order to confirm by link.
+    OrderToClient { member: S, entity: S, title: S, total: Money, link: S, valid_until: NaiveDate },
+    /// To the member: the client said yes.
+    OrderConfirmed { title: S, client: S, message: Option<S> },
+    /// To the member: the client said no.
+    OrderDeclined { title: S, client: S, message: Option<S> },
+    /// To the member: the client wants something else.
+    OrderChangeRequested { title: S, client: S, message: Option<S> },
+    /// To a client, with the PDF attached; the IBAN is the entity's.
+    InvoiceToClient { entity: S, number: S, total: Money, due_on: NaiveDate, reference: S, iban: S },
+    /// To the member: numbered and sent; when the money is expected on the activity, if that can be said.
+    InvoiceIssued { number: S, total: Money, expected_on: Option<NaiveDate> },
+    /// To the member: a submitted invoice that the office did not issue.
+    InvoiceReturned { client: S, total: Money, reason: S },
+    /// To the member: available although the client has not paid.
+    AdvancePaid { number: S, amount: Money },
+    /// To the member: the client has paid.
+    ClientPaid { number: S, amount: Money },
+    /// To the member: on its way to the account.
+    PayoutSent { amount: Money, last4: S },
+    /// To the member: the bank sent it back.
+    PayoutReturned { amount: Money, reason: S },
+}
+
+/// A written letter, ready to be put in an envelope.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mail {
+    /// One line without control characters.
+    pub subject: String,
+    /// The text part.
+    pub text: String,
+    /// The HTML part: the same words.
+    pub html: String,
+}
+
+/// A letter that cannot be written.
+#[derive(Debug, thiserror::Error)]
+pub enum LetterError {
+    /// A link that is not http or https.
+    #[error("a link in a letter must be http or https")]
+    Link,
+    /// The layout and the facts do not fit: a bug that the tests of this room would have found.
+    #[error("the letter could not be laid out")]
+    Layout(#[from] minijinja::Error),
+}
+
+/// A part of a letter.
+#[derive(Debug, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+enum Block {
+    P { text: String },
+    Quote { lines: Vec<String> },
+    Action { label: String, text: String },
+    Facts { facts: Vec<Fact> },
+}
+
+#[derive(Debug, Serialize)]
+struct Fact {
+    label: String,
+    value: String,
+}
+
+static LAYOUTS: LazyLock<Layouts> = LazyLock::new(|| {
+    Layouts::new(&[("letter.txt", include_str!("letter.txt")), ("letter.html", include_str!("letter.html"))])
+});
+
+/// What both layouts show.
+#[derive(Debug, Serialize)]
+struct Sheet<'a> {
+    lang: &'static str,
+    subject: &'a str,
+    hello: String,
+    footer: String,
+    colon: &'static str,
+    blocks: Vec<Block>,
+}
+
+/// Writes a letter in a language.
+///
+/// # Errors
+/// Refuses a link that is neither http nor https.
+pub fn write<S: AsRef<str>>(
+    letter: &Letter<S>,
+    language: Language,
+    from: &Letterhead<'_>,
+) -> Result<Mail, LetterError> {
+    let facts = facts::of(letter, language, from)?;
+    let value = |name: &str| facts.iter().find(|fact| fact.0 == name).and_then(|fact| fact.1.clone());
+    let words = words(language);
+    let frame = |key| texts::fill(words.get("frame", key).unwrap_or_default(), value);
+    let section = letter.name();
+    let subject = texts::fill(words.get(section, "subject").unwrap_or_default(), |name| {
+        value(name).map(|text| facts::one_line(&text))
+    });
+    let subject: String = subject.chars().take(SUBJECT_MAX).collect();
+    let sheet = Sheet {
+        lang: language.tag(),
+        subject: &subject,
+        hello: frame("hello"),
+        footer: frame("footer"),
+        colon: if language == Language::Fr { "\u{a0}:" } else { ":" },
+        blocks: blocks(words.section(section), value),
+    };
+    let text = LAYOUTS.render("letter.txt", &sheet)?;
+    let html = LAYOUTS.render("letter.html", &sheet)?;
+    Ok(Mail { subject, text, html })
+}
+
+/// The lines of a section as blocks, each filled after it was taken apart; facts that follow each other share one.
+fn blocks(lines: &[texts::Line], value: impl Fn(&str) -> Option<String>) -> Vec<Block> {
+    let mut blocks: Vec<Block> = Vec::new();
+    let filled = |text: &str| texts::fill(text, &value);
+    for line in lines {
+        let (label, rest) = line.value.split_once(" | ").unwrap_or(("", line.value));
+        let text = filled(rest);
+        if text.is_empty() {
+            continue;
+        }
+        match line.key {
+            "p" => blocks.push(Block::P { text }),
+            "quote" => blocks.push(Block::Quote { lines: text.lines().map(str::to_owned).collect() }),
+            "action" => blocks.push(Block::Action { label: filled(label), text }),
+            "fact" => {
+                let fact = Fact { label: filled(label), value: text };
+                if let Some(Block::Facts { facts }) = blocks.last_mut() {
+                    facts.push(fact);
+                } else {
+                    blocks.push(Block::Facts { facts: vec![fact] });
+                }
+            }
+            _ => {}
+        }
+    }
+    blocks
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,189 @@
+use std::fmt::Write;
+
+use super::*;
+use crate::kernel::money::Minor;
+
+const FROM: Letterhead<'static> = Letterhead { mutual: "Ombelle coop", contact: "bureau@ombelle.example" };
+
+fn day(text: &str) -> NaiveDate {
+    text.parse().unwrap()
+}
+
+fn every_letter() -> Vec<Letter<&'static str>> {
+    let total = Money::eur(Minor::new(121_000));
+    let amount = Money::eur(Minor::new(92_500));
+    let link = "https://umbel.example/l/3f5f0a9c11aa?x=1&y=2";
+    let (title, client) = ("Atelier d'écriture, 3 jours", "Łukasz Øster-Ñuñez & Fils SPRL");
+    vec![
+        Letter::ConfirmEmail { name: "Awa Diop", link },
+        Letter::ApplicationReceived,
+        Letter::ApplicationInfoRequested { message: "Le verso de la carte.\nMerci !" },
+        Letter::ApplicationAccepted {
+            share_amount: Money::eur(Minor::new(10_000)),
+            reference: "+++123/4567/89002+++",
+            iban: "BE71096123456769",
+        },
+        Letter::ApplicationRejected { reason: "L'activité est réglementée." },
+        Letter::Welcome,
+        Letter::NewDevice { when: day("2026-04-15").and_hms_opt(9, 14, 0).unwrap(), device: "iPhone, Bruxelles" },
+        Letter::PasswordReset { link },
+        Letter::PasswordChanged,
+        Letter::BankDetailsSet { last4: "6769" },
+        Letter::OrderToClient {
+            member: "Awa Diop",
+            entity: "Ombelle SC",
+            title,
+            total,
+            link,
+            valid_until: day("2026-04-30"),
+        },
+        Letter::OrderConfirmed { title, client, message: None },
+        Letter::OrderDeclined { title, client, message: Some("Trop tard pour nous.") },
+        Letter::OrderChangeRequested { title, client, message: Some("Deux jours\nau lieu de trois ?") },
+        Letter::InvoiceToClient {
+            entity: "Ombelle SC",
+            number: "2026-0412",
+            total,
+            due_on: day("2026-05-15"),
+            reference: "+++123/4567/89002+++",
+            iban: "BE71096123456769",
+        },
+        Letter::InvoiceIssued { number: "2026-0412", total, expected_on: Some(day("2026-04-24")) },
+        Letter::InvoiceReturned { client, total, reason: "Le numéro de TVA manque." },
+        Letter::AdvancePaid { number: "2026-0412", amount },
+        Letter::ClientPaid { number: "2026-0412", amount: total },
+        Letter::PayoutSent { amount, last4: "6769" },
+        Letter::PayoutReturned { amount, reason: "AC04 compte clôturé" },
+    ]
+}
+
+/// The words a person sees in an HTML part.
+fn words_of_html(html: &str) -> Vec<String> {
+    let body = html.split_once("<body").unwrap().1;
+    let mut seen = String::new();
+    for piece in body.split('<').skip(1) {
+        seen.push(' ');
+        seen.push_str(piece.split_once('>').unwrap().1);
+    }
+    let entities = [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#x27;", "'"), ("&#x2f;", "/"), ("&amp;", "&")];
+    words_of(&entities.iter().fold(seen, |text, (entity, character)| text.replace(entity, character)))
+}
+
+fn words_of(text: &str) -> Vec<String> {
+    let marks = |word: &&str| !matches!(*word, ">" | "--" | ":");
+    text.split_whitespace().filter(marks).map(|word| word.trim_end_matches(':').to_owned()).collect()
+}
+
+#[test]
+fn the_four_languages_have_the_same_lines_and_the_same_facts() {
+    for language in Language::ALL {
+        assert!(words(language).strays().is_empty(), "{language}: {:?}", words(language).strays());
+        assert_eq!(words(language).outline(), EN.outline(), "{language}");
+    }
+    let mut sections: Vec<&str> = every_letter().iter().map(Letter::name).collect();
+    sections.push("frame");
+    sections.sort_unstable();
+    assert_eq!(EN.names().collect::<Vec<_>>(), sections);
+    for section in EN.names() {
+        for line in EN.section(section) {
+            let known = ["subject", "p", "fact", "quote", "action", "hello", "footer"];
+            assert!(known.contains(&line.key), "{section}: {}", line.key);
+        }
+    }
+}
+
+#[test]
+fn every_letter_in_every_language_is_as_it_was_read() {
+    for language in Language::ALL {
+        let mut book = String::new();
+        for letter in every_letter() {
+            let mail = super::write(&letter, language, &FROM).unwrap();
+            write!(book, "##### {}\n{}\n\n{}\n", letter.name(), mail.subject, mail.text).unwrap();
+        }
+        insta::assert_snapshot!(format!("letters_{language}"), book);
+    }
+}
+
+#[test]
+fn the_html_of_every_letter_is_as_it_was_read() {
+    let mut book = String::new();
+    for letter in every_letter() {
+        let mail = super::write(&letter, Language::Fr, &FROM).unwrap();
+        write!(book, "<!-- {} -->\n{}\n", letter.name(), mail.html).unwrap();
+    }
+    insta::assert_snapshot!("letters_html_fr", book);
+}
+
+#[test]
+fn text_and_html_carry_the_same_words() {
+    for language in Language::ALL {
+        for letter in every_letter() {
+            let mail = super::write(&letter, language, &FROM).unwrap();
+            let words = words_of(&mail.text);
+            assert!(words.len() > 8, "{language} {letter:?}");
+            assert_eq!(words, words_of_html(&mail.html), "{language} {letter:?}");
+            assert!(!mail.text.contains(['…', '{', '[']) && !mail.subject.contains(['…', '{', '[']), "{letter:?}");
+        }
+    }
+}
+
+#[test]
+fn letters_about_security_carry_no_link() {
+    let device = Letter::NewDevice { when: day("2026-04-15").and_hms_opt(9, 14, 0).unwrap(), device: "Pixel" };
+    for letter in [device, Letter::PasswordChanged, Letter::BankDetailsSet { last4: "6769" }] {
+        for language in Language::ALL {
+            let mail = super::write(&letter, language, &FROM).unwrap();
+            for part in [&mail.text, &mail.html] {
+                assert!(!part.contains("://") && !part.contains("<a") && !part.contains("href"), "{part}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_members_account_is_never_written_in_full() {
+    let amount = Money::eur(Minor::new(1));
+    let full = "BE71 0961 2345 6769";
+    for letter in [Letter::BankDetailsSet { last4: full }, Letter::PayoutSent { amount, last4: full }] {
+        let mail = super::write(&letter, Language::Nl, &FROM).unwrap();
+        assert!(mail.text.contains("6769") && !mail.text.contains("2345") && !mail.html.contains("0961"));
+    }
+}
+
+#[test]
+fn what_a_person_typed_cannot_become_a_header_or_markup() {
+    let nasty = "x\r\nBcc: all@example.com\u{202e}<img src=x>{{ 7*7 }} {mutual} [y]\u{0}";
+    let letter = Letter::OrderChangeRequested { title: nasty, client: nasty, message: Some(nasty) };
+    for language in Language::ALL {
+        let mail = super::write(&letter, language, &FROM).unwrap();
+        assert!(!mail.subject.chars().any(char::is_control) && mail.subject.chars().count() <= SUBJECT_MAX);
+        assert!(mail.subject.contains("{mutual} [y]"), "{}", mail.subject);
+        assert!(!mail.html.contains("<img") && mail.html.contains("&lt;img"));
+        assert!(mail.text.contains("{{ 7*7 }}") && !mail.text.contains('\u{202e}'));
+        assert_eq!(words_of(&mail.text), words_of_html(&mail.html));
+    }
+}
+
+#[test]
+fn the_first_letter_to_a_client_carries_no_link_of_the_members_choosing() {
+    let letter = Letter::OrderToClient {
+        member: "Eve WWW.evil.example",
+        entity: "Ombelle SC",
+        title: "Pay here: https://evil.example/now today",
+        total: Money::eur(Minor::new(1)),
+        link: "https://umbel.example/l/1",
+        valid_until: day("2026-04-30"),
+    };
+    let mail = super::write(&letter, Language::En, &FROM).unwrap();
+    for part in [&mail.subject, &mail.text, &mail.html] {
+        assert!(!part.contains("evil"), "{part}");
+    }
+}
+
+#[test]
+fn only_web_links_are_written() {
+    for link in ["javascript:alert(1)", "data:text/html,x", "", "//x", "https://x y", "https://x\r\nBcc: y"] {
+        let letter = Letter::PasswordReset { link };
+        assert!(matches!(super::write(&letter, Language::En, &FROM), Err(LetterError::Link)), "{link}");
+    }
+}
