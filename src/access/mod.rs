@@ -342,7 +342,7 @@ pub fn link_token(keys: &Keys, purpose: LinkPurpose, link: Uuid) -> String {
 /// # Errors
 /// 404 `link_invalid`; 409 `link_used`, `link_expired`.
 pub fn follow_link(tx: &mut Tx<'_>, keys: &Keys, purpose: LinkPurpose, token: &str) -> Result<(Uuid, Uuid)> {
-    let invalid = || Error { code: "link_invalid", ..Error::not_found() };
+    let invalid = || Error::new(actix_web::http::StatusCode::NOT_FOUND, "link_invalid");
     let link = rules::link_id(keys, purpose, token).ok_or_else(invalid)?;
     let row = store::lock_link(tx, link, purpose)?.ok_or_else(invalid)?;
     if row.used_at.is_some() {
@@ -359,7 +359,7 @@ pub fn follow_link(tx: &mut Tx<'_>, keys: &Keys, purpose: LinkPurpose, token: &s
 /// # Errors
 /// 404 `link_invalid`.
 pub fn read_link(tx: &mut Tx<'_>, keys: &Keys, purpose: LinkPurpose, token: &str) -> Result<(Uuid, Uuid)> {
-    let invalid = || Error { code: "link_invalid", ..Error::not_found() };
+    let invalid = || Error::new(actix_web::http::StatusCode::NOT_FOUND, "link_invalid");
     let link = rules::link_id(keys, purpose, token).ok_or_else(invalid)?;
     let row = store::lock_link(tx, link, purpose)?.ok_or_else(invalid)?;
     Ok((link, row.subject_id))

@@ -182,7 +182,7 @@ mod tests {
 
     #[test]
     fn a_lost_reply_is_forgiven_once_and_a_replay_never() {
-        let held = |generation, superseded| HeldToken {
+        let held = |generation, superseded: bool| HeldToken {
             session_id: SessionId(Uuid::nil()),
             generation,
             superseded_at: superseded.then(chrono::DateTime::default),

@@ -15,10 +15,8 @@ pub(super) fn next_try(attempts: i32) -> Option<Duration> {
 /// The Message-ID of a mail: the same for every try, so that a receiver can tell a repeat (RFC 5322, 3.6.4).
 pub(super) fn message_id(key: &str, domain: &str) -> String {
     let digest = Sha256::digest(key.as_bytes());
-    let mut local = String::with_capacity(32);
-    for byte in digest.iter().take(16) {
-        local.push_str(&format!("{byte:02x}"));
-    }
+    let local: Vec<String> = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    let local = local.concat();
     format!("<{local}@{domain}>")
 }
 

@@ -8,8 +8,8 @@ use crate::kernel::money::Money;
 /// The values of a letter by the name of their placeholder; none for what is not known.
 type Facts = Vec<(&'static str, Option<String>)>;
 
-impl<S> Letter<S> {
-    /// Its name: the section of the words, and what it is called in lists.
+impl Letter {
+    /// The name of the letter: its section of the words, and part of the key by which it is sent once.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
@@ -36,79 +36,75 @@ impl<S> Letter<S> {
             Self::PayoutReturned { .. } => "payout_returned",
         }
     }
+
+    /// The letter with its link made by `make` from what stood there, so that a working link need not lie in a
+    /// queue: the writer signs it at the last moment. A letter without a link is itself.
+    #[must_use]
+    pub fn with_link(mut self, make: impl FnOnce(&str) -> String) -> Self {
+        if let Self::ConfirmEmail { link, .. } | Self::PasswordReset { link } | Self::OrderToClient { link, .. } =
+            &mut self
+        {
+            *link = make(link);
+        }
+        self
+    }
 }
 
 /// The facts of a letter.
-pub(super) fn of<S: AsRef<str>>(
-    letter: &Letter<S>,
-    language: Language,
-    from: &Letterhead<'_>,
-) -> Result<Facts, LetterError> {
-    let line = |text: &S| Some(one_line(text.as_ref()));
-    let money = |amount: &Money| Some(local::money(language, *amount));
-    let date = |on: &chrono::NaiveDate| Some(local::date(language, *on));
+pub(super) fn of(letter: &Letter, language: Language, from: &Letterhead<'_>) -> Result<Facts, LetterError> {
+    let line = |text: &str| Some(one_line(text));
+    let money = |amount: Money| Some(local::money(language, amount));
+    let date = |on| Some(local::date(language, on));
     let mut facts = match letter {
         Letter::ApplicationReceived | Letter::Welcome | Letter::PasswordChanged => Vec::new(),
-        Letter::ConfirmEmail { name, link } => vec![("name", line(name)), ("link", Some(web_link(link.as_ref())?))],
-        Letter::PasswordReset { link } => vec![("link", Some(web_link(link.as_ref())?))],
-        Letter::ApplicationInfoRequested { message } => vec![("message", Some(lines(message.as_ref())))],
+        Letter::ConfirmEmail { name, link } => vec![("name", line(name)), ("link", Some(web_link(link)?))],
+        Letter::PasswordReset { link } => vec![("link", Some(web_link(link)?))],
+        Letter::ApplicationInfoRequested { message } => vec![("message", Some(lines(message)))],
         Letter::ApplicationAccepted { share_amount, reference, iban } => {
-            vec![
-                ("share_amount", money(share_amount)),
-                ("reference", line(reference)),
-                ("iban", Some(in_fours(iban.as_ref()))),
-            ]
+            vec![("share_amount", money(*share_amount)), ("reference", line(reference)), ("iban", Some(in_fours(iban)))]
         }
-        Letter::ApplicationRejected { reason } => vec![("reason", Some(lines(reason.as_ref())))],
+        Letter::ApplicationRejected { reason } => vec![("reason", Some(lines(reason)))],
         Letter::NewDevice { when, device } => {
             vec![("when", Some(local::moment(language, *when))), ("device", line(device))]
         }
-        Letter::BankDetailsSet { last4 } => vec![("last4", Some(last_four(last4.as_ref())))],
+        Letter::BankDetailsSet { last4 } => vec![("last4", Some(last_four(last4)))],
         Letter::OrderToClient { member, entity, title, total, link, valid_until } => vec![
-            ("member", Some(without_links(member.as_ref()))),
+            ("member", Some(without_links(member))),
             ("entity", line(entity)),
-            ("title", Some(without_links(title.as_ref()))),
-            ("total", money(total)),
-            ("link", Some(web_link(link.as_ref())?)),
-            ("valid_until", date(valid_until)),
+            ("title", Some(without_links(title))),
+            ("total", money(*total)),
+            ("link", Some(web_link(link)?)),
+            ("valid_until", date(*valid_until)),
         ],
         Letter::OrderConfirmed { title, client, message }
         | Letter::OrderDeclined { title, client, message }
         | Letter::OrderChangeRequested { title, client, message } => {
-            vec![
-                ("title", line(title)),
-                ("client", line(client)),
-                ("message", message.as_ref().map(|text| lines(text.as_ref()))),
-            ]
+            vec![("title", line(title)), ("client", line(client)), ("message", message.as_deref().map(lines))]
         }
         Letter::InvoiceToClient { entity, number, total, due_on, reference, iban } => vec![
             ("entity", line(entity)),
             ("number", line(number)),
-            ("total", money(total)),
-            ("due_on", date(due_on)),
+            ("total", money(*total)),
+            ("due_on", date(*due_on)),
             ("reference", line(reference)),
-            ("iban", Some(in_fours(iban.as_ref()))),
+            ("iban", Some(in_fours(iban))),
         ],
         Letter::InvoiceIssued { number, total, expected_on } => {
-            vec![
-                ("number", line(number)),
-                ("total", money(total)),
-                ("expected_on", expected_on.as_ref().and_then(date)),
-            ]
+            vec![("number", line(number)), ("total", money(*total)), ("expected_on", expected_on.and_then(date))]
         }
         Letter::InvoiceReturned { client, total, reason } => {
-            vec![("client", line(client)), ("total", money(total)), ("reason", Some(lines(reason.as_ref())))]
+            vec![("client", line(client)), ("total", money(*total)), ("reason", Some(lines(reason)))]
         }
         Letter::AdvancePaid { number, amount } | Letter::ClientPaid { number, amount } => {
-            vec![("number", line(number)), ("amount", money(amount))]
+            vec![("number", line(number)), ("amount", money(*amount))]
         }
         Letter::PayoutSent { amount, last4 } => {
-            vec![("amount", money(amount)), ("last4", Some(last_four(last4.as_ref())))]
+            vec![("amount", money(*amount)), ("last4", Some(last_four(last4)))]
         }
-        Letter::PayoutReturned { amount, reason } => vec![("amount", money(amount)), ("reason", line(reason))],
+        Letter::PayoutReturned { amount, reason } => vec![("amount", money(*amount)), ("reason", line(reason))],
     };
-    facts.push(("mutual", Some(one_line(from.mutual))));
-    facts.push(("contact", Some(one_line(from.contact))));
+    facts.push(("mutual", line(from.mutual)));
+    facts.push(("contact", line(from.contact)));
     Ok(facts)
 }
 

@@ -45,52 +45,54 @@ pub struct Letterhead<'a> {
 
 /// What there is to tell. Amounts and dates are written in the reader's language; an IBAN in full is only ever the
 /// mutual's own, a member's account is its last four characters.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-#[serde(tag = "letter", rename_all = "snake_case")]
+///
+/// A letter can wait in the outbox as JSON; a secret link then stands in it as a reference, see [`Letter::with_link`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the fields are the nouns of the letter that their variant names")]
-pub enum Letter<S = String> {
+pub enum Letter {
     /// To an applicant: confirm that the address is theirs.
-    ConfirmEmail { name: S, link: S },
+    ConfirmEmail { name: String, link: String },
     /// To an applicant: submitted, the office reads it.
     ApplicationReceived,
     /// To an applicant: what the office still needs.
-    ApplicationInfoRequested { message: S },
+    ApplicationInfoRequested { message: String },
     /// To an applicant: how to pay the share, into the mutual's account.
-    ApplicationAccepted { share_amount: Money, reference: S, iban: S },
+    ApplicationAccepted { share_amount: Money, reference: String, iban: String },
     /// To an applicant: no, and why.
-    ApplicationRejected { reason: S },
+    ApplicationRejected { reason: String },
     /// To a member: the share is paid.
     Welcome,
     /// Security, no link. `when` is in the mutual's legal zone.
-    NewDevice { when: NaiveDateTime, device: S },
+    NewDevice { when: NaiveDateTime, device: String },
     /// To anyone with an account: a link that works once.
-    PasswordReset { link: S },
+    PasswordReset { link: String },
     /// Security, no link.
     PasswordChanged,
     /// Security, no link.
-    BankDetailsSet { last4: S },
+    BankDetailsSet { last4: String },
     /// To a client: an order to confirm by link.
-    OrderToClient { member: S, entity: S, title: S, total: Money, link: S, valid_until: NaiveDate },
+    OrderToClient { member: String, entity: String, title: String, total: Money, link: String, valid_until: NaiveDate },
     /// To the member: the client said yes.
-    OrderConfirmed { title: S, client: S, message: Option<S> },
+    OrderConfirmed { title: String, client: String, message: Option<String> },
     /// To the member: the client said no.
-    OrderDeclined { title: S, client: S, message: Option<S> },
+    OrderDeclined { title: String, client: String, message: Option<String> },
     /// To the member: the client wants something else.
-    OrderChangeRequested { title: S, client: S, message: Option<S> },
+    OrderChangeRequested { title: String, client: String, message: Option<String> },
     /// To a client, with the PDF attached; the IBAN is the entity's.
-    InvoiceToClient { entity: S, number: S, total: Money, due_on: NaiveDate, reference: S, iban: S },
+    InvoiceToClient { entity: String, number: String, total: Money, due_on: NaiveDate, reference: String, iban: String },
     /// To the member: numbered and sent; when the money is expected on the activity, if that can be said.
-    InvoiceIssued { number: S, total: Money, expected_on: Option<NaiveDate> },
+    InvoiceIssued { number: String, total: Money, expected_on: Option<NaiveDate> },
     /// To the member: a submitted invoice that the office did not issue.
-    InvoiceReturned { client: S, total: Money, reason: S },
+    InvoiceReturned { client: String, total: Money, reason: String },
     /// To the member: available although the client has not paid.
-    AdvancePaid { number: S, amount: Money },
+    AdvancePaid { number: String, amount: Money },
     /// To the member: the client has paid.
-    ClientPaid { number: S, amount: Money },
+    ClientPaid { number: String, amount: Money },
     /// To the member: on its way to the account.
-    PayoutSent { amount: Money, last4: S },
+    PayoutSent { amount: Money, last4: String },
     /// To the member: the bank sent it back.
-    PayoutReturned { amount: Money, reason: S },
+    PayoutReturned { amount: Money, reason: String },
 }
 
 /// A written letter, ready to be put in an envelope.
@@ -150,11 +152,7 @@ struct Sheet<'a> {
 ///
 /// # Errors
 /// Refuses a link that is neither http nor https.
-pub fn write<S: AsRef<str>>(
-    letter: &Letter<S>,
-    language: Language,
-    from: &Letterhead<'_>,
-) -> Result<Mail, LetterError> {
+pub fn write(letter: &Letter, language: Language, from: &Letterhead<'_>) -> Result<Mail, LetterError> {
     let facts = facts::of(letter, language, from)?;
     let value = |name: &str| facts.iter().find(|fact| fact.0 == name).and_then(|fact| fact.1.clone());
     let words = words(language);
