@@ -3,6 +3,7 @@
 pub mod access;
 pub mod archive;
 pub mod formats;
+pub mod guarantee;
 pub mod kernel;
 pub mod ledger;
 pub mod outbox;

@@ -1,3 +1,4 @@
+DROP FUNCTION client_exposure;
 DROP VIEW invariant_i16_suspense_has_owner, invariant_i15_solvent, invariant_i14_shares_are_capital,
     invariant_i13_released_by_four_eyes, invariant_i12_closed_periods_unchanged, invariant_i11_documents_agree_with_entries,
     invariant_i10_in_transit_is_released, invariant_i09_vat_is_documents, invariant_i08_advances_match_memo,

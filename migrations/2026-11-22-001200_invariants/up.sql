@@ -5,6 +5,20 @@ SELECT i.id AS invoice_id, i.entity_id, i.member_id, i.gross_minor,
        i.gross_minor - coalesce((SELECT sum(a.amount_minor) FROM allocation a WHERE a.invoice_id = i.id), 0)::bigint AS open_minor
 FROM invoice i WHERE i.state = 'issued';
 
+-- What the mutual carries for a client, over all members who work for it: invoices that are not paid, and covered
+-- orders as far as they are not invoiced. A client is the same when its VAT number is. Only the sum leaves the function.
+CREATE FUNCTION client_exposure(p_client uuid) RETURNS bigint LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public AS $$
+    WITH same AS (SELECT c.id FROM client c, client p
+                  WHERE p.id = p_client AND (c.id = p.id OR c.vat_number = p.vat_number))
+    SELECT (coalesce((SELECT sum(o.open_minor) FROM invoice_open o JOIN invoice i ON i.id = o.invoice_id
+                      WHERE i.client_id IN (SELECT id FROM same)), 0)
+          + coalesce((SELECT sum(greatest(0, r.gross_minor - coalesce((SELECT sum(i.gross_minor) FROM invoice i
+                                                     WHERE i.order_id = r.id AND i.state = 'issued'), 0)))
+                      FROM orders r JOIN guarantee_decision d ON d.order_id = r.id AND d.eligible
+                      WHERE r.client_id IN (SELECT id FROM same)), 0))::bigint
+$$;
+GRANT EXECUTE ON FUNCTION client_exposure TO umbel_app;
+
 CREATE VIEW invariant_i01_entries_balance WITH (security_invoker = true) AS
 SELECT e.id::text AS subject, format('entry is off by %s %s', sum(p.amount_minor), p.currency) AS detail
 FROM journal_entry e JOIN posting p ON p.entry_id = e.id

@@ -9,6 +9,7 @@ pub mod identifiers;
 pub mod ids;
 pub mod language;
 pub mod levies;
+pub mod lines;
 pub mod money;
 pub mod references;
 pub mod refusal;

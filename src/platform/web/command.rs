@@ -33,6 +33,42 @@ pub const UPLOAD_MAX: usize = 10 * 1024 * 1024;
 #[serde(deny_unknown_fields)]
 pub struct Empty {}
 
+/// A partial update (RFC 7396): members that are there replace, null clears, the rest stays.
+#[derive(Debug, Clone, serde::Deserialize)]
+#[serde(transparent)]
+pub struct Patch(Value);
+
+impl Patch {
+    /// Applies it to what is there.
+    ///
+    /// # Errors
+    /// 400 for an unknown member, 422 for one that does not fit.
+    pub fn apply<T: Serialize + DeserializeOwned>(self, to: &T) -> Result<T> {
+        let mut target = serde_json::to_value(to)?;
+        merge(&mut target, self.0);
+        from_value(target)
+    }
+}
+
+fn merge(target: &mut Value, patch: Value) {
+    let Value::Object(members) = patch else {
+        *target = patch;
+        return;
+    };
+    if !target.is_object() {
+        *target = Value::Object(serde_json::Map::new());
+    }
+    if let Some(object) = target.as_object_mut() {
+        for (name, value) in members {
+            if value.is_null() {
+                object.remove(&name);
+            } else {
+                merge(object.entry(name).or_insert(Value::Null), value);
+            }
+        }
+    }
+}
+
 /// The parts of a request that make it safe to repeat.
 #[derive(Debug, Clone)]
 pub struct Envelope {

@@ -9,7 +9,7 @@ use actix_web::HttpRequest;
 use actix_web::http::header::{ACCEPT_LANGUAGE, USER_AGENT};
 use uuid::Uuid;
 
-pub use command::{Command, Empty, Plain, Upload};
+pub use command::{Command, Empty, Patch, Plain, Upload};
 pub use limits::RateLimits;
 pub use listing::{Listing, Page, PageInfo, QueryOf};
 

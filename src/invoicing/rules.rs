@@ -1,0 +1,181 @@
+//! What may happen to an invoice, and what issuing it means.
+
+use chrono::{Days, Duration, NaiveDate};
+
+use super::Draft;
+use super::store::{InvoiceLineRow, InvoiceRow, IssueContext};
+use crate::kernel::language::Language;
+use crate::kernel::levies::{self, Charge};
+use crate::kernel::lines;
+use crate::kernel::money::{Minor, MoneyError};
+use crate::kernel::refusal::{Checks, Refusal};
+use crate::kernel::vat::{self, Buyer, Totals};
+use crate::ledger::Entry;
+use crate::ledger::events::{self, ClientPayment};
+
+/// What may be done with an invoice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Command {
+    Revise,
+    Submit,
+    Return,
+    Issue,
+    Discard,
+}
+
+pub(super) fn may(state: &str, command: Command) -> Result<(), Refusal> {
+    let (name, allowed) = match command {
+        Command::Revise => ("revise", "draft"),
+        Command::Submit => ("submit", "draft"),
+        Command::Discard => ("discard", "draft"),
+        Command::Return => ("return", "submitted"),
+        Command::Issue => ("issue", "submitted"),
+    };
+    if state == allowed {
+        return Ok(());
+    }
+    if state == "issued" {
+        return Err(Refusal::state("already_issued").with("command", name));
+    }
+    Err(Refusal::state("state_conflict").with("state", state).with("command", name))
+}
+
+/// How far a day of work may lie in the past or the future.
+const YEARS: i64 = 5;
+
+pub(super) fn check_draft(draft: &Draft, today: NaiveDate) -> Result<(), Refusal> {
+    let mut checks = Checks::default();
+    checks.text(&draft.title, "/title", 1, 200);
+    if let Some(reference) = &draft.buyer_reference {
+        checks.text(reference, "/buyer_reference", 1, 50);
+    }
+    let is_near = draft.supplied_on.signed_duration_since(today).abs() <= Duration::days(366 * YEARS);
+    checks.require(is_near, "/supplied_on", "out_of_range");
+    lines::check(&draft.lines, draft.currency, &mut checks);
+    checks.done()
+}
+
+/// What issuing decides: totals, what the mutual keeps, when it is due, and the entry. All together.
+#[derive(Debug, Clone)]
+pub struct Issued {
+    /// What the document comes to.
+    pub totals: Totals,
+    /// What the mutual keeps.
+    pub charges: Vec<Charge>,
+    /// The day of issue.
+    pub issued_on: NaiveDate,
+    /// The last day of payment.
+    pub due_on: NaiveDate,
+    /// The promised day, when the guarantee covers it.
+    pub advance_due_on: Option<NaiveDate>,
+    /// What is booked.
+    pub entry: Entry,
+}
+
+pub(super) fn issue(invoice: &InvoiceRow, context: &IssueContext, today: NaiveDate, advance_due_on: Option<NaiveDate>) -> Result<Issued, Refusal> {
+    let priced: Vec<_> = context.lines.iter().map(InvoiceLineRow::priced).collect();
+    let buyer = Buyer {
+        country: &context.buyer.country,
+        vat_number: context.buyer.vat_number.as_deref(),
+        is_consumer: context.buyer_kind == "consumer",
+    };
+    for line in &priced {
+        vat::check_case(line.case, &context.seller.country, buyer)?;
+    }
+    let totals = vat::totals(&priced, &context.rates)?;
+    if (totals.net, totals.tax) != (invoice.net_minor, invoice.tax_minor) {
+        // The rate changed between writing and issuing: the member sees the new total first.
+        return Err(Refusal::state("totals_changed").with("tax_minor", totals.tax.get()));
+    }
+    let charges = levies::charge(totals.net, &context.levies).map_err(|_overflow| Refusal::value("amount_invalid"))?;
+    let terms = u64::try_from(context.payment_terms_days).unwrap_or_default();
+    let due_on = today.checked_add_days(Days::new(terms)).ok_or_else(|| Refusal::value("date_out_of_range"))?;
+    let at = events::Booking { entity: invoice.entity_id, on: today, currency: invoice.currency };
+    let facts = events::IssuedInvoice {
+        invoice: invoice.id,
+        activity: invoice.activity_id,
+        member: invoice.member_id,
+        client: invoice.client_id,
+        gross: totals.gross,
+        net: totals.net,
+        taxes: &totals.taxes,
+        charges: &charges,
+    };
+    let entry = events::invoice_issued(at, facts)?;
+    Ok(Issued { totals, charges, issued_on: today, due_on, advance_due_on, entry })
+}
+
+/// What a payment of `amount` does while `open` is owed and `pending` waits on the activity.
+pub(super) fn payment(amount: Minor, open: Minor, pending: Minor, advanced: Option<Minor>) -> Result<ClientPayment, MoneyError> {
+    let is_last = amount == open;
+    if let Some(advanced) = advanced {
+        let advance_closed = if is_last { advanced } else { Minor::ZERO };
+        return Ok(ClientPayment { amount, freed: Minor::ZERO, advance_closed });
+    }
+    let freed = if is_last {
+        pending
+    } else {
+        // Half away from zero, and never more than what waits: the last part frees the rest.
+        let rest = open.minus(amount)?;
+        let weights = [amount.get().unsigned_abs(), rest.get().unsigned_abs()];
+        crate::kernel::money::split(pending, &weights)?.first().copied().unwrap_or_default()
+    };
+    Ok(ClientPayment { amount, freed, advance_closed: Minor::ZERO })
+}
+
+/// The mention of the reverse charge (Directive 2006/112/EC art. 226, 11a), in the language of the document.
+#[must_use]
+pub fn mention(language: Language) -> &'static str {
+    match language {
+        Language::Fr => "Autoliquidation : TVA due par le preneur (art. 44 et 196 de la directive 2006/112/CE).",
+        Language::Nl => "Btw verlegd: btw te voldoen door de afnemer (art. 44 en 196 van richtlijn 2006/112/EG).",
+        Language::En => "Reverse charge: VAT to be accounted for by the customer (art. 44 and 196 of Directive 2006/112/EC).",
+        Language::De => {
+            "Steuerschuldnerschaft des Leistungsempfängers (Art. 44 und 196 der Richtlinie 2006/112/EG)."
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn freed(amount: i64, open: i64, pending: i64, advanced: Option<i64>) -> (i64, i64) {
+        let paid = payment(Minor::new(amount), Minor::new(open), Minor::new(pending), advanced.map(Minor::new)).unwrap();
+        (paid.freed.get(), paid.advance_closed.get())
+    }
+
+    #[test]
+    fn a_payment_frees_its_part_and_the_last_one_frees_the_rest() {
+        assert_eq!(freed(121_000, 121_000, 92_500, None), (92_500, 0));
+        assert_eq!(freed(60_500, 121_000, 92_500, None), (46_250, 0));
+        assert_eq!(freed(1, 121_000, 92_500, None), (1, 0));
+        assert_eq!(freed(121_000, 121_000, 0, Some(92_500)), (0, 92_500));
+        assert_eq!(freed(60_500, 121_000, 0, Some(92_500)), (0, 0));
+    }
+
+    #[test]
+    fn an_invoice_is_issued_once_and_only_when_it_was_submitted() {
+        assert!(may("submitted", Command::Issue).is_ok());
+        assert_eq!(may("draft", Command::Issue).unwrap_err().code, "state_conflict");
+        assert_eq!(may("issued", Command::Issue).unwrap_err().code, "already_issued");
+        assert_eq!(may("issued", Command::Revise).unwrap_err().code, "already_issued");
+    }
+
+    proptest! {
+        #[test]
+        fn parts_free_exactly_what_was_pending(parts in proptest::collection::vec(1_i64..100_000, 1..12), share in 1_i64..=100) {
+            let gross: i64 = parts.iter().sum();
+            let all = gross * share / 100;
+            let (mut open, mut pending) = (gross, all);
+            for part in parts {
+                let (now, _) = freed(part, open, pending, None);
+                prop_assert!(now >= 0 && now <= pending);
+                open -= part;
+                pending -= now;
+            }
+            prop_assert_eq!(pending, 0);
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! What may happen to an order, and what is frozen when it is sent.
+
+use std::collections::BTreeMap;
+
+use chrono::{Duration, NaiveDate};
+use serde::{Deserialize, Serialize};
+
+use super::store::{OrderLineRow, OrderRow};
+use super::{Draft, NewAnswer};
+use crate::charter::EntityRow;
+use crate::clients::ClientRow;
+use crate::kernel::lines::{self, DocumentLine};
+use crate::kernel::money::{Currency, Minor, Money, Ppm};
+use crate::kernel::refusal::{Checks, Refusal};
+use crate::kernel::vat::{self, VatCase};
+
+/// What a client may answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// Yes.
+    Confirmed,
+    /// No.
+    Declined,
+    /// Not like this.
+    ChangeRequested,
+}
+
+impl Answer {
+    /// The state that the order goes to; also the stored name.
+    #[must_use]
+    pub const fn state(self) -> &'static str {
+        match self {
+            Self::Confirmed => "confirmed",
+            Self::Declined => "declined",
+            Self::ChangeRequested => "change_requested",
+        }
+    }
+}
+
+/// What a member may do with an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Command {
+    Revise,
+    Send,
+    Withdraw,
+}
+
+pub(super) fn may(state: &str, command: Command) -> Result<(), Refusal> {
+    let (name, allowed): (_, &[&str]) = match command {
+        Command::Revise => ("revise", &["draft", "change_requested"]),
+        Command::Send => ("send", &["draft"]),
+        Command::Withdraw => ("withdraw", &["draft", "sent", "change_requested"]),
+    };
+    if allowed.contains(&state) {
+        return Ok(());
+    }
+    Err(Refusal::state("state_conflict").with("state", state).with("command", name))
+}
+
+/// How far into the past or future a day of work may lie: a slip of the finger is caught, a late entry is not.
+const YEARS: i64 = 5;
+
+pub(super) fn check_draft(draft: &Draft, today: NaiveDate) -> Result<(), Refusal> {
+    let mut checks = Checks::default();
+    checks.text(&draft.title, "/title", 1, 200);
+    checks.text(&draft.description, "/description", 0, 4000);
+    let is_near = |day: NaiveDate| day.signed_duration_since(today).abs() <= Duration::days(366 * YEARS);
+    checks.require(is_near(draft.work_ends_on), "/work_ends_on", "out_of_range");
+    checks.require(is_near(draft.valid_until), "/valid_until", "out_of_range");
+    if let Some(start) = draft.work_starts_on {
+        checks.require(is_near(start) && start <= draft.work_ends_on, "/work_starts_on", "out_of_range");
+    }
+    lines::check(&draft.lines, draft.currency, &mut checks);
+    checks.done()
+}
+
+pub(super) fn check_answer(given: &NewAnswer) -> Result<(), Refusal> {
+    let mut checks = Checks::default();
+    let must_sign = usize::from(given.answer == Answer::Confirmed);
+    checks.text(&given.signer, "/signer_name", must_sign, 200);
+    let must_explain = usize::from(given.answer == Answer::ChangeRequested);
+    checks.text(&given.message, "/message", must_explain, 2000);
+    checks.done()
+}
+
+/// An order as it was sent, in its own words: nothing that changes later changes this.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct FrozenOrder {
+    /// Which version.
+    pub version: i32,
+    /// The legal entity that would do the work.
+    pub entity: String,
+    /// Its enterprise number.
+    pub enterprise_number: String,
+    /// The member who offers it.
+    pub member: String,
+    /// The client.
+    pub client: String,
+    /// The client's VAT number.
+    pub client_vat_number: Option<String>,
+    /// One line.
+    pub title: String,
+    /// More, with line breaks.
+    pub description: String,
+    /// The first day of work.
+    pub work_starts_on: Option<NaiveDate>,
+    /// The last day of work.
+    pub work_ends_on: NaiveDate,
+    /// The last day on which the client may answer.
+    pub valid_until: NaiveDate,
+    /// What is sold.
+    pub lines: Vec<FrozenLine>,
+    /// VAT by case and rate.
+    pub taxes: Vec<FrozenTax>,
+    /// Without VAT.
+    pub net_minor: Minor,
+    /// VAT.
+    pub tax_minor: Minor,
+    /// With VAT.
+    pub gross_minor: Minor,
+    /// Of every amount.
+    pub currency: Currency,
+}
+
+/// A line as it was sent.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct FrozenLine {
+    /// What is sold.
+    #[serde(flatten)]
+    pub line: DocumentLine,
+    /// What it comes to.
+    pub net_minor: Minor,
+}
+
+/// The tax of one case and rate as it was sent.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct FrozenTax {
+    /// How VAT applies.
+    pub vat_case: VatCase,
+    /// The rate in parts per million.
+    pub rate_ppm: i64,
+    /// The sum of the lines.
+    pub base_minor: Minor,
+    /// The tax.
+    pub tax_minor: Minor,
+}
+
+pub(super) fn freeze(
+    order: &OrderRow,
+    lines: &[OrderLineRow],
+    version: i32,
+    entity: &EntityRow,
+    member: &str,
+    client: &ClientRow,
+    rates: &BTreeMap<VatCase, Ppm>,
+) -> Result<FrozenOrder, Refusal> {
+    let document: Vec<DocumentLine> = lines.iter().map(|line| line.document(order.currency)).collect();
+    let priced: Vec<_> = document.iter().map(DocumentLine::priced).collect();
+    let totals = vat::totals(&priced, rates)?;
+    let taxes = totals.taxes.iter().map(|tax| FrozenTax {
+        vat_case: tax.case,
+        rate_ppm: tax.rate.0,
+        base_minor: tax.base,
+        tax_minor: tax.tax,
+    });
+    Ok(FrozenOrder {
+        version,
+        entity: entity.name.clone(),
+        enterprise_number: entity.enterprise_number.clone(),
+        member: member.to_owned(),
+        client: client.name.clone(),
+        client_vat_number: client.vat_number.clone(),
+        title: order.title.clone(),
+        description: order.description.clone(),
+        work_starts_on: order.work_starts_on,
+        work_ends_on: order.work_ends_on,
+        valid_until: order.valid_until,
+        taxes: taxes.collect(),
+        lines: document.into_iter().zip(totals.lines).map(|(line, net_minor)| FrozenLine { line, net_minor }).collect(),
+        net_minor: totals.net,
+        tax_minor: totals.tax,
+        gross_minor: totals.gross,
+        currency: order.currency,
+    })
+}
+
+impl OrderLineRow {
+    /// The line as people write it.
+    #[must_use]
+    pub fn document(&self, currency: Currency) -> DocumentLine {
+        DocumentLine {
+            label: self.label.clone(),
+            quantity: self.quantity.normalize(),
+            unit_price: Money { amount_minor: self.unit_price_minor, currency },
+            vat_case: self.vat_case,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_is_refused_where_it_has_no_meaning() {
+        let states = ["draft", "sent", "confirmed", "declined", "change_requested", "withdrawn", "expired"];
+        let cases = [
+            (Command::Revise, vec!["draft", "change_requested"]),
+            (Command::Send, vec!["draft"]),
+            (Command::Withdraw, vec!["draft", "sent", "change_requested"]),
+        ];
+        for (command, allowed) in cases {
+            let found: Vec<_> = states.into_iter().filter(|state| may(state, command).is_ok()).collect();
+            assert_eq!(found, allowed, "{command:?}");
+        }
+    }
+}
