@@ -10,6 +10,7 @@ pub mod ids;
 pub mod language;
 pub mod levies;
 pub mod money;
+pub mod named;
 pub mod references;
 pub mod refusal;
 pub mod roles;
