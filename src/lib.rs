@@ -1,10 +1,14 @@
 //! Umbel: the back office of a freelancer mutual.
 
 pub mod access;
+pub mod activities;
 pub mod archive;
+pub mod charter;
+pub mod clients;
 pub mod formats;
 pub mod guarantee;
 pub mod kernel;
 pub mod ledger;
+pub mod members;
 pub mod outbox;
 pub mod platform;

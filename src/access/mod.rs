@@ -119,6 +119,22 @@ pub fn grant(tx: &mut Tx<'_>, new: &NewGrant) -> Result<GrantRow> {
     store::insert_grant(tx, new, by)
 }
 
+/// Grants the role that follows from a fact, such as a paid share: no person gives it, whoever books the fact.
+///
+/// # Errors
+/// 409 `role_already_granted`.
+pub fn grant_by_rule(tx: &mut Tx<'_>, new: &NewGrant) -> Result<GrantRow> {
+    store::insert_grant(tx, new, None)
+}
+
+/// Whether a password may be used.
+///
+/// # Errors
+/// 422 `password_too_short` or the field, for one that is too short, too long or the address itself.
+pub fn check_password(password: &str, email: &str) -> Result<()> {
+    Ok(rules::check_password(password, email)?)
+}
+
 /// Ends a role today.
 ///
 /// # Errors

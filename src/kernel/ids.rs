@@ -81,6 +81,8 @@ ids! {
     OrderId,
     /// An invoice or a credit note.
     InvoiceId,
+    /// The text that an applicant accepts.
+    AgreementId,
     /// A dated rule set.
     RuleSetId,
     /// A payment to a member before the client paid.

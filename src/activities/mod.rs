@@ -1,0 +1,98 @@
+//! Running budgets: each holds what one member has earned and not yet been paid.
+//!
+//! Owns `activity`. What is on one is the ledger's to say: opening an activity opens its balance there, and nothing
+//! here moves money. Activities that several members share (*collectives*) are not here yet; they will widen
+//! `activity.member_id` to a group with a manager.
+
+mod rules;
+mod store;
+
+pub use store::ActivityRow;
+use uuid::Uuid;
+
+use crate::kernel::ids::{ActivityId, PersonId};
+use crate::ledger::{self, ActivityBalance, PostingRow};
+use crate::platform::db::Tx;
+use crate::platform::error::{Error, Result};
+use crate::{charter, members};
+
+/// A new activity.
+#[derive(Debug, Clone)]
+pub struct NewActivity {
+    /// Made by the sender.
+    pub id: ActivityId,
+    /// How its member calls it.
+    pub name: String,
+}
+
+/// An activity.
+///
+/// # Errors
+/// 404 when there is none, or when it is somebody else's.
+pub fn activity(tx: &mut Tx<'_>, id: ActivityId) -> Result<ActivityRow> {
+    store::find(tx, id)
+}
+
+/// An activity that something new may be put on; it stays open until the end of the transaction.
+///
+/// # Errors
+/// 409 `activity_closed`; 404 as [`activity`].
+pub fn require_open(tx: &mut Tx<'_>, id: ActivityId) -> Result<ActivityRow> {
+    let activity = store::hold(tx, id)?;
+    rules::check_open(&activity)?;
+    Ok(activity)
+}
+
+/// Activities, newest first; of one member, or of everybody whom the reader may see.
+///
+/// # Errors
+/// Fails with the database.
+pub fn activities(tx: &mut Tx<'_>, of: Option<PersonId>, after: Option<Uuid>, limit: i64) -> Result<Vec<ActivityRow>> {
+    store::list(tx, of, after, limit)
+}
+
+/// Opens an activity of the signed-in member, with an empty balance in the currency of the entity's rules.
+///
+/// # Errors
+/// 409 `member_not_active`, `rule_set_missing`.
+pub fn open(tx: &mut Tx<'_>, new: &NewActivity) -> Result<ActivityRow> {
+    let me = tx.person()?;
+    let member = members::require_active(tx, me)?;
+    let entity = charter::entity(tx, member.entity_id)?;
+    let today = tx.today(entity.zone());
+    let rules = charter::rule_set_on(tx, entity.id, today)?;
+    let activity = store::insert(tx, new, me, entity.id)?;
+    ledger::open_balance(tx, activity.id, me, rules.currency)?;
+    Ok(activity)
+}
+
+/// What is on an activity.
+///
+/// # Errors
+/// 404 for an activity of somebody else.
+pub fn balance(tx: &mut Tx<'_>, id: ActivityId) -> Result<ActivityBalance> {
+    ledger::balance(tx, id)
+}
+
+/// What moved on an activity, newest first, before a posting.
+///
+/// # Errors
+/// 404 for an activity of somebody else.
+pub fn postings(tx: &mut Tx<'_>, id: ActivityId, before: Option<i64>, limit: i64) -> Result<Vec<PostingRow>> {
+    store::find(tx, id)?;
+    ledger::activity_postings(tx, id, before, limit)
+}
+
+/// Closes an activity on which nothing is left.
+///
+/// # Errors
+/// 409 `activity_not_empty`, `activity_closed`; 412 for another version.
+pub fn close(tx: &mut Tx<'_>, id: ActivityId, expected: i32) -> Result<ActivityRow> {
+    let activity = store::lock(tx, id)?;
+    if activity.version != expected {
+        return Err(Error::version_stale(activity.version));
+    }
+    let balance = ledger::lock_balance(tx, id)?;
+    rules::check_closable(&activity, &balance)?;
+    store::save_closed(tx, &activity)
+}

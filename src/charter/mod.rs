@@ -1,0 +1,273 @@
+//! The mutual itself: its legal entities, where their money lies, and the rules that are in force on a day.
+//!
+//! Owns `entity`, `entity_bank_account`, `rule_set`, `rule_set_levy`, `agreement`, and reads `vat_rate` and
+//! `holiday`, which only a migration changes. A rule set is decided once and never edited: a new decision is a new
+//! version with a day from which it holds, and documents keep the version they were made under. Nothing is cached.
+//! The vote behind a decision is a text here; votes will be a room of their own.
+
+mod store;
+
+use std::collections::BTreeMap;
+
+use chrono::NaiveDate;
+pub use store::{AgreementRow, BankAccountRow, EntityRow, RuleSet};
+
+use crate::archive;
+use crate::kernel::calendar::Holidays;
+use crate::kernel::ids::{AgreementId, BankAccountId, EntityId, RuleSetId};
+use crate::kernel::language::Language;
+use crate::kernel::levies::Levy;
+use crate::kernel::money::{Currency, Money, Ppm};
+use crate::kernel::vat::VatCase;
+use crate::platform::db::Tx;
+use crate::platform::error::{Error, Result};
+
+/// A VAT rate and its code on documents.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VatTariff {
+    /// The rate.
+    pub rate: Ppm,
+    /// The category code of EN 16931 (`S`, `AE` …).
+    pub category: String,
+}
+
+/// A new entity, its numbers already parsed.
+#[derive(Debug, Clone)]
+pub struct NewEntity {
+    /// Made by the sender.
+    pub id: EntityId,
+    /// Registered name.
+    pub name: String,
+    /// Legal form.
+    pub legal_form: String,
+    /// Digits only.
+    pub enterprise_number: String,
+    /// Normalised.
+    pub vat_number: String,
+    /// Court and register; may be empty.
+    pub register: String,
+    /// Street.
+    pub street: String,
+    /// Building number.
+    pub building_number: String,
+    /// Postcode.
+    pub postcode: String,
+    /// Town.
+    pub town: String,
+    /// ISO 3166-1 alpha-2.
+    pub country: String,
+    /// IANA name.
+    pub zone: String,
+    /// Where questions go.
+    pub email: String,
+}
+
+/// A new bank account of an entity.
+#[derive(Debug, Clone)]
+pub struct NewBankAccount {
+    /// Made by the sender.
+    pub id: BankAccountId,
+    /// Whose.
+    pub entity: EntityId,
+    /// Without spaces.
+    pub iban: String,
+    /// ISO 9362.
+    pub bic: Option<String>,
+    /// Of the account.
+    pub currency: Currency,
+}
+
+/// A new rule set.
+#[derive(Debug, Clone)]
+pub struct NewRuleSet {
+    /// Made by the sender.
+    pub id: RuleSetId,
+    /// Whose.
+    pub entity: EntityId,
+    /// From this day on.
+    pub valid_from: NaiveDate,
+    /// Who decided it, in words.
+    pub decision: String,
+    /// When it was decided.
+    pub decided_on: NaiveDate,
+    /// What one share costs.
+    pub share_price: Money,
+    /// Days that clients have to pay.
+    pub payment_terms_days: i32,
+    /// Working days after which the guarantee advances.
+    pub advance_working_days: i32,
+    /// What one client may owe before the guarantee stops covering more.
+    pub client_limit: Money,
+    /// What the mutual keeps.
+    pub levies: Vec<Levy>,
+}
+
+/// A new text of the agreement.
+#[derive(Debug, Clone)]
+pub struct NewAgreement {
+    /// Made by the sender.
+    pub id: AgreementId,
+    /// Of which entity.
+    pub entity: EntityId,
+    /// Its version; the same for all languages of one text.
+    pub version_number: i32,
+    /// Its language.
+    pub language: Language,
+    /// The text.
+    pub body: String,
+    /// From this day on.
+    pub valid_from: NaiveDate,
+}
+
+/// A legal entity.
+///
+/// # Errors
+/// 404.
+pub fn entity(tx: &mut Tx<'_>, id: EntityId) -> Result<EntityRow> {
+    store::find_entity(tx, id)
+}
+
+/// All entities, in the order in which they were made.
+///
+/// # Errors
+/// Fails with the database.
+pub fn entities(tx: &mut Tx<'_>) -> Result<Vec<EntityRow>> {
+    store::list_entities(tx)
+}
+
+/// Adds an entity.
+///
+/// # Errors
+/// 409 `not_unique` for an enterprise number that is here.
+pub fn add_entity(tx: &mut Tx<'_>, new: &NewEntity) -> Result<EntityRow> {
+    store::insert_entity(tx, new)
+}
+
+/// The bank account of an entity that money comes to: the first that was added.
+///
+/// # Errors
+/// 409 `bank_account_missing`.
+pub fn bank_account(tx: &mut Tx<'_>, of: EntityId) -> Result<BankAccountRow> {
+    store::find_first_bank_account(tx, of)?.ok_or_else(|| Error::conflict("bank_account_missing"))
+}
+
+/// A bank account of ours.
+///
+/// # Errors
+/// 404.
+pub fn bank_account_by_id(tx: &mut Tx<'_>, id: BankAccountId) -> Result<BankAccountRow> {
+    store::find_bank_account(tx, id)
+}
+
+/// The bank account of ours with an IBAN, written without spaces.
+///
+/// # Errors
+/// Fails with the database.
+pub fn bank_account_by_iban(tx: &mut Tx<'_>, iban: &str) -> Result<Option<BankAccountRow>> {
+    store::find_bank_account_by_iban(tx, iban)
+}
+
+/// The bank accounts of an entity, oldest first.
+///
+/// # Errors
+/// 404 for an unknown entity.
+pub fn bank_accounts(tx: &mut Tx<'_>, of: EntityId) -> Result<Vec<BankAccountRow>> {
+    store::find_entity(tx, of)?;
+    store::list_bank_accounts(tx, of)
+}
+
+/// Adds a bank account to an entity.
+///
+/// # Errors
+/// 404 for an unknown entity; 409 `not_unique` for an IBAN that is here.
+pub fn add_bank_account(tx: &mut Tx<'_>, new: &NewBankAccount) -> Result<BankAccountRow> {
+    store::find_entity(tx, new.entity)?;
+    store::insert_bank_account(tx, new)
+}
+
+/// The rules that hold on a day.
+///
+/// # Errors
+/// 409 `rule_set_missing`.
+pub fn rule_set_on(tx: &mut Tx<'_>, of: EntityId, on: NaiveDate) -> Result<RuleSet> {
+    store::find_rule_set_on(tx, of, on)?.ok_or_else(|| Error::conflict("rule_set_missing").with("on", on))
+}
+
+/// A version of the rules, as documents keep it.
+///
+/// # Errors
+/// 404.
+pub fn rule_set(tx: &mut Tx<'_>, id: RuleSetId) -> Result<RuleSet> {
+    store::find_rule_set(tx, id)
+}
+
+/// The versions of the rules of an entity, newest first.
+///
+/// # Errors
+/// 404 for an unknown entity.
+pub fn rule_sets(tx: &mut Tx<'_>, of: EntityId) -> Result<Vec<RuleSet>> {
+    store::find_entity(tx, of)?;
+    store::list_rule_sets(tx, of)
+}
+
+/// Adds a version of the rules.
+///
+/// # Errors
+/// 404 for an unknown entity; 409 `not_unique` when one begins on that day.
+pub fn add_rule_set(tx: &mut Tx<'_>, new: &NewRuleSet) -> Result<RuleSet> {
+    store::find_entity(tx, new.entity)?;
+    let by = tx.person()?;
+    store::insert_rule_set(tx, new, by)
+}
+
+/// The VAT rates of a country on a day.
+///
+/// # Errors
+/// Fails with the database.
+pub fn vat_rates(tx: &mut Tx<'_>, country: &str, on: NaiveDate) -> Result<BTreeMap<VatCase, Ppm>> {
+    let tariffs = vat_tariffs(tx, country, on)?;
+    Ok(tariffs.into_iter().map(|(case, tariff)| (case, tariff.rate)).collect())
+}
+
+/// As [`vat_rates`], with the codes that documents show.
+///
+/// # Errors
+/// Fails with the database.
+pub fn vat_tariffs(tx: &mut Tx<'_>, country: &str, on: NaiveDate) -> Result<BTreeMap<VatCase, VatTariff>> {
+    store::list_vat_tariffs(tx, country, on)
+}
+
+/// The public holidays of a country in the two years from a day.
+///
+/// # Errors
+/// Fails with the database.
+pub fn holidays(tx: &mut Tx<'_>, country: &str, from: NaiveDate) -> Result<Holidays> {
+    store::list_holidays(tx, country, from)
+}
+
+/// A text of the agreement.
+///
+/// # Errors
+/// 404.
+pub fn agreement(tx: &mut Tx<'_>, id: AgreementId) -> Result<AgreementRow> {
+    store::find_agreement(tx, id)
+}
+
+/// The text of the agreement that holds today in the zone of the entity.
+///
+/// # Errors
+/// 404 when there is none in that language, or no such entity.
+pub fn current_agreement(tx: &mut Tx<'_>, of: EntityId, language: Language) -> Result<AgreementRow> {
+    let zone = store::find_entity(tx, of)?.zone();
+    let today = tx.today(zone);
+    store::find_agreement_on(tx, of, language, today)?.ok_or_else(Error::not_found)
+}
+
+/// Adds a text of the agreement; its SHA-256 is what applicants accept.
+///
+/// # Errors
+/// 404 for an unknown entity; 409 `not_unique` for a version that has that language.
+pub fn add_agreement(tx: &mut Tx<'_>, new: &NewAgreement) -> Result<AgreementRow> {
+    store::find_entity(tx, new.entity)?;
+    store::insert_agreement(tx, new, &archive::sha256(new.body.as_bytes()))
+}
