@@ -260,7 +260,14 @@ pub fn open_invoice(tx: &mut Tx<'_>, id: InvoiceId) -> Result<OpenInvoice> {
 ///
 /// # Errors
 /// 409 for a period that is closed.
-pub fn settle(tx: &mut Tx<'_>, invoice: &OpenInvoice, allocation: AllocationId, amount: Minor, on: NaiveDate, from: events::Arrival) -> Result<()> {
+pub fn settle(
+    tx: &mut Tx<'_>,
+    invoice: &OpenInvoice,
+    allocation: AllocationId,
+    amount: Minor,
+    on: NaiveDate,
+    from: events::Arrival,
+) -> Result<()> {
     let advance = guarantee::advance_of(tx, invoice.id)?;
     let pending = store::pending_of(tx, invoice.id)?;
     let left = invoice.open_minor.minus(amount)?;
@@ -361,7 +368,7 @@ fn check_draft(tx: &mut Tx<'_>, draft: &Draft, entity: EntityId) -> Result<Total
     let buyer = vat::Buyer {
         country: &client.country,
         vat_number: client.vat_number.as_deref(),
-        is_consumer: client.kind == "consumer",
+        is_consumer: client.kind == clients::ClientKind::Consumer,
     };
     for line in &draft.lines {
         vat::check_case(line.vat_case, &entity.country, buyer)?;

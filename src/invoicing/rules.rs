@@ -8,6 +8,7 @@ use crate::kernel::language::Language;
 use crate::kernel::levies::{self, Charge};
 use crate::kernel::lines;
 use crate::kernel::money::{Minor, MoneyError};
+use crate::kernel::references::Ogm;
 use crate::kernel::refusal::{Checks, Refusal};
 use crate::kernel::vat::{self, Buyer, Totals};
 use crate::ledger::Entry;
@@ -72,7 +73,12 @@ pub struct Issued {
     pub entry: Entry,
 }
 
-pub(super) fn issue(invoice: &InvoiceRow, context: &IssueContext, today: NaiveDate, advance_due_on: Option<NaiveDate>) -> Result<Issued, Refusal> {
+pub(super) fn issue(
+    invoice: &InvoiceRow,
+    context: &IssueContext,
+    today: NaiveDate,
+    advance_due_on: Option<NaiveDate>,
+) -> Result<Issued, Refusal> {
     let priced: Vec<_> = context.lines.iter().map(InvoiceLineRow::priced).collect();
     let buyer = Buyer {
         country: &context.buyer.country,
@@ -105,8 +111,20 @@ pub(super) fn issue(invoice: &InvoiceRow, context: &IssueContext, today: NaiveDa
     Ok(Issued { totals, charges, issued_on: today, due_on, advance_due_on, entry })
 }
 
+/// The structured communication of a number: two digits of the year, eight of the sequence.
+pub(super) fn payment_reference(year: i32, seq: i64) -> Option<Ogm> {
+    let year = u64::try_from(year.checked_rem(100)?).ok()?;
+    let seq = u64::try_from(seq).ok().filter(|seq| *seq < 100_000_000)?;
+    Ogm::from_base(year.checked_mul(100_000_000)?.checked_add(seq)?)
+}
+
 /// What a payment of `amount` does while `open` is owed and `pending` waits on the activity.
-pub(super) fn payment(amount: Minor, open: Minor, pending: Minor, advanced: Option<Minor>) -> Result<ClientPayment, MoneyError> {
+pub(super) fn payment(
+    amount: Minor,
+    open: Minor,
+    pending: Minor,
+    advanced: Option<Minor>,
+) -> Result<ClientPayment, MoneyError> {
     let is_last = amount == open;
     if let Some(advanced) = advanced {
         let advance_closed = if is_last { advanced } else { Minor::ZERO };
@@ -129,10 +147,10 @@ pub fn mention(language: Language) -> &'static str {
     match language {
         Language::Fr => "Autoliquidation : TVA due par le preneur (art. 44 et 196 de la directive 2006/112/CE).",
         Language::Nl => "Btw verlegd: btw te voldoen door de afnemer (art. 44 en 196 van richtlijn 2006/112/EG).",
-        Language::En => "Reverse charge: VAT to be accounted for by the customer (art. 44 and 196 of Directive 2006/112/EC).",
-        Language::De => {
-            "Steuerschuldnerschaft des Leistungsempfängers (Art. 44 und 196 der Richtlinie 2006/112/EG)."
+        Language::En => {
+            "Reverse charge: VAT to be accounted for by the customer (art. 44 and 196 of Directive 2006/112/EC)."
         }
+        Language::De => "Steuerschuldnerschaft des Leistungsempfängers (Art. 44 und 196 der Richtlinie 2006/112/EG).",
     }
 }
 
@@ -142,7 +160,8 @@ mod tests {
     use proptest::prelude::*;
 
     fn freed(amount: i64, open: i64, pending: i64, advanced: Option<i64>) -> (i64, i64) {
-        let paid = payment(Minor::new(amount), Minor::new(open), Minor::new(pending), advanced.map(Minor::new)).unwrap();
+        let paid =
+            payment(Minor::new(amount), Minor::new(open), Minor::new(pending), advanced.map(Minor::new)).unwrap();
         (paid.freed.get(), paid.advance_closed.get())
     }
 

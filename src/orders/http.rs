@@ -9,7 +9,6 @@ use utoipa::{IntoParams, ToSchema};
 use super::store::{Filter, OrderRow};
 use super::{Answer, Draft, NewAnswer, Offer, Order};
 use crate::access::{Member, MemberOrDesk, Visitor};
-use crate::formats::pdf::text::clean;
 use crate::guarantee::{Badge, Reason};
 use crate::kernel::ids::{ActivityId, ClientId, EntityId, OrderId, PersonId};
 use crate::kernel::language::Language;
@@ -127,7 +126,12 @@ impl GuaranteeView {
     pub fn new(status: Badge, frozen: bool, reasons: &[Reason], language: Language) -> Self {
         let view = |reason: &Reason| {
             let (text, action) = i18n::guarantee(language, reason.code.name());
-            ReasonView { code: reason.code.name(), holds: reason.holds, text: text.to_owned(), action: action.to_owned() }
+            ReasonView {
+                code: reason.code.name(),
+                holds: reason.holds,
+                text: text.to_owned(),
+                action: action.to_owned(),
+            }
         };
         Self { status, frozen, reasons: reasons.iter().map(view).collect() }
     }
@@ -323,7 +327,12 @@ struct OrderFilter {
 #[utoipa::path(tag = "orders", params(OrderFilter), responses((status = 200, body = Page<OrderSummary>)),
     extensions(("x-roles" = json!(["member", "reviewer", "payout_approver", "accountant", "administrator"]))))]
 #[get("/v1/orders")]
-async fn list_orders(who: MemberOrDesk, db: Data<Db>, keys: Data<Keys>, query: QueryOf<OrderFilter>) -> Result<Json<Page<OrderSummary>>> {
+async fn list_orders(
+    who: MemberOrDesk,
+    db: Data<Db>,
+    keys: Data<Keys>,
+    query: QueryOf<OrderFilter>,
+) -> Result<Json<Page<OrderSummary>>> {
     let query = query.0;
     let filter = Filter { state: query.state, client_id: query.client_id };
     let key = keys.sign_link("cursor", b"");
@@ -434,7 +443,12 @@ impl TryFrom<Offer> for OfferView {
 #[utoipa::path(tag = "order links", params(("token" = String, Path)), responses((status = 200, body = OfferView)), security(()),
     extensions(("x-roles" = json!([]))))]
 #[get("/v1/order_links/{token}")]
-async fn show_order_offer(visitor: Visitor, db: Data<Db>, keys: Data<Keys>, token: Path<String>) -> Result<Json<OfferView>> {
+async fn show_order_offer(
+    visitor: Visitor,
+    db: Data<Db>,
+    keys: Data<Keys>,
+    token: Path<String>,
+) -> Result<Json<OfferView>> {
     let token = token.into_inner();
     let offer = db.write(visitor.with_link(), move |tx| super::offer(tx, &keys, &token)).await?;
     Ok(Json(offer.try_into()?))
@@ -480,7 +494,7 @@ pub(super) fn unhex(text: &str) -> Option<Vec<u8>> {
 
 fn given(answer: Answer, sha256: &str, signer: String, message: String, user_agent: &str) -> Result<NewAnswer> {
     let sha256 = unhex(sha256).ok_or_else(|| Error::field("/document_sha256", "invalid"))?;
-    Ok(NewAnswer { answer, sha256, signer, message, user_agent: clean(user_agent).chars().take(400).collect() })
+    Ok(NewAnswer { answer, sha256, signer, message, user_agent: user_agent.chars().take(400).collect() })
 }
 
 /// Confirms an order. The guarantee rests on this.

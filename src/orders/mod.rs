@@ -231,8 +231,8 @@ pub fn offer(tx: &mut Tx<'_>, keys: &Keys, token: &str) -> Result<Offer> {
     let n = row.sent_version.unwrap_or_default();
     let (content, sha256) = store::find_version(tx, row.id, n)?;
     let answer = store::find_answer(tx, row.id, n)?;
-    let today = tx.today(charter::entity(tx, row.entity_id)?.zone());
-    let is_expired = row.valid_until < today;
+    let zone = charter::entity(tx, row.entity_id)?.zone();
+    let is_expired = row.valid_until < tx.today(zone);
     Ok(Offer { content: serde_json::from_str(&content)?, sha256, answer, is_expired, row })
 }
 
@@ -328,13 +328,14 @@ fn guarantee_inputs(tx: &mut Tx<'_>, order: &OrderRow) -> Result<GuaranteeInputs
     let rule_set = match order.rule_set_id {
         Some(id) => charter::rule_set(tx, id)?,
         None => {
-            let today = tx.today(charter::entity(tx, order.entity_id)?.zone());
+            let zone = charter::entity(tx, order.entity_id)?.zone();
+            let today = tx.today(zone);
             charter::rule_set_on(tx, order.entity_id, today)?
         }
     };
     Ok(GuaranteeInputs {
         client_country: clients::client(tx, order.client_id)?.country,
-        is_share_current: members::member(tx, order.member_id)?.state == "active",
+        is_share_current: members::member(tx, order.member_id)?.state == members::MemberState::Active,
         client_limit: rule_set.client_limit_minor,
     })
 }
@@ -356,7 +357,7 @@ fn check_draft(tx: &mut Tx<'_>, draft: &Draft) -> Result<Totals> {
         let buyer = vat::Buyer {
             country: &client.country,
             vat_number: client.vat_number.as_deref(),
-            is_consumer: client.kind == "consumer",
+            is_consumer: client.kind == clients::ClientKind::Consumer,
         };
         vat::check_case(line.vat_case, &entity.country, buyer)?;
     }

@@ -16,7 +16,8 @@ use super::{Answer, NewAnswer, Offer};
 use crate::access::Visitor;
 use crate::charter;
 use crate::formats::pages::{
-    Answered, OrderLine, OrderPage, Outcome, OutcomePage, Typed, VatLine, content_security_policy, order_page, outcome_page,
+    Answered, OrderLine, OrderPage, Outcome, OutcomePage, Typed, VatLine, content_security_policy, order_page,
+    outcome_page,
 };
 use crate::kernel::language::Language;
 use crate::kernel::money::Ppm;
@@ -242,8 +243,7 @@ async fn take(
             }
             let problem = problems::body(&error, language, facts(&request).id);
             let problem = problem.get("detail").and_then(serde_json::Value::as_str).map(str::to_owned);
-            let typed =
-                Typed { signer_name: form.signer_name, message: form.message, reason: form.reason, problem };
+            let typed = Typed { signer_name: form.signer_name, message: form.message, reason: form.reason, problem };
             let body = page(&offer, &keys, &token, &reader, typed)?;
             Ok(html(error.status, body, &reader.nonce))
         }
@@ -252,16 +252,37 @@ async fn take(
 }
 
 #[post("/o/{token}/confirm")]
-async fn confirm(request: HttpRequest, visitor: Visitor, db: Data<Db>, keys: Data<Keys>, token: Path<String>, form: Form<Filled>) -> Result<HttpResponse> {
+async fn confirm(
+    request: HttpRequest,
+    visitor: Visitor,
+    db: Data<Db>,
+    keys: Data<Keys>,
+    token: Path<String>,
+    form: Form<Filled>,
+) -> Result<HttpResponse> {
     take(request, visitor, (db, keys), token.into_inner(), form.into_inner(), Answer::Confirmed).await
 }
 
 #[post("/o/{token}/decline")]
-async fn decline(request: HttpRequest, visitor: Visitor, db: Data<Db>, keys: Data<Keys>, token: Path<String>, form: Form<Filled>) -> Result<HttpResponse> {
+async fn decline(
+    request: HttpRequest,
+    visitor: Visitor,
+    db: Data<Db>,
+    keys: Data<Keys>,
+    token: Path<String>,
+    form: Form<Filled>,
+) -> Result<HttpResponse> {
     take(request, visitor, (db, keys), token.into_inner(), form.into_inner(), Answer::Declined).await
 }
 
 #[post("/o/{token}/request_change")]
-async fn change(request: HttpRequest, visitor: Visitor, db: Data<Db>, keys: Data<Keys>, token: Path<String>, form: Form<Filled>) -> Result<HttpResponse> {
+async fn change(
+    request: HttpRequest,
+    visitor: Visitor,
+    db: Data<Db>,
+    keys: Data<Keys>,
+    token: Path<String>,
+    form: Form<Filled>,
+) -> Result<HttpResponse> {
     take(request, visitor, (db, keys), token.into_inner(), form.into_inner(), Answer::ChangeRequested).await
 }

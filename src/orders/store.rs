@@ -110,7 +110,14 @@ pub struct Filter {
     pub client_id: Option<ClientId>,
 }
 
-pub(super) fn insert(tx: &mut Tx<'_>, id: OrderId, member: PersonId, entity: EntityId, draft: &Draft, totals: &Totals) -> Result<()> {
+pub(super) fn insert(
+    tx: &mut Tx<'_>,
+    id: OrderId,
+    member: PersonId,
+    entity: EntityId,
+    draft: &Draft,
+    totals: &Totals,
+) -> Result<()> {
     diesel::insert_into(orders::table)
         .values((
             (
@@ -252,7 +259,14 @@ pub(super) fn set_state(tx: &mut Tx<'_>, order: &Locked<OrderRow>, state: &str) 
     Ok(())
 }
 
-pub(super) fn insert_answer(tx: &mut Tx<'_>, order: &Locked<OrderRow>, n: i32, given: &NewAnswer, link: Uuid, address: &str) -> Result<()> {
+pub(super) fn insert_answer(
+    tx: &mut Tx<'_>,
+    order: &Locked<OrderRow>,
+    n: i32,
+    given: &NewAnswer,
+    link: Uuid,
+    address: &str,
+) -> Result<()> {
     diesel::insert_into(order_answer::table)
         .values((
             order_answer::order_id.eq(order.id),

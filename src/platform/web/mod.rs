@@ -5,8 +5,8 @@ pub mod limits;
 pub mod listing;
 pub mod problems;
 
-use actix_web::HttpRequest;
 use actix_web::http::header::{ACCEPT_LANGUAGE, USER_AGENT};
+use actix_web::{HttpRequest, HttpResponse};
 use uuid::Uuid;
 
 pub use command::{Command, Empty, Patch, Plain, Upload};
@@ -47,6 +47,21 @@ pub fn language(request: &HttpRequest) -> Language {
 pub fn user_agent(request: &HttpRequest) -> String {
     let text = request.headers().get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or("unknown");
     text.chars().filter(|c| !c.is_control()).take(200).collect()
+}
+
+/// A file to download: never shown in place, named, with its digest (RFC 9530).
+#[must_use]
+pub fn attachment(name: &str, media_type: &str, sha256: &[u8], bytes: Vec<u8>) -> HttpResponse {
+    use base64::Engine;
+    let digest = base64::engine::general_purpose::STANDARD.encode(sha256);
+    let safe: String =
+        name.chars().map(|c| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' }).collect();
+    HttpResponse::Ok()
+        .insert_header(("Content-Disposition", format!("attachment; filename=\"{safe}\"")))
+        .insert_header(("Content-Digest", format!("sha-256=:{digest}:")))
+        .insert_header(("Content-Security-Policy", "sandbox; default-src 'none'"))
+        .content_type(media_type)
+        .body(bytes)
 }
 
 /// Lists the handlers of a room once: for the routes and for the API description.

@@ -1,0 +1,555 @@
+//! The counter for invoices.
+
+use actix_web::web::{Data, Json, Path};
+use actix_web::{HttpResponse, get, patch, post};
+use chrono::{DateTime, NaiveDate, Utc};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::store::{ChargeRow, Filter, InvoiceRow, TaxRow};
+use super::{Draft, Invoice};
+use crate::access::{Member, MemberOrDesk, Reviewer};
+use crate::archive::{self, Kind};
+use crate::kernel::ids::{ActivityId, ClientId, EntityId, InvoiceId, OrderId, PersonId, RuleSetId};
+use crate::kernel::levies::LevyKind;
+use crate::kernel::lines::DocumentLine;
+use crate::kernel::money::{Currency, Minor, Money, Ppm};
+use crate::kernel::references::Ogm;
+use crate::kernel::vat::VatCase;
+use crate::outbox;
+use crate::outbox::http::EmailView;
+use crate::platform::db::{Db, Tx};
+use crate::platform::error::{Error, Result};
+use crate::platform::keys::Keys;
+use crate::platform::web::{Command, Empty, Listing, Page, Patch, QueryOf, attachment};
+
+crate::endpoints!(
+    create_invoice,
+    list_invoices,
+    show_invoice,
+    revise_invoice,
+    submit_invoice,
+    return_invoice,
+    discard_invoice,
+    issue_invoice,
+    download_invoice,
+    list_invoice_emails,
+);
+
+/// What an invoice says. With an `order_id`, what is left out is taken from the order.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct InvoiceBody {
+    /// Made by the sender; needed to create, not to revise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    id: Option<InvoiceId>,
+    /// The order that it invoices.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    order_id: Option<OrderId>,
+    /// Which activity it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    activity_id: Option<ActivityId>,
+    /// Who pays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    client_id: Option<ClientId>,
+    /// One line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 200)]
+    title: Option<String>,
+    /// The last day of work: the tax point, and where the promised day counts from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    supplied_on: Option<NaiveDate>,
+    /// What the buyer wants to read on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 50)]
+    buyer_reference: Option<String>,
+    /// What is sold, in euro.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(min_items = 1, max_items = 1000)]
+    lines: Option<Vec<DocumentLine>>,
+}
+
+impl InvoiceBody {
+    /// The draft: what is said, and from the order what is not.
+    fn draft(self, tx: &mut Tx<'_>) -> Result<Draft> {
+        let from_order = match self.order_id {
+            Some(order) => Some(super::draft_from_order(tx, order)?),
+            None => None,
+        };
+        let missing = |pointer: &'static str| move || Error::field(pointer, "required");
+        let base = from_order.as_ref();
+        Ok(Draft {
+            order: self.order_id,
+            activity: self.activity_id.or(base.map(|d| d.activity)).ok_or_else(missing("/activity_id"))?,
+            client: self.client_id.or(base.map(|d| d.client)).ok_or_else(missing("/client_id"))?,
+            title: self.title.or_else(|| base.map(|d| d.title.clone())).ok_or_else(missing("/title"))?,
+            currency: Currency::EUR,
+            supplied_on: self.supplied_on.or(base.map(|d| d.supplied_on)).ok_or_else(missing("/supplied_on"))?,
+            buyer_reference: self.buyer_reference,
+            lines: self.lines.or_else(|| base.map(|d| d.lines.clone())).ok_or_else(missing("/lines"))?,
+        })
+    }
+}
+
+impl From<Invoice> for InvoiceBody {
+    fn from(invoice: Invoice) -> Self {
+        let row = invoice.row;
+        Self {
+            id: None,
+            order_id: row.order_id,
+            activity_id: Some(row.activity_id),
+            client_id: Some(row.client_id),
+            lines: Some(invoice.lines.iter().map(|line| line.document(row.currency)).collect()),
+            title: Some(row.title),
+            supplied_on: Some(row.supplied_on),
+            buyer_reference: row.buyer_reference,
+        }
+    }
+}
+
+/// A line of an invoice.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct InvoiceLineView {
+    /// What is sold.
+    #[serde(flatten)]
+    pub line: DocumentLine,
+    /// What it comes to without VAT.
+    pub net: Money,
+}
+
+/// VAT of one case and rate.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct TaxView {
+    /// How VAT applies.
+    pub vat_case: VatCase,
+    /// The rate as a decimal fraction.
+    pub rate: String,
+    /// The sum of the lines.
+    pub base: Money,
+    /// The tax, rounded once.
+    pub tax: Money,
+}
+
+/// What the mutual keeps, and why it is that amount.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ChargeView {
+    /// What it is for.
+    pub kind: LevyKind,
+    /// What it was computed on.
+    pub base: Money,
+    /// The rate as a decimal fraction.
+    pub rate: String,
+    /// By which rules.
+    pub rule_set_id: RuleSetId,
+    /// How it was rounded.
+    pub rounding: &'static str,
+    /// What it came to.
+    pub amount: Money,
+}
+
+/// When the money comes, how sure that is, and who has to act.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ForecastView {
+    /// `guarantee`, `client` or `available`.
+    pub basis: &'static str,
+    /// The promised day, when the guarantee covers it.
+    pub on: Option<NaiveDate>,
+    /// What has to happen first.
+    pub blocked_by: Vec<&'static str>,
+}
+
+/// An invoice.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct InvoiceView {
+    /// Its id.
+    pub id: InvoiceId,
+    /// Grows with every change.
+    pub version: i32,
+    /// `draft`, `submitted`, `issued` or `discarded`.
+    pub state: String,
+    /// `none`, `open`, `part_settled` or `settled`: from what the bank brought.
+    pub settlement: &'static str,
+    /// Its number; given when it is issued.
+    pub number: Option<String>,
+    /// Who issues it.
+    pub entity_id: EntityId,
+    /// Whose work it is.
+    pub member_id: PersonId,
+    /// To which activity it belongs.
+    pub activity_id: ActivityId,
+    /// Who pays.
+    pub client_id: ClientId,
+    /// The order that it invoices.
+    pub order_id: Option<OrderId>,
+    /// One line.
+    pub title: String,
+    /// The last day of work.
+    pub supplied_on: NaiveDate,
+    /// What the buyer wants to read on it.
+    pub buyer_reference: Option<String>,
+    /// The day of issue.
+    pub issued_on: Option<NaiveDate>,
+    /// The last day of payment.
+    pub due_on: Option<NaiveDate>,
+    /// The structured communication.
+    pub payment_reference: Option<String>,
+    /// What is sold.
+    pub lines: Vec<InvoiceLineView>,
+    /// VAT by case and rate.
+    pub taxes: Vec<TaxView>,
+    /// Without VAT.
+    pub total_net: Money,
+    /// VAT.
+    pub total_vat: Money,
+    /// To pay.
+    pub total_gross: Money,
+    /// Still to pay.
+    pub open: Money,
+    /// What the mutual keeps; empty before it is issued.
+    pub charges: Vec<ChargeView>,
+    /// What the activity gets; absent before it is issued.
+    pub to_activity: Option<Money>,
+    /// When the money comes.
+    pub payout_forecast: ForecastView,
+    /// Why it was given back.
+    pub return_reason: Option<String>,
+    /// When it was handed to the office.
+    pub submitted_at: Option<DateTime<Utc>>,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+}
+
+fn forecast(invoice: &Invoice) -> ForecastView {
+    let row = &invoice.row;
+    if let Some(advance) = &invoice.advance {
+        return ForecastView { basis: "available", on: Some(advance.advanced_on), blocked_by: Vec::new() };
+    }
+    let waits_for = match row.state.as_str() {
+        "draft" => vec!["submit"],
+        "submitted" => vec!["issue"],
+        "issued" if invoice.open == Minor::ZERO => Vec::new(),
+        "issued" if !invoice.is_covered => vec!["client_payment"],
+        _ => Vec::new(),
+    };
+    let basis = match (invoice.is_covered, row.state.as_str()) {
+        (_, "issued") if invoice.open == Minor::ZERO => "available",
+        (true, _) => "guarantee",
+        (false, _) => "client",
+    };
+    ForecastView { basis, on: row.advance_due_on, blocked_by: waits_for }
+}
+
+fn settlement(row: &InvoiceRow, open: Minor) -> &'static str {
+    match row.state.as_str() {
+        "issued" if open == Minor::ZERO => "settled",
+        "issued" if open == row.gross_minor => "open",
+        "issued" => "part_settled",
+        _ => "none",
+    }
+}
+
+impl InvoiceView {
+    fn new(invoice: Invoice) -> Result<Self> {
+        let payout_forecast = forecast(&invoice);
+        let row = invoice.row;
+        let money = |amount_minor: Minor| Money { amount_minor, currency: row.currency };
+        let kept = Minor::sum(invoice.charges.iter().map(|charge| charge.amount_minor))?;
+        let to_activity = row.net_minor.minus(kept)?;
+        let is_issued = row.state == "issued";
+        let tax = |tax: &TaxRow| TaxView {
+            vat_case: tax.vat_case,
+            rate: Ppm(tax.rate_ppm).to_fraction(),
+            base: money(tax.base_minor),
+            tax: money(tax.tax_minor),
+        };
+        let charge = |charge: &ChargeRow| ChargeView {
+            kind: charge.kind,
+            base: money(charge.base_minor),
+            rate: Ppm(charge.rate_ppm).to_fraction(),
+            rule_set_id: charge.rule_set_id,
+            rounding: "half away from zero, to the cent",
+            amount: money(charge.amount_minor),
+        };
+        Ok(Self {
+            settlement: settlement(&row, invoice.open),
+            lines: invoice
+                .lines
+                .iter()
+                .map(|line| InvoiceLineView { line: line.document(row.currency), net: money(line.net_minor) })
+                .collect(),
+            taxes: invoice.taxes.iter().map(tax).collect(),
+            charges: invoice.charges.iter().map(charge).collect(),
+            total_net: money(row.net_minor),
+            total_vat: money(row.tax_minor),
+            total_gross: money(row.gross_minor),
+            open: money(invoice.open),
+            to_activity: is_issued.then(|| money(to_activity)),
+            payout_forecast,
+            payment_reference: row.payment_reference.as_deref().and_then(Ogm::parse).map(|ogm| ogm.printed()),
+            id: row.id,
+            version: row.version,
+            state: row.state,
+            number: row.number,
+            entity_id: row.entity_id,
+            member_id: row.member_id,
+            activity_id: row.activity_id,
+            client_id: row.client_id,
+            order_id: row.order_id,
+            title: row.title,
+            supplied_on: row.supplied_on,
+            buyer_reference: row.buyer_reference,
+            issued_on: row.issued_on,
+            due_on: row.due_on,
+            return_reason: row.return_reason,
+            submitted_at: row.submitted_at,
+            created_at: row.created_at,
+        })
+    }
+}
+
+/// An invoice in a list.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct InvoiceSummary {
+    /// Its id.
+    pub id: InvoiceId,
+    /// Grows with every change.
+    pub version: i32,
+    /// Where it stands.
+    pub state: String,
+    /// From what the bank brought.
+    pub settlement: &'static str,
+    /// Its number.
+    pub number: Option<String>,
+    /// Whose work it is.
+    pub member_id: PersonId,
+    /// Who pays.
+    pub client_id: ClientId,
+    /// One line.
+    pub title: String,
+    /// The last day of payment.
+    pub due_on: Option<NaiveDate>,
+    /// The promised day.
+    pub advance_due_on: Option<NaiveDate>,
+    /// When it was handed to the office.
+    pub submitted_at: Option<DateTime<Utc>>,
+    /// To pay.
+    pub total_gross: Money,
+    /// Still to pay.
+    pub open: Money,
+}
+
+impl From<(InvoiceRow, Minor)> for InvoiceSummary {
+    fn from((row, open): (InvoiceRow, Minor)) -> Self {
+        let money = |amount_minor| Money { amount_minor, currency: row.currency };
+        Self {
+            settlement: settlement(&row, open),
+            total_gross: money(row.gross_minor),
+            open: money(open),
+            id: row.id,
+            version: row.version,
+            state: row.state,
+            number: row.number,
+            member_id: row.member_id,
+            client_id: row.client_id,
+            title: row.title,
+            due_on: row.due_on,
+            advance_due_on: row.advance_due_on,
+            submitted_at: row.submitted_at,
+        }
+    }
+}
+
+fn load(tx: &mut Tx<'_>, id: InvoiceId) -> Result<InvoiceView> {
+    InvoiceView::new(super::find(tx, id)?)
+}
+
+/// Makes a draft, from an order or alone. It has no number.
+#[utoipa::path(tag = "invoices", request_body = InvoiceBody, responses((status = 201, body = InvoiceView)),
+    extensions(("x-roles" = json!(["member"]))))]
+#[post("/v1/invoices")]
+async fn create_invoice(who: Member, db: Data<Db>, command: Command<InvoiceBody>) -> Result<HttpResponse> {
+    command
+        .create(&db, who.into(), "create_invoice", "/v1/invoices", |tx, body| {
+            let id = body.id.ok_or_else(|| Error::field("/id", "required"))?;
+            let draft = body.draft(tx)?;
+            InvoiceView::new(super::create(tx, id, &draft)?)
+        })
+        .await
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+struct InvoiceFilter {
+    /// Only in this state.
+    state: Option<String>,
+    /// Only for this client.
+    client_id: Option<ClientId>,
+    /// Only issued ones that are past due and not paid.
+    #[serde(default)]
+    overdue: bool,
+    /// Rows a page, 1 to 200.
+    #[param(minimum = 1, maximum = 200)]
+    limit: Option<i64>,
+    /// From the page before.
+    cursor: Option<String>,
+}
+
+/// Lists invoices, newest first.
+#[utoipa::path(tag = "invoices", params(InvoiceFilter), responses((status = 200, body = Page<InvoiceSummary>)),
+    extensions(("x-roles" = json!(["member", "reviewer", "payout_approver", "accountant", "administrator"]))))]
+#[get("/v1/invoices")]
+async fn list_invoices(
+    who: MemberOrDesk,
+    db: Data<Db>,
+    keys: Data<Keys>,
+    query: QueryOf<InvoiceFilter>,
+) -> Result<Json<Page<InvoiceSummary>>> {
+    let query = query.0;
+    let filter = Filter { state: query.state, client_id: query.client_id, is_overdue: query.overdue };
+    let key = keys.sign_link("cursor", b"");
+    let listing = Listing::new(&key, who.person(), "invoices", &filter, query.limit, query.cursor.as_deref())?;
+    let page = db
+        .write(who.into(), move |tx| {
+            let rows = super::list(tx, &filter, listing.after, listing.fetch)?;
+            Ok(listing.page(rows, |row| row.0.id.0, InvoiceSummary::from))
+        })
+        .await?;
+    Ok(Json(page))
+}
+
+/// Shows an invoice: totals, what the mutual keeps, when the money comes.
+#[utoipa::path(tag = "invoices", params(("id" = InvoiceId, Path)), responses((status = 200, body = InvoiceView)),
+    extensions(("x-roles" = json!(["member", "reviewer", "payout_approver", "accountant", "administrator"]))))]
+#[get("/v1/invoices/{id}")]
+async fn show_invoice(who: MemberOrDesk, db: Data<Db>, id: Path<InvoiceId>) -> Result<Json<InvoiceView>> {
+    let id = id.into_inner();
+    Ok(Json(db.write(who.into(), move |tx| load(tx, id)).await?))
+}
+
+/// Rewrites a draft.
+#[utoipa::path(tag = "invoices", params(("id" = InvoiceId, Path)),
+    request_body(content = InvoiceBody, content_type = "application/merge-patch+json"),
+    responses((status = 200, body = InvoiceView)), extensions(("x-roles" = json!(["member"]))))]
+#[patch("/v1/invoices/{id}")]
+async fn revise_invoice(
+    who: Member,
+    db: Data<Db>,
+    id: Path<InvoiceId>,
+    command: Command<Patch>,
+) -> Result<HttpResponse> {
+    command
+        .change(&db, who.into(), "revise_invoice", id.into_inner(), load, |tx, id, expected, body| {
+            let body = body.apply(&InvoiceBody::from(super::find(tx, id)?))?;
+            let draft = body.draft(tx)?;
+            InvoiceView::new(super::revise(tx, id, expected, &draft)?)
+        })
+        .await
+}
+
+/// Hands a draft to the office.
+#[utoipa::path(tag = "invoices", params(("id" = InvoiceId, Path)), request_body = Empty,
+    responses((status = 200, body = InvoiceView)), extensions(("x-roles" = json!(["member"]))))]
+#[post("/v1/invoices/{id}/submit")]
+async fn submit_invoice(
+    who: Member,
+    db: Data<Db>,
+    id: Path<InvoiceId>,
+    command: Command<Empty>,
+) -> Result<HttpResponse> {
+    command
+        .change(&db, who.into(), "submit_invoice", id.into_inner(), load, |tx, id, expected, _| {
+            InvoiceView::new(super::submit(tx, id, expected)?)
+        })
+        .await
+}
+
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct ReturnInvoice {
+    /// What the member should mend.
+    #[schema(max_length = 2000)]
+    reason: String,
+}
+
+/// Gives a submitted invoice back to its member, with the reason.
+#[utoipa::path(tag = "invoices", params(("id" = InvoiceId, Path)), request_body = ReturnInvoice,
+    responses((status = 200, body = InvoiceView)), extensions(("x-roles" = json!(["reviewer"]))))]
+#[post("/v1/invoices/{id}/return")]
+async fn return_invoice(
+    who: Reviewer,
+    db: Data<Db>,
+    id: Path<InvoiceId>,
+    command: Command<ReturnInvoice>,
+) -> Result<HttpResponse> {
+    command
+        .change(&db, who.into(), "return_invoice", id.into_inner(), load, |tx, id, expected, body| {
+            InvoiceView::new(super::give_back(tx, id, expected, &body.reason)?)
+        })
+        .await
+}
+
+/// Throws a draft away.
+#[utoipa::path(tag = "invoices", params(("id" = InvoiceId, Path)), request_body = Empty,
+    responses((status = 200, body = InvoiceView)), extensions(("x-roles" = json!(["member"]))))]
+#[post("/v1/invoices/{id}/discard")]
+async fn discard_invoice(
+    who: Member,
+    db: Data<Db>,
+    id: Path<InvoiceId>,
+    command: Command<Empty>,
+) -> Result<HttpResponse> {
+    command
+        .change(&db, who.into(), "discard_invoice", id.into_inner(), load, |tx, id, expected, _| {
+            InvoiceView::new(super::discard(tx, id, expected)?)
+        })
+        .await
+}
+
+/// Issues a submitted invoice: it is booked, numbered, and its mail is queued.
+#[utoipa::path(tag = "invoices", params(("id" = InvoiceId, Path), ("dry_run" = Option<bool>, Query)), request_body = Empty,
+    responses((status = 200, body = InvoiceView)), extensions(("x-roles" = json!(["reviewer"]))))]
+#[post("/v1/invoices/{id}/issue")]
+async fn issue_invoice(
+    who: Reviewer,
+    db: Data<Db>,
+    id: Path<InvoiceId>,
+    command: Command<Empty>,
+) -> Result<HttpResponse> {
+    command
+        .about_money()
+        .change(&db, who.into(), "issue_invoice", id.into_inner(), load, |tx, id, expected, _| {
+            InvoiceView::new(super::issue(tx, id, expected)?)
+        })
+        .await
+}
+
+/// Downloads the PDF: the same bytes for ever. 404 until it has been made, a moment after the issue.
+#[utoipa::path(tag = "invoices", params(("id" = InvoiceId, Path)),
+    responses((status = 200, content_type = "application/pdf", body = Vec<u8>)),
+    extensions(("x-roles" = json!(["member", "reviewer", "payout_approver", "accountant", "administrator"]))))]
+#[get("/v1/invoices/{id}/pdf")]
+async fn download_invoice(who: MemberOrDesk, db: Data<Db>, id: Path<InvoiceId>) -> Result<HttpResponse> {
+    let id = id.into_inner();
+    let file = db
+        .write(who.into(), move |tx| {
+            super::owner(tx, id)?;
+            archive::find_of(tx, id.0, Kind::InvoicePdf)?.ok_or_else(Error::not_found)
+        })
+        .await?;
+    Ok(attachment(&file.name, &file.media_type, &file.sha256, file.bytes))
+}
+
+/// Lists the mails about an invoice and what became of them: sent, refused, tried again.
+#[utoipa::path(tag = "invoices", params(("id" = InvoiceId, Path)), responses((status = 200, body = Vec<EmailView>)),
+    extensions(("x-roles" = json!(["member", "reviewer", "payout_approver", "accountant", "administrator"]))))]
+#[get("/v1/invoices/{id}/emails")]
+async fn list_invoice_emails(who: MemberOrDesk, db: Data<Db>, id: Path<InvoiceId>) -> Result<Json<Vec<EmailView>>> {
+    let id = id.into_inner();
+    let rows = db
+        .write(who.into(), move |tx| {
+            super::owner(tx, id)?;
+            outbox::emails_about(tx, id.0)
+        })
+        .await?;
+    Ok(Json(rows.into_iter().map(EmailView::from).collect()))
+}

@@ -1,0 +1,181 @@
+//! What follows an issue: the PDF is made, kept and mailed to the client; the member is told.
+
+use std::sync::Arc;
+
+use super::Invoice;
+use super::rules::mention;
+use super::store::{InvoiceLineRow, InvoiceRow, PartySnapshot, TaxRow};
+use crate::archive::{self, Kind, NewFile};
+use crate::formats::invoice_pdf::{DocumentKind, InvoiceFacts, Line, Party, Payment, Supply, VatSummary, render};
+use crate::formats::letters::Letter;
+use crate::kernel::ids::{FileId, InvoiceId};
+use crate::kernel::language::Language;
+use crate::kernel::money::{Money, Ppm};
+use crate::kernel::references::Ogm;
+use crate::kernel::vat::VatCase;
+use crate::outbox::{self, QueuedLetter};
+use crate::platform::db::{Actor, Db, Tx};
+use crate::platform::error::{Error, Result};
+use crate::{access, charter};
+
+/// The file and the mail of an issued invoice.
+#[derive(Debug, Clone)]
+pub struct Package {
+    /// The mail to the client.
+    pub letter: QueuedLetter,
+    /// The name of the attachment.
+    pub file_name: String,
+    /// Its bytes.
+    pub pdf: Arc<[u8]>,
+}
+
+/// Makes the PDF once, keeps it, and answers the mail to send. Safe to repeat: the kept bytes are used again.
+///
+/// # Errors
+/// Fails with the database, or when the PDF cannot be made.
+pub fn prepare(db: &Db, id: InvoiceId) -> Result<Package> {
+    let (facts, kept, invoice) = db.write_blocking(&Actor::System, |tx| {
+        let invoice = super::find(tx, id)?;
+        let kept = archive::find_of(tx, id.0, Kind::InvoicePdf)?;
+        Ok((facts(tx, &invoice)?, kept, invoice))
+    })?;
+    let file_name = format!("{}.pdf", facts.number);
+    let pdf = match kept {
+        Some(file) => file.bytes,
+        None => {
+            let bytes = render(&facts).map_err(Error::internal)?;
+            keep(db, &invoice.row, &file_name, &bytes)?;
+            bytes
+        }
+    };
+    let buyer: PartySnapshot = snapshot(invoice.row.buyer_snapshot.as_ref())?;
+    let letter = Letter::InvoiceToClient {
+        entity: facts.seller.name.clone(),
+        number: facts.number.clone(),
+        total: Money { amount_minor: facts.gross, currency: facts.currency },
+        due_on: facts.due_on,
+        reference: facts.payment.reference.clone(),
+        iban: facts.payment.iban.clone(),
+    };
+    let owner = Some(invoice.row.member_id);
+    let letter = QueuedLetter { to: buyer.email, language: facts.language, letter, subject: id.0, owner };
+    Ok(Package { letter, file_name, pdf: pdf.into() })
+}
+
+fn keep(db: &Db, row: &InvoiceRow, name: &str, bytes: &[u8]) -> Result<FileId> {
+    db.write_blocking(&Actor::System, |tx| {
+        // Another worker may have been faster after a lost lease; the bytes are the same.
+        if let Some(file) = archive::find_of(tx, row.id.0, Kind::InvoicePdf)? {
+            return Ok(file.id);
+        }
+        let file = NewFile {
+            kind: Kind::InvoicePdf,
+            subject: row.id.0,
+            owner: Some(row.member_id),
+            name,
+            media_type: "application/pdf",
+            bytes,
+        };
+        archive::keep(tx, &file)
+    })
+}
+
+/// Tells the member that the client has the invoice, and when the money is expected.
+///
+/// # Errors
+/// Fails with the database.
+pub fn tell_member(tx: &mut Tx<'_>, id: InvoiceId) -> Result<()> {
+    let invoice = super::find(tx, id)?;
+    let member = access::person(tx, invoice.row.member_id)?;
+    let letter = Letter::InvoiceIssued {
+        number: invoice.row.number.clone().unwrap_or_default(),
+        total: Money { amount_minor: invoice.row.gross_minor, currency: invoice.row.currency },
+        expected_on: invoice.row.advance_due_on,
+    };
+    let owner = Some(member.id);
+    let mail = QueuedLetter { to: member.email, language: member.language, letter, subject: id.0, owner };
+    outbox::queue_letter(tx, mail, "issued")
+}
+
+fn snapshot(value: Option<&serde_json::Value>) -> Result<PartySnapshot> {
+    let value = value.ok_or_else(|| Error::internal("an issued invoice has snapshots"))?;
+    Ok(serde_json::from_value(value.clone())?)
+}
+
+fn party(snapshot: &PartySnapshot) -> Party {
+    let street = format!("{} {}", snapshot.street, snapshot.building_number);
+    Party {
+        name: snapshot.name.clone(),
+        legal_form: snapshot.legal_form.clone(),
+        lines: vec![street.trim().to_owned(), format!("{} {}", snapshot.postcode, snapshot.town)],
+        country: snapshot.country.clone(),
+        enterprise_number: snapshot.enterprise_number.clone(),
+        vat_number: snapshot.vat_number.clone(),
+        register: snapshot.register.clone().filter(|register| !register.is_empty()),
+    }
+}
+
+/// The facts of the document: everything from what was frozen when it was issued.
+///
+/// # Errors
+/// 404 for an invoice that was not issued.
+pub fn facts(tx: &mut Tx<'_>, invoice: &Invoice) -> Result<InvoiceFacts> {
+    let row = &invoice.row;
+    let (Some(number), Some(issued_on), Some(due_on)) = (row.number.clone(), row.issued_on, row.due_on) else {
+        return Err(Error::not_found());
+    };
+    let (seller, buyer) = (snapshot(row.seller_snapshot.as_ref())?, snapshot(row.buyer_snapshot.as_ref())?);
+    let account = charter::bank_account(tx, row.entity_id)?;
+    let member = access::person(tx, row.member_id)?;
+    let language = buyer.language.as_deref().and_then(|tag| tag.parse().ok()).unwrap_or(Language::En);
+    let is_reverse = invoice.taxes.iter().any(|tax| tax.vat_case == VatCase::ReverseCharge);
+    let reference = row.payment_reference.as_deref().and_then(Ogm::parse).map(|ogm| ogm.printed());
+    Ok(InvoiceFacts {
+        language,
+        kind: DocumentKind::Invoice,
+        number,
+        issued_on,
+        due_on,
+        supply: Some(Supply::On(row.supplied_on)),
+        seller: party(&seller),
+        buyer: party(&buyer),
+        currency: row.currency,
+        lines: invoice.lines.iter().map(|line| document_line(line, &invoice.taxes)).collect(),
+        vat: invoice
+            .taxes
+            .iter()
+            .map(|tax| VatSummary {
+                category: tax.category.clone(),
+                rate: Ppm(tax.rate_ppm),
+                base: tax.base_minor,
+                tax: tax.tax_minor,
+            })
+            .collect(),
+        net: row.net_minor,
+        tax: row.tax_minor,
+        gross: row.gross_minor,
+        payment: Payment {
+            iban: account.iban,
+            bic: account.bic,
+            beneficiary: seller.name,
+            reference: reference.unwrap_or_default(),
+        },
+        mentions: if is_reverse { vec![mention(language).to_owned()] } else { Vec::new() },
+        buyer_reference: row.buyer_reference.clone(),
+        order_reference: None,
+        member_name: Some(member.name),
+    })
+}
+
+fn document_line(line: &InvoiceLineRow, taxes: &[TaxRow]) -> Line {
+    let tax = taxes.iter().find(|tax| tax.vat_case == line.vat_case);
+    Line {
+        label: line.label.clone(),
+        quantity: line.quantity.normalize(),
+        unit: None,
+        unit_price: line.unit_price_minor,
+        net: line.net_minor,
+        vat_category: tax.map(|tax| tax.category.clone()).unwrap_or_default(),
+        vat_rate: Ppm(tax.map_or(0, |tax| tax.rate_ppm)),
+    }
+}

@@ -1,0 +1,412 @@
+//! Payouts: from money on an activity to a bank file that two people stand for.
+//!
+//! Owns `payout`, `payout_batch`, `batch_approval`. Asking for a payout sets its money aside at once. A reviewer
+//! approves it and by that freezes the account it goes to. Payouts are gathered in a batch; sealing writes the bank
+//! file and its SHA-256; another person approves exactly those bytes; then it is released, once. Only the bank's own
+//! statement settles a payout or brings it back. PostgreSQL holds the same rules a second time.
+
+pub mod http;
+mod rules;
+mod store;
+
+use chrono::NaiveDate;
+pub use rules::{BatchCommand, PayoutCommand};
+pub use store::{ApprovalRow, BatchRow, PayoutFilter, PayoutRow};
+use uuid::Uuid;
+
+use crate::archive::{self, Kind, NewFile};
+use crate::formats::letters::Letter;
+use crate::formats::pain001;
+use crate::kernel::calendar::add_working_days;
+use crate::kernel::ids::{ActivityId, BankAccountId, BatchId, EntityId, PayoutId, PersonId};
+use crate::kernel::money::{Minor, Money};
+use crate::kernel::refusal::{Checks, Refusal};
+use crate::kernel::schemes::{self, Scheme};
+use crate::ledger::events::{self, Arrival, Booking, PayoutFunds};
+use crate::ledger;
+use crate::outbox::{self, QueuedLetter};
+use crate::platform::db::{Locked, Tx};
+use crate::platform::error::{Error, Result};
+use crate::platform::faults::Guard;
+use crate::platform::keys::Keys;
+use crate::{access, activities, charter, members};
+
+/// Asks for a payout: the money is set aside in the same transaction, or the answer is no.
+///
+/// # Errors
+/// 409 `insufficient_available`, `member_not_active`, `payee_account_missing`, `payee_account_unverified`; 422 for
+/// an amount that is not positive.
+pub fn request(tx: &mut Tx<'_>, id: PayoutId, activity: ActivityId, amount: Money) -> Result<PayoutRow> {
+    let me = tx.person()?;
+    let mut checks = Checks::default();
+    checks.require(amount.amount_minor > Minor::ZERO, "/amount/amount_minor", "out_of_range");
+    checks.require(amount.amount_minor.get() <= rules::AMOUNT_MAX, "/amount/amount_minor", "out_of_range");
+    checks.done()?;
+    let activity = activities::require_open(tx, activity)?;
+    if activity.member_id != me {
+        return Err(Error::not_found());
+    }
+    members::require_active(tx, me)?;
+    members::live_payee_account(tx, me)?;
+    let balance = ledger::lock_balance(tx, activity.id)?;
+    if balance.currency != amount.currency {
+        return Err(Error::value("currency_mismatch").with("currency", balance.currency));
+    }
+    let spendable = balance.available_minor.plus(balance.overdraft_minor)?;
+    if amount.amount_minor > spendable && !tx.faults().removed(Guard::BalanceCheck) {
+        return Err(Error::conflict("insufficient_available").with("available_minor", balance.available_minor.get()));
+    }
+    let entity = charter::entity(tx, activity.entity_id)?;
+    let payout = store::insert(tx, id, activity.entity_id, activity.id, me, amount)?;
+    let at = Booking { entity: payout.entity_id, on: tx.today(entity.zone()), currency: payout.currency };
+    ledger::post(tx, &events::payout_reserved(at, funds(&payout), payout.amount_minor)?)?;
+    Ok(payout)
+}
+
+fn funds(payout: &PayoutRow) -> PayoutFunds {
+    PayoutFunds { payout: payout.id, activity: payout.activity_id, member: payout.member_id }
+}
+
+/// A payout.
+///
+/// # Errors
+/// 404.
+pub fn find(tx: &mut Tx<'_>, id: PayoutId) -> Result<PayoutRow> {
+    store::find(tx, id)
+}
+
+/// Payouts, newest first.
+///
+/// # Errors
+/// Fails with the database.
+pub fn list(tx: &mut Tx<'_>, filter: &PayoutFilter, after: Option<Uuid>, limit: i64) -> Result<Vec<PayoutRow>> {
+    store::list(tx, filter, after, limit)
+}
+
+/// Approves a payout and freezes the account it goes to.
+///
+/// # Errors
+/// 403 for one's own; 409 in another state or without a verified account; 412 for another version.
+pub fn approve(tx: &mut Tx<'_>, id: PayoutId, expected: i32) -> Result<PayoutRow> {
+    let payout = lock_at(tx, id, expected)?;
+    rules::may(&payout.state, PayoutCommand::Approve)?;
+    let me = tx.person()?;
+    if me == payout.member_id {
+        return Err(Error::forbidden("self_approval_forbidden"));
+    }
+    members::require_active(tx, payout.member_id)?;
+    let account = members::live_payee_account(tx, payout.member_id)?;
+    store::mark_approved(tx, &payout, account.id, me)
+}
+
+/// Refuses a payout, with the reason, and gives its money back.
+///
+/// # Errors
+/// 403 for one's own; 409 in another state; 412 for another version.
+pub fn refuse(tx: &mut Tx<'_>, id: PayoutId, expected: i32, reason: &str) -> Result<PayoutRow> {
+    let payout = lock_at(tx, id, expected)?;
+    rules::may(&payout.state, PayoutCommand::Refuse)?;
+    let mut checks = Checks::default();
+    checks.text(reason, "/reason", 1, 2000);
+    checks.done()?;
+    let me = tx.person()?;
+    if me == payout.member_id {
+        return Err(Error::forbidden("self_approval_forbidden"));
+    }
+    tx.reason(reason)?;
+    give_back(tx, &payout)?;
+    store::mark_refused(tx, &payout, me, reason)
+}
+
+/// Takes a payout back before it is in a batch, and gives its money back.
+///
+/// # Errors
+/// 409 in another state; 412 for another version.
+pub fn cancel(tx: &mut Tx<'_>, id: PayoutId, expected: i32) -> Result<PayoutRow> {
+    let payout = lock_at(tx, id, expected)?;
+    rules::may(&payout.state, PayoutCommand::Cancel)?;
+    give_back(tx, &payout)?;
+    store::set_state(tx, &payout, "cancelled")
+}
+
+fn give_back(tx: &mut Tx<'_>, payout: &PayoutRow) -> Result<()> {
+    let entity = charter::entity(tx, payout.entity_id)?;
+    let at = Booking { entity: payout.entity_id, on: tx.today(entity.zone()), currency: payout.currency };
+    ledger::post(tx, &events::payout_cancelled(at, funds(payout), payout.amount_minor)?)
+}
+
+fn lock_at(tx: &mut Tx<'_>, id: PayoutId, expected: i32) -> Result<Locked<PayoutRow>> {
+    let payout = store::lock(tx, id)?;
+    if payout.version == expected { Ok(payout) } else { Err(Error::version_stale(payout.version)) }
+}
+
+/// Gathers every approved payout of an entity in a new batch.
+///
+/// # Errors
+/// 409 `batch_empty`, `bank_account_missing`.
+pub fn build(tx: &mut Tx<'_>, id: BatchId, entity: EntityId) -> Result<BatchRow> {
+    let me = tx.person()?;
+    let entity = charter::entity(tx, entity)?;
+    let account = charter::bank_account(tx, entity.id)?;
+    let today = tx.today(entity.zone());
+    let holidays = charter::holidays(tx, &entity.country, today)?;
+    let execute_on = add_working_days(today, 0, &holidays).ok_or_else(|| Error::internal("calendar"))?;
+    let batch = store::insert_batch(tx, id, entity.id, account.id, account.currency, execute_on, me)?;
+    let gathered = store::gather(tx, &batch)?;
+    if gathered == 0 {
+        return Err(Error::conflict("batch_empty"));
+    }
+    Ok(batch)
+}
+
+/// A batch.
+///
+/// # Errors
+/// 404.
+pub fn batch(tx: &mut Tx<'_>, id: BatchId) -> Result<BatchRow> {
+    store::find_batch(tx, id)
+}
+
+/// Batches, newest first.
+///
+/// # Errors
+/// Fails with the database.
+pub fn batches(tx: &mut Tx<'_>, state: Option<&str>, after: Option<Uuid>, limit: i64) -> Result<Vec<BatchRow>> {
+    store::list_batches(tx, state, after, limit)
+}
+
+/// The payouts of a batch, in the order of the file.
+///
+/// # Errors
+/// Fails with the database.
+pub fn batch_items(tx: &mut Tx<'_>, id: BatchId) -> Result<Vec<PayoutRow>> {
+    store::list_items(tx, id)
+}
+
+/// Who approved the sealed bytes of a batch.
+///
+/// # Errors
+/// Fails with the database.
+pub fn approvals(tx: &mut Tx<'_>, batch: &BatchRow) -> Result<Vec<ApprovalRow>> {
+    store::list_approvals(tx, batch)
+}
+
+/// Whether the payee of a payout was never paid before, or into another account.
+///
+/// # Errors
+/// Fails with the database.
+pub fn is_new_payee(tx: &mut Tx<'_>, payout: &PayoutRow) -> Result<bool> {
+    store::is_new_payee(tx, payout)
+}
+
+/// Takes a payout out of an open batch; it stays approved.
+///
+/// # Errors
+/// 409 `batch_sealed` once the batch is sealed.
+pub fn remove(tx: &mut Tx<'_>, id: BatchId, expected: i32, payout: PayoutId) -> Result<BatchRow> {
+    let batch = lock_batch_at(tx, id, expected)?;
+    rules::may_batch(&batch.state, BatchCommand::Edit)?;
+    let payout = store::lock(tx, payout)?;
+    if payout.batch_id != Some(batch.id) {
+        return Err(Error::not_found());
+    }
+    store::leave_batch(tx, &payout)?;
+    store::touch_batch(tx, &batch)
+}
+
+/// Seals a batch: the bank file is written, kept and hashed. From here on nothing in it changes.
+///
+/// # Errors
+/// 403 for a payee; 409 in another state or when a payout cannot be written; 412 for another version.
+pub fn seal(tx: &mut Tx<'_>, keys: &Keys, id: BatchId, expected: i32) -> Result<BatchRow> {
+    let batch = lock_batch_at(tx, id, expected)?;
+    rules::may_batch(&batch.state, BatchCommand::Seal)?;
+    let me = tx.person()?;
+    let items = store::list_items(tx, id)?;
+    if items.is_empty() {
+        return Err(Error::conflict("batch_empty"));
+    }
+    if items.iter().any(|payout| payout.member_id == me) {
+        return Err(Error::forbidden("self_approval_forbidden"));
+    }
+    let total = Minor::sum(items.iter().map(|payout| payout.amount_minor))?;
+    let message_id = rules::message_id(&batch, tx.now());
+    let file = bank_file(tx, keys, &batch, &items, &message_id)?;
+    let bytes = pain001::write(&file).map_err(|refused| {
+        Refusal::state("payout_not_payable").with("reason", refused.code()).with("detail", refused)
+    })?;
+    let name = format!("{message_id}.xml");
+    let new = NewFile {
+        kind: Kind::BatchFile,
+        subject: id.0,
+        owner: None,
+        name: &name,
+        media_type: "application/xml",
+        bytes: &bytes,
+    };
+    let file_id = archive::keep(tx, &new)?;
+    let count = i32::try_from(items.len()).map_err(Error::internal)?;
+    let seal = store::Seal { message_id, count, total, file_id, sha256: archive::sha256(&bytes), by: me };
+    store::mark_sealed(tx, &batch, &seal)
+}
+
+fn bank_file(tx: &mut Tx<'_>, keys: &Keys, batch: &BatchRow, items: &[PayoutRow], message_id: &str) -> Result<pain001::CreditTransferFile> {
+    let entity = charter::entity(tx, batch.entity_id)?;
+    let account = charter::bank_account_by_id(tx, batch.bank_account_id)?;
+    let mut transfers = Vec::with_capacity(items.len());
+    for payout in items {
+        let payee = payout.payee_account_id.ok_or_else(|| Error::internal("an approved payout has an account"))?;
+        let payee = members::payee_account(tx, payee)?;
+        let member = members::member(tx, payout.member_id)?;
+        let iban = members::open_iban(keys, &payee)?;
+        transfers.push(rules::transfer(payout, &payee.holder, &iban, &member, &entity.name)?);
+    }
+    rules::file(message_id, tx.now(), batch.execute_on, &entity, &account, transfers)
+}
+
+/// Opens a sealed batch again. Every approval is void.
+///
+/// # Errors
+/// 409 in another state; 412 for another version.
+pub fn unseal(tx: &mut Tx<'_>, id: BatchId, expected: i32) -> Result<BatchRow> {
+    let batch = lock_batch_at(tx, id, expected)?;
+    rules::may_batch(&batch.state, BatchCommand::Unseal)?;
+    store::mark_unsealed(tx, &batch)
+}
+
+/// Dissolves an open batch; its payouts are approved and free again.
+///
+/// # Errors
+/// 409 in another state; 412 for another version.
+pub fn dissolve(tx: &mut Tx<'_>, id: BatchId, expected: i32) -> Result<BatchRow> {
+    let batch = lock_batch_at(tx, id, expected)?;
+    rules::may_batch(&batch.state, BatchCommand::Dissolve)?;
+    store::free_items(tx, id)?;
+    store::mark_dissolved(tx, &batch)
+}
+
+/// What an approver was shown and stands for.
+#[derive(Debug, Clone)]
+pub struct Shown {
+    /// The hash of the file.
+    pub sha256: Vec<u8>,
+    /// The sum of the file.
+    pub total: Money,
+    /// How many payouts.
+    pub count: i32,
+}
+
+/// Approves exactly the sealed bytes, as another person than who built, sealed or is paid.
+///
+/// # Errors
+/// 403 `self_approval_forbidden`; 409 `batch_hash_mismatch` or in another state; 412 for another version.
+pub fn approve_batch(tx: &mut Tx<'_>, id: BatchId, expected: i32, shown: &Shown) -> Result<BatchRow> {
+    let batch = lock_batch_at(tx, id, expected)?;
+    rules::may_batch(&batch.state, BatchCommand::Approve)?;
+    let me = tx.person()?;
+    let is_payee = store::list_items(tx, id)?.iter().any(|payout| payout.member_id == me);
+    if Some(me) == batch.sealed_by || me == batch.built_by || is_payee {
+        return Err(Error::forbidden("self_approval_forbidden"));
+    }
+    let total = Some(shown.total.amount_minor);
+    let is_same = batch.sha256.as_deref() == Some(shown.sha256.as_slice())
+        && batch.control_sum_minor == total
+        && batch.payout_count == Some(shown.count)
+        && batch.currency == shown.total.currency;
+    if !is_same {
+        return Err(Error::conflict("batch_hash_mismatch"));
+    }
+    store::insert_approval(tx, &batch, me, &shown.sha256)?;
+    store::set_batch_state(tx, &batch, "approved")
+}
+
+/// Releases an approved batch to the bank, once: its payouts are booked as on their way.
+///
+/// # Errors
+/// 403 for a payee; 409 in another state; 412 for another version.
+pub fn release(tx: &mut Tx<'_>, id: BatchId, expected: i32) -> Result<BatchRow> {
+    let batch = lock_batch_at(tx, id, expected)?;
+    rules::may_batch(&batch.state, BatchCommand::Release)?;
+    let me = tx.person()?;
+    let items = store::lock_items(tx, id)?;
+    if items.iter().any(|payout| payout.member_id == me) {
+        return Err(Error::forbidden("self_approval_forbidden"));
+    }
+    let entity = charter::entity(tx, batch.entity_id)?;
+    let at = Booking { entity: batch.entity_id, on: tx.today(entity.zone()), currency: batch.currency };
+    let released = store::mark_released(tx, &batch, me)?;
+    let mut entries = Vec::with_capacity(items.len());
+    for payout in &items {
+        let pay = schemes::apply(Scheme::PlainTransfer, payout.amount_minor)?;
+        entries.push(events::payout_released(at, funds(payout), pay)?);
+    }
+    ledger::post_all(tx, &entries)?;
+    store::release_items(tx, id)?;
+    for payout in &items {
+        tell_sent(tx, payout)?;
+    }
+    Ok(released)
+}
+
+fn tell_sent(tx: &mut Tx<'_>, payout: &PayoutRow) -> Result<()> {
+    let account = payout.payee_account_id.ok_or_else(|| Error::internal("a released payout has an account"))?;
+    let last4 = members::payee_account(tx, account)?.iban_last4;
+    let amount = Money { amount_minor: payout.amount_minor, currency: payout.currency };
+    tell(tx, payout, Letter::PayoutSent { amount, last4 })
+}
+
+fn tell(tx: &mut Tx<'_>, payout: &PayoutRow, letter: Letter) -> Result<()> {
+    let member = access::person(tx, payout.member_id)?;
+    let owner = Some(payout.member_id);
+    let mail = QueuedLetter { to: member.email, language: member.language, letter, subject: payout.id.0, owner };
+    outbox::queue_letter(tx, mail, "once")
+}
+
+/// The bank file of a batch: the sealed bytes.
+///
+/// # Errors
+/// 404 while the batch is open.
+pub fn file(tx: &mut Tx<'_>, id: BatchId) -> Result<archive::ArchivedFile> {
+    let batch = store::find_batch(tx, id)?;
+    archive::find(tx, batch.file_id.ok_or_else(Error::not_found)?)
+}
+
+/// A payout by the id that the bank carries back, locked.
+///
+/// # Errors
+/// Fails with the database.
+pub fn by_end_to_end_id(tx: &mut Tx<'_>, end_to_end_id: &str) -> Result<Option<PayoutRow>> {
+    store::lock_by_end_to_end_id(tx, end_to_end_id)
+}
+
+/// The bank carried a payout out.
+///
+/// # Errors
+/// 409 in another state than released.
+pub fn settle(tx: &mut Tx<'_>, id: PayoutId, on: NaiveDate, account: BankAccountId) -> Result<()> {
+    let payout = store::lock(tx, id)?;
+    rules::may(&payout.state, PayoutCommand::Settle)?;
+    let at = Booking { entity: payout.entity_id, on, currency: payout.currency };
+    ledger::post(tx, &events::payout_settled(at, funds(&payout), payout.amount_minor, account)?)?;
+    store::mark_settled(tx, &payout, on)
+}
+
+/// The bank gave a payout back: its money is on the activity again, and somebody looks after it.
+///
+/// # Errors
+/// 409 in another state than settled or released.
+pub fn return_to_activity(tx: &mut Tx<'_>, id: PayoutId, on: NaiveDate, reason: &str, from: Arrival, desk_owner: PersonId) -> Result<()> {
+    let payout = store::lock(tx, id)?;
+    rules::may(&payout.state, PayoutCommand::Return)?;
+    tx.reason(reason)?;
+    let at = Booking { entity: payout.entity_id, on, currency: payout.currency };
+    ledger::post(tx, &events::payout_returned(at, funds(&payout), payout.amount_minor, from)?)?;
+    store::mark_returned(tx, &payout, on, reason, desk_owner)?;
+    let amount = Money { amount_minor: payout.amount_minor, currency: payout.currency };
+    tell(tx, &payout, Letter::PayoutReturned { amount, reason: reason.to_owned() })
+}
+
+fn lock_batch_at(tx: &mut Tx<'_>, id: BatchId, expected: i32) -> Result<Locked<BatchRow>> {
+    let batch = store::lock_batch(tx, id)?;
+    if batch.version == expected { Ok(batch) } else { Err(Error::version_stale(batch.version)) }
+}
