@@ -13,4 +13,5 @@ pub mod ledger;
 pub mod members;
 pub mod orders;
 pub mod outbox;
+pub mod payouts;
 pub mod platform;

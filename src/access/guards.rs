@@ -164,6 +164,8 @@ doors! {
     Approver, ApproverDoor => [PayoutApprover];
     /// Who may look at batches.
     ViewBatches, ViewBatchesDoor => [Reviewer, PayoutApprover, Accountant, Administrator];
+    /// Who works on batches.
+    BatchDesk, BatchDeskDoor => [Reviewer, PayoutApprover];
     /// An accountant.
     Accountant, AccountantDoor => [Accountant];
     /// Who reads the books.

@@ -18,7 +18,7 @@ use crate::platform::db::{Db, Tx};
 use crate::platform::error::{Error, Result};
 use crate::platform::i18n;
 use crate::platform::keys::Keys;
-use crate::platform::web::{Command, Empty, Listing, Page, Patch, QueryOf};
+use crate::platform::web::{Command, Empty, Listing, Page, Patch, QueryOf, hex, unhex};
 
 crate::endpoints!(
     create_order,
@@ -286,10 +286,6 @@ impl From<OrderRow> for OrderSummary {
     }
 }
 
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 /// The language of the person who is signed in; texts inside an object are theirs.
 fn reader(tx: &Tx<'_>) -> Language {
     tx.principal().map_or(Language::En, |who| who.language)
@@ -479,17 +475,6 @@ struct AnswerOrder {
     #[serde(default)]
     #[schema(max_length = 2000)]
     message: String,
-}
-
-/// 64 hex digits as bytes.
-pub(super) fn unhex(text: &str) -> Option<Vec<u8>> {
-    if text.len() != 64 || !text.is_ascii() {
-        return None;
-    }
-    (0..32_usize)
-        .map(|index| text.get(index.checked_mul(2)?..index.checked_mul(2)?.checked_add(2)?))
-        .map(|pair| u8::from_str_radix(pair?, 16).ok())
-        .collect()
 }
 
 fn given(answer: Answer, sha256: &str, signer: String, message: String, user_agent: &str) -> Result<NewAnswer> {

@@ -11,7 +11,6 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono_tz::Tz;
 use serde::Deserialize;
 
-use super::http::{hex, unhex};
 use super::{Answer, NewAnswer, Offer};
 use crate::access::Visitor;
 use crate::charter;
@@ -26,7 +25,7 @@ use crate::platform::db::Db;
 use crate::platform::error::{Error, Result};
 use crate::platform::i18n;
 use crate::platform::keys::Keys;
-use crate::platform::web::{facts, problems};
+use crate::platform::web::{facts, hex, problems, unhex};
 
 /// Registers the pages.
 pub fn routes(config: &mut web::ServiceConfig) {

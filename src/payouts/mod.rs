@@ -22,8 +22,8 @@ use crate::kernel::ids::{ActivityId, BankAccountId, BatchId, EntityId, PayoutId,
 use crate::kernel::money::{Minor, Money};
 use crate::kernel::refusal::{Checks, Refusal};
 use crate::kernel::schemes::{self, Scheme};
-use crate::ledger::events::{self, Arrival, Booking, PayoutFunds};
 use crate::ledger;
+use crate::ledger::events::{self, Arrival, Booking, PayoutFunds};
 use crate::outbox::{self, QueuedLetter};
 use crate::platform::db::{Locked, Tx};
 use crate::platform::error::{Error, Result};
@@ -250,7 +250,13 @@ pub fn seal(tx: &mut Tx<'_>, keys: &Keys, id: BatchId, expected: i32) -> Result<
     store::mark_sealed(tx, &batch, &seal)
 }
 
-fn bank_file(tx: &mut Tx<'_>, keys: &Keys, batch: &BatchRow, items: &[PayoutRow], message_id: &str) -> Result<pain001::CreditTransferFile> {
+fn bank_file(
+    tx: &mut Tx<'_>,
+    keys: &Keys,
+    batch: &BatchRow,
+    items: &[PayoutRow],
+    message_id: &str,
+) -> Result<pain001::CreditTransferFile> {
     let entity = charter::entity(tx, batch.entity_id)?;
     let account = charter::bank_account_by_id(tx, batch.bank_account_id)?;
     let mut transfers = Vec::with_capacity(items.len());
@@ -395,7 +401,14 @@ pub fn settle(tx: &mut Tx<'_>, id: PayoutId, on: NaiveDate, account: BankAccount
 ///
 /// # Errors
 /// 409 in another state than settled or released.
-pub fn return_to_activity(tx: &mut Tx<'_>, id: PayoutId, on: NaiveDate, reason: &str, from: Arrival, desk_owner: PersonId) -> Result<()> {
+pub fn return_to_activity(
+    tx: &mut Tx<'_>,
+    id: PayoutId,
+    on: NaiveDate,
+    reason: &str,
+    from: Arrival,
+    desk_owner: PersonId,
+) -> Result<()> {
     let payout = store::lock(tx, id)?;
     rules::may(&payout.state, PayoutCommand::Return)?;
     tx.reason(reason)?;

@@ -386,6 +386,26 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// Notes in the audit that somebody read something that is worth a note.
+    ///
+    /// # Errors
+    /// Fails with the database.
+    pub fn note(&mut self, operation: &str, subject: Uuid) -> Result<()> {
+        let person = self.principal.as_ref().map(|who| who.person);
+        let (kind, request, address) = (self.actor_kind(), self.request(), self.address().to_owned());
+        diesel::sql_query(
+            "INSERT INTO audit_log (actor_id, actor_kind, operation, subject_id, request_id, address) VALUES ($1, $2, $3, $4, $5, $6)",
+        )
+        .bind::<Nullable<SqlUuid>, _>(person)
+        .bind::<Text, _>(kind)
+        .bind::<Text, _>(operation)
+        .bind::<SqlUuid, _>(subject)
+        .bind::<Nullable<SqlUuid>, _>(request)
+        .bind::<Text, _>(address)
+        .execute(self.conn)?;
+        Ok(())
+    }
+
     /// Wakes the worker when this transaction has committed.
     pub fn wake_worker(&mut self) {
         self.has_queued = true;

@@ -49,6 +49,21 @@ pub fn user_agent(request: &HttpRequest) -> String {
     text.chars().filter(|c| !c.is_control()).take(200).collect()
 }
 
+/// Bytes as hex digits.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// 64 hex digits as 32 bytes.
+#[must_use]
+pub fn unhex(text: &str) -> Option<Vec<u8>> {
+    if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return None;
+    }
+    text.as_bytes().chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()
+}
+
 /// A file to download: never shown in place, named, with its digest (RFC 9530).
 #[must_use]
 pub fn attachment(name: &str, media_type: &str, sha256: &[u8], bytes: Vec<u8>) -> HttpResponse {

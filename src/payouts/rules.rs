@@ -1,0 +1,177 @@
+//! What may happen to payouts and batches, and what the bank is told.
+
+use chrono::{DateTime, NaiveDate, Utc};
+
+use super::store::{BatchRow, PayoutRow};
+use crate::charter::{BankAccountRow, EntityRow};
+use crate::formats::pain001::{Address, CreditTransferFile, Party, Transfer};
+use crate::formats::sepa_text::to_sepa;
+use crate::kernel::refusal::Refusal;
+use crate::members::MemberRow;
+use crate::platform::error::{Error, Result};
+
+/// The largest amount of one SEPA transfer, in cents (EPC115-06).
+pub(super) const AMOUNT_MAX: i64 = 99_999_999_999;
+
+/// What may be done with a payout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PayoutCommand {
+    /// A reviewer says yes.
+    Approve,
+    /// A reviewer says no.
+    Refuse,
+    /// Its member takes it back.
+    Cancel,
+    /// The bank carried it out.
+    Settle,
+    /// The bank gave it back.
+    Return,
+}
+
+pub(super) fn may(state: &str, command: PayoutCommand) -> Result<(), Refusal> {
+    let (name, allowed): (_, &[&str]) = match command {
+        PayoutCommand::Approve => ("approve", &["requested"]),
+        PayoutCommand::Refuse => ("refuse", &["requested"]),
+        PayoutCommand::Cancel => ("cancel", &["requested", "approved"]),
+        PayoutCommand::Settle => ("settle", &["released"]),
+        PayoutCommand::Return => ("return", &["released", "settled"]),
+    };
+    if allowed.contains(&state) {
+        return Ok(());
+    }
+    Err(Refusal::state("state_conflict").with("state", state).with("command", name))
+}
+
+/// What may be done with a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BatchCommand {
+    /// Take payouts out.
+    Edit,
+    /// Write the file.
+    Seal,
+    /// Open it again.
+    Unseal,
+    /// Stand for the bytes.
+    Approve,
+    /// Send it.
+    Release,
+    /// Give its payouts free.
+    Dissolve,
+}
+
+pub(super) fn may_batch(state: &str, command: BatchCommand) -> Result<(), Refusal> {
+    let (name, allowed): (_, &[&str]) = match command {
+        BatchCommand::Edit => ("edit", &["open"]),
+        BatchCommand::Seal => ("seal", &["open"]),
+        BatchCommand::Unseal => ("unseal", &["sealed", "approved"]),
+        BatchCommand::Approve => ("approve", &["sealed"]),
+        BatchCommand::Release => ("release", &["approved"]),
+        BatchCommand::Dissolve => ("dissolve", &["open"]),
+    };
+    if allowed.contains(&state) {
+        return Ok(());
+    }
+    let is_closed_to_edits = matches!(command, BatchCommand::Edit | BatchCommand::Dissolve);
+    if is_closed_to_edits && matches!(state, "sealed" | "approved" | "released") {
+        return Err(Refusal::state("batch_sealed").with("state", state));
+    }
+    if command == BatchCommand::Release && matches!(state, "sealed" | "open") {
+        return Err(Refusal::state("approval_missing").with("state", state));
+    }
+    Err(Refusal::state("state_conflict").with("state", state).with("command", name))
+}
+
+/// The name of the message: unique for ever, because a batch that is opened and sealed again is another message.
+pub(super) fn message_id(batch: &BatchRow, now: DateTime<Utc>) -> String {
+    let id = batch.id.0.simple().to_string().to_uppercase();
+    let tail = id.get(id.len().saturating_sub(14)..).unwrap_or(&id);
+    format!("UMBEL{}V{}{tail}", now.format("%y%m%d"), batch.version)
+}
+
+/// One transfer of the file, in the letters that banks carry.
+pub(super) fn transfer(
+    payout: &PayoutRow,
+    holder: &str,
+    iban: &str,
+    member: &MemberRow,
+    from: &str,
+) -> Result<Transfer> {
+    Ok(Transfer {
+        end_to_end_id: payout.end_to_end_id.clone(),
+        instruction_id: None,
+        amount: payout.amount_minor,
+        creditor: Party {
+            name: to_sepa(holder, 70).text,
+            address: address(&member.street, &member.building_number, &member.postcode, &member.town, &member.country),
+            iban: parse_iban(iban)?,
+            bic: None,
+        },
+        remittance: Some(to_sepa(&format!("{from} {}", payout.end_to_end_id), 140).text),
+    })
+}
+
+fn parse_iban(text: &str) -> Result<iban::Iban> {
+    text.parse().map_err(|_malformed| Error::internal("a stored IBAN cannot be read"))
+}
+
+fn address(street: &str, building: &str, postcode: &str, town: &str, country: &str) -> Address {
+    let some = |text: &str, max: usize| Some(to_sepa(text.trim(), max).text).filter(|text| !text.is_empty());
+    Address {
+        street: some(street, 70),
+        building: some(building, 16),
+        post_code: some(postcode, 16),
+        town: to_sepa(town, 35).text,
+        country: country.to_owned(),
+    }
+}
+
+pub(super) fn file(
+    message_id: &str,
+    now: DateTime<Utc>,
+    execute_on: NaiveDate,
+    entity: &EntityRow,
+    account: &BankAccountRow,
+    transfers: Vec<Transfer>,
+) -> Result<CreditTransferFile> {
+    let name = to_sepa(&entity.name, 70).text;
+    Ok(CreditTransferFile {
+        message_id: message_id.to_owned(),
+        created_at: now,
+        initiator_name: name.clone(),
+        payment_id: message_id.to_owned(),
+        execution_on: execute_on,
+        batch_booking: false,
+        debtor: Party {
+            name,
+            address: address(&entity.street, &entity.building_number, &entity.postcode, &entity.town, &entity.country),
+            iban: parse_iban(&account.iban)?,
+            bic: account.bic.clone(),
+        },
+        transfers,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_command_has_its_states() {
+        let states = ["open", "sealed", "approved", "released", "dissolved"];
+        let cases = [
+            (BatchCommand::Edit, vec!["open"]),
+            (BatchCommand::Seal, vec!["open"]),
+            (BatchCommand::Unseal, vec!["sealed", "approved"]),
+            (BatchCommand::Approve, vec!["sealed"]),
+            (BatchCommand::Release, vec!["approved"]),
+            (BatchCommand::Dissolve, vec!["open"]),
+        ];
+        for (command, allowed) in cases {
+            let found: Vec<_> = states.into_iter().filter(|state| may_batch(state, command).is_ok()).collect();
+            assert_eq!(found, allowed, "{command:?}");
+        }
+        assert_eq!(may_batch("sealed", BatchCommand::Edit).unwrap_err().code, "batch_sealed");
+        assert_eq!(may_batch("sealed", BatchCommand::Release).unwrap_err().code, "approval_missing");
+        assert_eq!(may_batch("released", BatchCommand::Release).unwrap_err().code, "state_conflict");
+    }
+}
