@@ -369,3 +369,11 @@ fn check_draft(tx: &mut Tx<'_>, draft: &Draft) -> Result<Totals> {
     }
     Ok(totals)
 }
+
+/// Closes the orders whose last day of answering is over.
+///
+/// # Errors
+/// Fails with the database.
+pub fn expire(tx: &mut Tx<'_>, entity: crate::kernel::ids::EntityId, today: NaiveDate) -> Result<usize> {
+    store::expire(tx, entity, today)
+}

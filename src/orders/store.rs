@@ -286,3 +286,11 @@ pub(super) fn insert_answer(
 pub(super) fn find_answer(tx: &mut Tx<'_>, id: OrderId, n: i32) -> Result<Option<AnswerRow>> {
     Ok(order_answer::table.find((id, n)).select(AnswerRow::as_select()).first(tx.conn()).optional()?)
 }
+
+pub(super) fn expire(tx: &mut Tx<'_>, entity: EntityId, today: NaiveDate) -> Result<usize> {
+    let late = orders::table
+        .filter(orders::entity_id.eq(entity))
+        .filter(orders::state.eq("sent"))
+        .filter(orders::valid_until.lt(today));
+    Ok(diesel::update(late).set(orders::state.eq("expired")).execute(tx.conn())?)
+}

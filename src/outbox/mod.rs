@@ -163,3 +163,19 @@ pub fn retry_email(tx: &mut Tx<'_>, id: Uuid) -> Result<EmailMessage> {
     tx.wake_worker();
     Ok(email)
 }
+
+/// The newest day for which scheduled work of an entity was finished.
+///
+/// # Errors
+/// Fails with the database.
+pub fn last_run(tx: &mut Tx<'_>, job: &str, entity: crate::kernel::ids::EntityId) -> Result<Option<chrono::NaiveDate>> {
+    store::last_run(tx, job, entity)
+}
+
+/// Notes that the scheduled work of a day is finished.
+///
+/// # Errors
+/// Fails with the database.
+pub fn finish_run(tx: &mut Tx<'_>, job: &str, entity: crate::kernel::ids::EntityId, day: chrono::NaiveDate, done: usize) -> Result<()> {
+    store::insert_run(tx, job, entity, day, done)
+}

@@ -1,14 +1,14 @@
 //! The SQL of the outbox.
 
-use chrono::{DateTime, Duration, Utc};
+use chrono::{DateTime, Duration, NaiveDate, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Integer, Jsonb, Text, Timestamptz, Uuid as SqlUuid};
 use serde_json::Value;
-use umbel_schema::{email_message, outbox};
+use umbel_schema::{email_message, outbox, schedule_run};
 use uuid::Uuid;
 
 use super::{Delivery, QueuedLetter};
-use crate::kernel::ids::PersonId;
+use crate::kernel::ids::{EntityId, PersonId};
 use crate::platform::db::Tx;
 use crate::platform::error::{Error, Result};
 
@@ -218,4 +218,25 @@ pub(super) fn requeue_email(tx: &mut Tx<'_>, id: Uuid) -> Result<EmailMessage> {
         .set((outbox::state.eq("pending"), outbox::available_at.eq(now), outbox::attempts.eq(0)))
         .execute(tx.conn())?;
     Ok(email_message::table.find(id).select(EmailMessage::as_select()).first(tx.conn())?)
+}
+
+pub(super) fn last_run(tx: &mut Tx<'_>, job: &str, entity: EntityId) -> Result<Option<NaiveDate>> {
+    Ok(schedule_run::table
+        .filter(schedule_run::job.eq(job))
+        .filter(schedule_run::entity_id.eq(entity))
+        .select(diesel::dsl::max(schedule_run::logical_date))
+        .first(tx.conn())?)
+}
+
+pub(super) fn insert_run(tx: &mut Tx<'_>, job: &str, entity: EntityId, day: NaiveDate, done: usize) -> Result<()> {
+    diesel::insert_into(schedule_run::table)
+        .values((
+            schedule_run::job.eq(job),
+            schedule_run::entity_id.eq(entity),
+            schedule_run::logical_date.eq(day),
+            schedule_run::done.eq(i32::try_from(done).unwrap_or(i32::MAX)),
+        ))
+        .on_conflict_do_nothing()
+        .execute(tx.conn())?;
+    Ok(())
 }

@@ -292,6 +292,42 @@ fn finish<V: Serialize>(
     Ok(Outcome::Done { status, body, version, id })
 }
 
+/// A command that was answered, by its key.
+#[derive(Debug, Clone, QueryableByName)]
+pub struct FoundKey {
+    /// The key.
+    #[diesel(sql_type = Text)]
+    pub key: String,
+    /// Which command.
+    #[diesel(sql_type = Text)]
+    pub operation: String,
+    /// What it was answered.
+    #[diesel(sql_type = SmallInt)]
+    pub status: i16,
+    /// The object that it made or changed.
+    #[diesel(sql_type = Nullable<SqlUuid>)]
+    pub subject_id: Option<Uuid>,
+    /// When.
+    #[diesel(sql_type = diesel::sql_types::Timestamptz)]
+    pub created_at: chrono::DateTime<chrono::Utc>,
+}
+
+/// What became of a command of the signed-in person.
+///
+/// # Errors
+/// Fails with the database.
+pub fn find_key(tx: &mut Tx<'_>, key: &str) -> Result<Option<FoundKey>> {
+    let actor = actor_name(tx);
+    Ok(diesel::sql_query(
+        "SELECT key, operation, status, subject_id, created_at FROM idempotency_key \
+         WHERE actor = $1 AND key = $2 AND status IS NOT NULL",
+    )
+    .bind::<Text, _>(actor)
+    .bind::<Text, _>(key)
+    .get_result(tx.conn())
+    .optional()?)
+}
+
 /// Whose keys these are: nobody can guess into the keys of another.
 fn actor_name(tx: &Tx<'_>) -> String {
     tx.principal().map_or_else(|| tx.actor_kind().to_owned(), |who| who.person.to_string())

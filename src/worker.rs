@@ -1,0 +1,209 @@
+//! Who does what was queued, and what happens every day without anybody asking.
+//!
+//! A job is claimed in one transaction, done with none open, and confirmed in another. If the process dies in
+//! between, another try follows when the lease ends; a mail then carries the same Message-ID, an invoice the same
+//! bytes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{Days, NaiveDate};
+use tokio::sync::watch;
+
+use crate::access;
+use crate::charter;
+use crate::formats::letters::{self, Letterhead};
+use crate::invoicing;
+use crate::kernel::ids::{EntityId, InvoiceId};
+use crate::orders;
+use crate::outbox::{self, Claimed, Delivery, Job, QueuedLetter};
+use crate::platform::db::{Actor, Db};
+use crate::platform::error::{Error, Result};
+use crate::platform::keys::Keys;
+use crate::platform::mail::{Envelope, MailError, Mailer};
+
+/// How long to sleep when nothing is due and nobody wakes us.
+const IDLE: Duration = Duration::from_secs(1);
+/// The promised day of the guarantee.
+const ADVANCE_JOB: &str = "guarantee_advance";
+
+/// Does the work of the outbox and of the calendar.
+#[derive(Clone)]
+pub struct Worker {
+    db: Db,
+    keys: Arc<Keys>,
+    mailer: Arc<Mailer>,
+    public_url: String,
+    mail_domain: String,
+    name: String,
+}
+
+impl Worker {
+    /// A worker that sends through `mailer` and signs links below `public_url`. `from` is the sender's address.
+    #[must_use]
+    pub fn new(db: Db, keys: Arc<Keys>, mailer: Mailer, public_url: String, from: &str) -> Self {
+        let domain = from.rsplit_once('@').map_or("umbel.invalid", |(_, domain)| domain.trim_end_matches('>'));
+        let name = format!("worker-{}", db.clock().new_id());
+        Self { keys, mailer: Arc::new(mailer), public_url, mail_domain: domain.to_owned(), name, db }
+    }
+
+    /// Works until told to stop; finishes the job at hand.
+    pub async fn run(self, mut stop: watch::Receiver<bool>) {
+        let mut last_day = None;
+        while !*stop.borrow() {
+            let worker = self.clone();
+            let today = self.db.clock().now().date_naive();
+            let is_new_day = last_day != Some(today);
+            let worked = tokio::task::spawn_blocking(move || {
+                if is_new_day {
+                    worker.run_calendar()?;
+                }
+                worker.run_one()
+            })
+            .await;
+            match worked {
+                Ok(Ok(did_something)) => {
+                    last_day = Some(today);
+                    if did_something {
+                        continue;
+                    }
+                }
+                Ok(Err(error)) => tracing::error!(error = %error, source = ?std::error::Error::source(&error), "work failed"),
+                Err(panic) => tracing::error!(error = %panic, "a job panicked"),
+            }
+            tokio::select! {
+                () = self.db.woken() => {}
+                () = tokio::time::sleep(IDLE) => {}
+                _ = stop.changed() => {}
+            }
+        }
+    }
+
+    /// Does everything that is due, and answers how many jobs that were. For tests and demonstrations.
+    ///
+    /// # Errors
+    /// Fails with the database; a job that fails is put back and is no error here.
+    pub fn run_until_idle(&self) -> Result<usize> {
+        self.run_calendar()?;
+        let mut jobs = 0_usize;
+        while self.run_one()? {
+            jobs = jobs.saturating_add(1);
+        }
+        Ok(jobs)
+    }
+
+    /// Does the next due job. Answers whether there was one.
+    ///
+    /// # Errors
+    /// Fails with the database.
+    pub fn run_one(&self) -> Result<bool> {
+        let Some(claimed) = self.db.write_blocking(&Actor::System, |tx| outbox::claim(tx, &self.name))? else {
+            return Ok(false);
+        };
+        match self.perform(&claimed) {
+            Ok(()) => self.db.write_blocking(&Actor::System, |tx| outbox::confirm(tx, claimed.id))?,
+            Err(error) => {
+                let source = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+                let text = format!("{error} {source}");
+                tracing::warn!(job = claimed.dedup_key, attempt = claimed.attempts, error = text, "a job is put back");
+                self.db.write_blocking(&Actor::System, |tx| outbox::postpone(tx, &claimed, &text))?;
+            }
+        }
+        Ok(true)
+    }
+
+    fn perform(&self, claimed: &Claimed) -> Result<()> {
+        match serde_json::from_value(claimed.payload.clone())? {
+            Job::Letter(letter) => self.send(&claimed.dedup_key, &letter, Vec::new()),
+            Job::SendInvoice { invoice } => self.send_invoice(&claimed.dedup_key, invoice),
+        }
+    }
+
+    fn send_invoice(&self, key: &str, id: InvoiceId) -> Result<()> {
+        let package = invoicing::jobs::prepare(&self.db, id)?;
+        let attachment = (package.file_name, "application/pdf".to_owned(), package.pdf);
+        self.send(key, &package.letter, vec![attachment])?;
+        self.db.write_blocking(&Actor::System, |tx| invoicing::jobs::tell_member(tx, id))
+    }
+
+    /// Sends one mail. A refused address is not tried again: it is shown to the office.
+    fn send(&self, key: &str, queued: &QueuedLetter, attachments: Vec<(String, String, Arc<[u8]>)>) -> Result<()> {
+        let resolve = |reference: &str| access::resolve_link(&self.keys, &self.public_url, reference).unwrap_or_default();
+        let letter = queued.letter.clone().with_link(resolve);
+        let (mutual, contact) = self.letterhead()?;
+        let head = Letterhead { mutual: &mutual, contact: &contact };
+        let mail = letters::write(&letter, queued.language, &head).map_err(Error::internal)?;
+        let begun = self.db.write_blocking(&Actor::System, |tx| {
+            outbox::begin_email(tx, key, queued, &mail.subject, &self.mail_domain)
+        })?;
+        let Some(message_id) = begun else { return Ok(()) };
+        let envelope = Envelope {
+            to: queued.to.clone(),
+            to_name: None,
+            message_id,
+            subject: mail.subject,
+            text: mail.text,
+            html: mail.html,
+            attachments,
+            auto_submitted: true,
+            language: queued.language,
+            sent_at: self.db.clock().now(),
+        };
+        let _survived = self.db.faults().passes("mail.before_send");
+        let sent = self.mailer.send(&envelope);
+        let _survived = self.db.faults().passes("mail.after_send");
+        let end = |outcome: Delivery<'_>| {
+            self.db.write_blocking(&Actor::System, |tx| outbox::end_email(tx, key, outcome))
+        };
+        match sent {
+            Ok(_receipt) => end(Delivery::Sent),
+            Err(MailError::Permanent { code, text }) => {
+                tracing::warn!(key, code = ?code, text, "a mail was refused for good");
+                end(Delivery::Refused(&format!("{code:?} {text}")))
+            }
+            Err(error) => {
+                end(Delivery::Failed(&error.to_string()))?;
+                Err(Error::unavailable(error))
+            }
+        }
+    }
+
+    fn letterhead(&self) -> Result<(String, String)> {
+        let entities = self.db.write_blocking(&Actor::System, charter::entities)?;
+        Ok(entities.into_iter().next().map_or_else(
+            || ("Umbel".to_owned(), String::new()),
+            |entity| (entity.name, entity.email),
+        ))
+    }
+
+    /// The work of each day of each entity, days that were missed first, each day once.
+    ///
+    /// # Errors
+    /// Fails with the database.
+    pub fn run_calendar(&self) -> Result<()> {
+        let entities = self.db.write_blocking(&Actor::System, charter::entities)?;
+        for entity in entities {
+            let today = self.db.clock().today(entity.zone());
+            let last = self.db.write_blocking(&Actor::System, |tx| outbox::last_run(tx, ADVANCE_JOB, entity.id))?;
+            let mut day = last.and_then(|last| last.checked_add_days(Days::new(1))).unwrap_or(today);
+            while day <= today {
+                self.run_day(entity.id, day)?;
+                let Some(next) = day.succ_opt() else { break };
+                day = next;
+            }
+        }
+        Ok(())
+    }
+
+    fn run_day(&self, entity: EntityId, day: NaiveDate) -> Result<()> {
+        self.db.write_blocking(&Actor::System, |tx| orders::expire(tx, entity, day))?;
+        let due = self.db.write_blocking(&Actor::System, |tx| invoicing::advances_due(tx, entity, day))?;
+        let mut done = 0_usize;
+        for invoice in due {
+            let made = self.db.write_blocking(&Actor::System, |tx| invoicing::advance(tx, invoice, day))?;
+            let _survived = self.db.faults().passes("advance.after_commit");
+            done = done.saturating_add(usize::from(made));
+        }
+        self.db.write_blocking(&Actor::System, |tx| outbox::finish_run(tx, ADVANCE_JOB, entity, day, done))
+    }
+}
