@@ -1,8 +1,10 @@
 //! Umbel: the back office of a freelancer mutual.
 
 pub mod access;
+pub mod accounting;
 pub mod activities;
 pub mod archive;
+pub mod bank;
 pub mod charter;
 pub mod clients;
 pub mod formats;

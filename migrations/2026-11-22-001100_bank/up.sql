@@ -24,12 +24,18 @@ CREATE INDEX bank_statement_entity ON bank_statement (entity_id);
 CREATE INDEX bank_statement_file ON bank_statement (file_id);
 CREATE INDEX bank_statement_imported_by ON bank_statement (imported_by);
 
+-- Imports of one account come one after the other. NO KEY, so that an invoice that names the account need not wait.
+-- The runtime role may not change accounts and so may not lock them; it locks them through this.
+CREATE FUNCTION lock_bank_account(p_account uuid) RETURNS void LANGUAGE sql SECURITY DEFINER SET search_path = public AS
+$$ SELECT FROM entity_bank_account WHERE id = p_account FOR NO KEY UPDATE $$;
+GRANT EXECUTE ON FUNCTION lock_bank_account TO umbel_app;
+
 -- A statement opens where the one before it closed, so nothing can be missing in between.
 CREATE FUNCTION check_statement() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public AS $$
 DECLARE
     previous bank_statement%ROWTYPE;
 BEGIN
-    PERFORM FROM entity_bank_account WHERE id = NEW.bank_account_id FOR UPDATE;
+    PERFORM lock_bank_account(NEW.bank_account_id);
     SELECT * INTO previous FROM bank_statement WHERE bank_account_id = NEW.bank_account_id ORDER BY position DESC LIMIT 1;
     IF FOUND AND (previous.closing_minor <> NEW.opening_minor OR previous.position + 1 <> NEW.position) THEN
         RAISE EXCEPTION 'statement % does not follow %', NEW.reference, previous.reference

@@ -13,6 +13,8 @@ mod store;
 pub use entry::{Account, Dimensions, Entry, Event, Posting, Source, credit, debit};
 pub use store::{ActivityBalance, JournalRow, PostingRow, TrialRow};
 
+use chrono::NaiveDate;
+
 use crate::kernel::ids::{ActivityId, EntityId, PersonId};
 use crate::kernel::money::{Currency, Minor};
 use crate::platform::db::Tx;
@@ -99,4 +101,14 @@ pub fn journal(
 /// Fails with the database.
 pub fn account_sum(tx: &mut Tx<'_>, entity: EntityId, account: Account) -> Result<Minor> {
     store::sum_account(tx, entity, account)
+}
+
+/// The first day that still takes entries: the one after the last closed period; none while no period is closed.
+///
+/// A fact that arrives later than its period closed is booked on this day, and its document keeps its own date.
+///
+/// # Errors
+/// Fails with the database.
+pub fn first_open_day(tx: &mut Tx<'_>, entity: EntityId) -> Result<Option<NaiveDate>> {
+    store::find_first_open_day(tx, entity)
 }

@@ -129,6 +129,12 @@ pub struct JournalRow {
 }
 
 #[derive(QueryableByName)]
+struct OpenDay {
+    #[diesel(sql_type = Nullable<Date>)]
+    day: Option<NaiveDate>,
+}
+
+#[derive(QueryableByName)]
 struct Sum {
     #[diesel(sql_type = BigInt)]
     amount_minor: Minor,
@@ -327,4 +333,13 @@ pub(super) fn sum_account(tx: &mut Tx<'_>, entity: EntityId, account: Account) -
     .bind::<Text, _>(account.code())
     .get_result(tx.conn())?;
     Ok(sum.amount_minor)
+}
+
+pub(super) fn find_first_open_day(tx: &mut Tx<'_>, entity: EntityId) -> Result<Option<NaiveDate>> {
+    let found: OpenDay = diesel::sql_query(
+        "SELECT (to_date(max(period), 'YYYY-MM') + interval '1 month')::date AS day FROM accounting_period WHERE entity_id = $1",
+    )
+    .bind::<SqlUuid, _>(entity)
+    .get_result(tx.conn())?;
+    Ok(found.day)
 }

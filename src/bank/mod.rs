@@ -1,0 +1,284 @@
+//! What the bank says: statements, their lines, and which document each line belongs to.
+//!
+//! Owns `bank_statement`, `bank_line`, `allocation`. A statement is imported whole or not at all, in one
+//! transaction: each line settles a payout, returns one, pays an invoice or a share, or waits in suspense with a
+//! person who looks after it. So the bank account in the books is the closing balance of its last statement.
+//! Deliberately absent: undoing a match (a reversal, with the corrections), lumps that the bank did not itemise.
+
+pub mod http;
+mod import;
+mod rules;
+mod store;
+
+use std::collections::BTreeMap;
+
+use chrono::NaiveDate;
+use uuid::Uuid;
+
+use crate::access;
+use crate::archive::{self, ArchivedFile};
+use crate::charter;
+use crate::formats::camt053::{self, Limits, Refused, Statement};
+use crate::invoicing::{self, OpenInvoice};
+use crate::kernel::ids::{AllocationId, BankLineId, EntityId, InvoiceId, PersonId, StatementId};
+use crate::kernel::money::{Minor, to_plain};
+use crate::kernel::roles::Role;
+use crate::ledger;
+use crate::ledger::events::Arrival;
+use crate::platform::db::Tx;
+use crate::platform::error::{Error, Result};
+pub use import::import;
+use rules::InvoiceFact;
+pub use store::{LineRow, StatementRow, Totals};
+
+/// Which lines to list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LineFilter {
+    /// Something of it waits: nothing explains it, or not all of it.
+    Suspense,
+    /// Matched with a document, at least in part.
+    Matched,
+}
+
+/// A statement and how its lines are placed.
+#[derive(Debug, Clone)]
+pub struct StatementSummary {
+    /// The statement.
+    pub row: StatementRow,
+    /// Its lines.
+    pub totals: Totals,
+}
+
+/// A line and what a person at the desk wants to know of it.
+#[derive(Debug, Clone)]
+pub struct LineSummary {
+    /// The line.
+    pub row: LineRow,
+    /// What of it nothing explains; zero when it is fully matched.
+    pub waiting: Minor,
+    /// Days since the bank booked it, in the zone of the entity.
+    pub age_days: i64,
+    /// The name of who looks after it.
+    pub owner_name: Option<String>,
+}
+
+/// Reads a camt.053 file. Takes no database, so that nothing waits while it runs.
+///
+/// # Errors
+/// 422 with the reader's own code and the element that is wrong.
+pub fn read(bytes: &[u8]) -> Result<Vec<Statement>> {
+    camt053::read(bytes, Limits::default()).map_err(|refused| {
+        let error = Error::value(refused.code());
+        match &refused {
+            Refused::TooLarge { bytes_max, .. } => error.with("limit_mb", bytes_max / (1024 * 1024)),
+            Refused::Encoding { position }
+            | Refused::NotXml { position, .. }
+            | Refused::Doctype { position }
+            | Refused::Entity { position }
+            | Refused::TooDeep { position, .. }
+            | Refused::TooManyAttributes { position, .. } => error.with("at", format!("byte {position}")),
+            Refused::TooManyElements { .. } | Refused::NoStatement => error,
+            Refused::NotCamt053 { found } => error.with("at", found),
+            Refused::FieldMissing { at }
+            | Refused::AmountInvalid { at, .. }
+            | Refused::DirectionInvalid { at }
+            | Refused::DateInvalid { at, .. }
+            | Refused::CurrencyDiffers { at, .. }
+            | Refused::BatchDoesNotAddUp { at, .. } => error.with("at", at),
+            Refused::DoesNotBalance { at, opening, entries, closing, currency } => {
+                let plain = |amount: &Minor| format!("{} {currency}", to_plain(*amount, currency.exponent()));
+                error
+                    .with("at", at)
+                    .with("opening", plain(opening))
+                    .with("entries", plain(entries))
+                    .with("closing", plain(closing))
+            }
+        }
+    })
+}
+
+fn invoice_fact(invoice: &OpenInvoice) -> InvoiceFact {
+    InvoiceFact { id: invoice.id, entity: invoice.entity_id, currency: invoice.currency, open: invoice.open_minor }
+}
+
+/// Gives part of a line to an invoice. The allocation comes first: it is the fact that the ledger books.
+fn allocate(
+    tx: &mut Tx<'_>,
+    line: &LineRow,
+    invoice: &OpenInvoice,
+    amount: Minor,
+    on: NaiveDate,
+    from: Arrival,
+) -> Result<()> {
+    let id: AllocationId = tx.new_id();
+    let row = store::AllocationRow {
+        id,
+        bank_line_id: line.id,
+        invoice_id: invoice.id,
+        member_id: invoice.member_id,
+        amount_minor: amount,
+        allocated_on: on,
+        created_at: tx.now(),
+    };
+    store::insert_allocation(tx, &row)?;
+    invoicing::settle(tx, invoice, id, amount, on, from)
+}
+
+/// Matches what waits of a line with an invoice that a person names.
+///
+/// It counts on the day the bank booked it, or on the first open day. A line may pay several invoices.
+///
+/// # Errors
+/// 404; 409 `bank_line_already_matched`, `allocation_exceeds`; 412; 422 for an invoice that cannot be paid by it.
+pub fn match_line(tx: &mut Tx<'_>, id: BankLineId, expected: i32, invoice: InvoiceId) -> Result<LineSummary> {
+    let line = store::lock_line(tx, id)?;
+    if line.version != expected {
+        return Err(Error::version_stale(line.version));
+    }
+    let statement = store::find_statement(tx, line.statement_id)?;
+    let allocated = store::sum_allocations(tx, &[id])?.get(&id).copied().unwrap_or_default();
+    let waiting = rules::waiting(&line, allocated);
+    if waiting == Minor::ZERO {
+        return Err(Error::conflict("bank_line_already_matched"));
+    }
+    let invoice = invoicing::open_invoice(tx, invoice).map_err(|error| match error.code {
+        "not_found" => Error::field("/invoice_id", "invalid"),
+        _ => error,
+    })?;
+    let amount = rules::allot(&line, statement.entity_id, waiting, invoice_fact(&invoice))?;
+    let rest = waiting.minus(amount)?;
+    let on = rules::counts_on(line.booked_on, ledger::first_open_day(tx, statement.entity_id)?);
+    let changed = LineRow {
+        state: "matched".to_owned(),
+        matched_kind: Some("invoice".to_owned()),
+        matched_id: line.matched_id.or(Some(invoice.id.0)),
+        owner_id: line.owner_id.filter(|_| rest != Minor::ZERO),
+        ..(*line).clone()
+    };
+    let saved = store::save_line(tx, line, &changed)?;
+    allocate(tx, &saved, &invoice, amount, on, Arrival::Suspense(id))?;
+    find_line(tx, id)
+}
+
+/// Gives a line that waits to a person of the office.
+///
+/// # Errors
+/// 404; 409 `bank_line_already_matched`; 412; 422 when the person is not of the office today.
+pub fn assign_line(tx: &mut Tx<'_>, id: BankLineId, expected: i32, to: PersonId) -> Result<LineSummary> {
+    let line = store::lock_line(tx, id)?;
+    if line.version != expected {
+        return Err(Error::version_stale(line.version));
+    }
+    if line.owner_id.is_none() {
+        return Err(Error::conflict("bank_line_already_matched"));
+    }
+    let today = tx.now().date_naive();
+    let is_staff = access::grants(tx, to)?.iter().any(|grant| {
+        grant.role != Role::Member.name()
+            && grant.valid_from <= today
+            && grant.valid_until.is_none_or(|until| until > today)
+    });
+    if !is_staff {
+        return Err(Error::field("/person_id", "not_allowed"));
+    }
+    let changed = LineRow { owner_id: Some(to), ..(*line).clone() };
+    store::save_line(tx, line, &changed)?;
+    find_line(tx, id)
+}
+
+/// A statement.
+///
+/// # Errors
+/// 404.
+pub fn statement(tx: &mut Tx<'_>, id: StatementId) -> Result<StatementSummary> {
+    let row = store::find_statement(tx, id)?;
+    let totals = store::sum_statements(tx, &[id])?.get(&id).copied().unwrap_or_default();
+    Ok(StatementSummary { row, totals })
+}
+
+/// Statements, the last imported first.
+///
+/// # Errors
+/// Fails with the database.
+pub fn statements(tx: &mut Tx<'_>, after: Option<Uuid>, limit: i64) -> Result<Vec<StatementSummary>> {
+    let rows = store::list_statements(tx, after, limit)?;
+    with_totals(tx, rows)
+}
+
+fn with_totals(tx: &mut Tx<'_>, rows: Vec<StatementRow>) -> Result<Vec<StatementSummary>> {
+    let ids: Vec<StatementId> = rows.iter().map(|row| row.id).collect();
+    let totals = store::sum_statements(tx, &ids)?;
+    let summary =
+        |row: StatementRow| StatementSummary { totals: totals.get(&row.id).copied().unwrap_or_default(), row };
+    Ok(rows.into_iter().map(summary).collect())
+}
+
+/// The file of a statement, as the bank sent it.
+///
+/// # Errors
+/// 404.
+pub fn statement_file(tx: &mut Tx<'_>, id: StatementId) -> Result<ArchivedFile> {
+    let row = store::find_statement(tx, id)?;
+    archive::find(tx, row.file_id)
+}
+
+/// A line.
+///
+/// # Errors
+/// 404.
+pub fn find_line(tx: &mut Tx<'_>, id: BankLineId) -> Result<LineSummary> {
+    let row = store::find_line(tx, id)?;
+    summaries(tx, vec![row])?.pop().ok_or_else(Error::not_found)
+}
+
+/// Lines, the last imported statement first, in the order of the bank.
+///
+/// # Errors
+/// Fails with the database.
+pub fn lines(
+    tx: &mut Tx<'_>,
+    statement: Option<StatementId>,
+    filter: Option<LineFilter>,
+    after: Option<Uuid>,
+    limit: i64,
+) -> Result<Vec<LineSummary>> {
+    let rows = store::list_lines(tx, statement, filter, after, limit)?;
+    summaries(tx, rows)
+}
+
+fn summaries(tx: &mut Tx<'_>, rows: Vec<(LineRow, EntityId)>) -> Result<Vec<LineSummary>> {
+    let ids: Vec<BankLineId> = rows.iter().map(|(row, _)| row.id).collect();
+    let allocated = store::sum_allocations(tx, &ids)?;
+    let mut days: BTreeMap<EntityId, NaiveDate> = BTreeMap::new();
+    let mut names: BTreeMap<PersonId, String> = BTreeMap::new();
+    let mut lines = Vec::with_capacity(rows.len());
+    for (row, entity) in rows {
+        let today = if let Some(today) = days.get(&entity) {
+            *today
+        } else {
+            let zone = charter::entity(tx, entity)?.zone();
+            *days.entry(entity).or_insert(tx.today(zone))
+        };
+        if let Some(owner) = row.owner_id
+            && !names.contains_key(&owner)
+        {
+            names.insert(owner, access::person(tx, owner)?.name);
+        }
+        lines.push(LineSummary {
+            waiting: rules::waiting(&row, allocated.get(&row.id).copied().unwrap_or_default()),
+            age_days: today.signed_duration_since(row.booked_on).num_days(),
+            owner_name: row.owner_id.and_then(|owner| names.get(&owner).cloned()),
+            row,
+        });
+    }
+    Ok(lines)
+}
+
+/// How many lines of an entity up to a day are not fully explained. A period with such lines stays open.
+///
+/// # Errors
+/// Fails with the database.
+pub fn waiting_through(tx: &mut Tx<'_>, entity: EntityId, through: NaiveDate) -> Result<i64> {
+    store::count_waiting(tx, entity, through)
+}
