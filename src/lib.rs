@@ -1,8 +1,13 @@
 //! Umbel: the back office of a freelancer mutual.
+//!
+//! Rooms in reading order: pure values in [`kernel`] and [`formats`]; running a service in [`platform`]; people,
+//! work after commits, files and the books in [`access`], [`outbox`], [`archive`] and [`ledger`]; then the slices of
+//! the mutual itself, from [`charter`] to [`accounting`]; on top the API, the worker and the service.
 
 pub mod access;
 pub mod accounting;
 pub mod activities;
+pub mod api;
 pub mod archive;
 pub mod bank;
 pub mod charter;
@@ -13,7 +18,10 @@ pub mod invoicing;
 pub mod kernel;
 pub mod ledger;
 pub mod members;
+pub mod operations;
 pub mod orders;
 pub mod outbox;
 pub mod payouts;
 pub mod platform;
+pub mod service;
+pub mod worker;

@@ -187,7 +187,7 @@ impl Worker {
             let last = self.db.write_blocking(&Actor::System, |tx| outbox::last_run(tx, ADVANCE_JOB, entity.id))?;
             let mut day = last.and_then(|last| last.checked_add_days(Days::new(1))).unwrap_or(today);
             while day <= today {
-                self.run_day(entity.id, day)?;
+                self.run_day(entity.id, day, today)?;
                 let Some(next) = day.succ_opt() else { break };
                 day = next;
             }
@@ -195,12 +195,18 @@ impl Worker {
         Ok(())
     }
 
-    fn run_day(&self, entity: EntityId, day: NaiveDate) -> Result<()> {
+    fn run_day(&self, entity: EntityId, day: NaiveDate, today: NaiveDate) -> Result<()> {
         self.db.write_blocking(&Actor::System, |tx| orders::expire(tx, entity, day))?;
         let due = self.db.write_blocking(&Actor::System, |tx| invoicing::advances_due(tx, entity, day))?;
         let mut done = 0_usize;
         for invoice in due {
-            let made = self.db.write_blocking(&Actor::System, |tx| invoicing::advance(tx, invoice, day))?;
+            let made = match self.db.write_blocking(&Actor::System, |tx| invoicing::advance(tx, invoice, day)) {
+                // A day that was missed may lie in a closed month: the promise is kept late, in the open one.
+                Err(error) if error.code == "period_closed" => {
+                    self.db.write_blocking(&Actor::System, |tx| invoicing::advance(tx, invoice, today))?
+                }
+                made => made?,
+            };
             let _survived = self.db.faults().passes("advance.after_commit");
             done = done.saturating_add(usize::from(made));
         }

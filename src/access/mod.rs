@@ -72,6 +72,22 @@ pub fn person(tx: &mut Tx<'_>, id: PersonId) -> Result<PersonRow> {
     store::find_person(tx, id)
 }
 
+/// Several people, for a page of a list, in no order; those whom the reader may not see are left out.
+///
+/// # Errors
+/// Fails with the database.
+pub fn people_of(tx: &mut Tx<'_>, ids: &[PersonId]) -> Result<Vec<PersonRow>> {
+    store::list_people_of(tx, ids)
+}
+
+/// The person with an address of mail, for rules that must not answer whether there is one.
+///
+/// # Errors
+/// Fails with the database.
+pub fn person_by_email(tx: &mut Tx<'_>, email: &str) -> Result<Option<PersonRow>> {
+    store::find_person_by_email(tx, email)
+}
+
 /// People, newest first.
 ///
 /// # Errors

@@ -143,6 +143,14 @@ pub(super) fn list_people(tx: &mut Tx<'_>, after: Option<Uuid>, limit: i64) -> R
     Ok(query.load(tx.conn())?)
 }
 
+pub(super) fn list_people_of(tx: &mut Tx<'_>, ids: &[PersonId]) -> Result<Vec<PersonRow>> {
+    let mut query = person::table.filter(person::id.eq_any(ids)).select(PersonRow::as_select()).into_boxed();
+    if let Some(owner) = tx.only_owner() {
+        query = query.filter(person::id.eq(owner));
+    }
+    Ok(query.load(tx.conn())?)
+}
+
 pub(super) fn set_password(tx: &mut Tx<'_>, id: PersonId, hash: &str) -> Result<()> {
     diesel::update(person::table.find(id)).set(person::password_hash.eq(hash)).execute(tx.conn())?;
     Ok(())

@@ -4,13 +4,17 @@
 //! here moves money. Activities that several members share (*collectives*) are not here yet; they will widen
 //! `activity.member_id` to a group with a manager.
 
+pub mod http;
 mod rules;
 mod store;
+
+use std::collections::BTreeMap;
 
 pub use store::ActivityRow;
 use uuid::Uuid;
 
 use crate::kernel::ids::{ActivityId, PersonId};
+use crate::kernel::refusal::Checks;
 use crate::ledger::{self, ActivityBalance, PostingRow};
 use crate::platform::db::Tx;
 use crate::platform::error::{Error, Result};
@@ -54,8 +58,11 @@ pub fn activities(tx: &mut Tx<'_>, of: Option<PersonId>, after: Option<Uuid>, li
 /// Opens an activity of the signed-in member, with an empty balance in the currency of the entity's rules.
 ///
 /// # Errors
-/// 409 `member_not_active`, `rule_set_missing`.
+/// 409 `member_not_active`, `rule_set_missing`; 422 for a name that is not acceptable.
 pub fn open(tx: &mut Tx<'_>, new: &NewActivity) -> Result<ActivityRow> {
+    let mut checks = Checks::default();
+    checks.text(&new.name, "/name", 1, 140);
+    checks.done()?;
     let me = tx.person()?;
     let member = members::require_active(tx, me)?;
     let entity = charter::entity(tx, member.entity_id)?;
@@ -74,6 +81,17 @@ pub fn balance(tx: &mut Tx<'_>, id: ActivityId) -> Result<ActivityBalance> {
     ledger::balance(tx, id)
 }
 
+/// Activities with what is on them.
+///
+/// # Errors
+/// Fails with the database.
+pub fn with_balances(tx: &mut Tx<'_>, rows: Vec<ActivityRow>) -> Result<Vec<(ActivityRow, ActivityBalance)>> {
+    let ids: Vec<ActivityId> = rows.iter().map(|row| row.id).collect();
+    let mut balances: BTreeMap<_, _> =
+        ledger::balances(tx, &ids)?.into_iter().map(|balance| (balance.activity_id, balance)).collect();
+    Ok(rows.into_iter().filter_map(|row| Some((balances.remove(&row.id)?, row))).map(|(has, row)| (row, has)).collect())
+}
+
 /// What moved on an activity, newest first, before a posting.
 ///
 /// # Errors
@@ -83,12 +101,15 @@ pub fn postings(tx: &mut Tx<'_>, id: ActivityId, before: Option<i64>, limit: i64
     ledger::activity_postings(tx, id, before, limit)
 }
 
-/// Closes an activity on which nothing is left.
+/// Closes an activity of the signed-in member on which nothing is left.
 ///
 /// # Errors
-/// 409 `activity_not_empty`, `activity_closed`; 412 for another version.
+/// 403 `role_forbidden` for staff who look at somebody else's; 409 `activity_not_empty`, `activity_closed`; 412 for another version.
 pub fn close(tx: &mut Tx<'_>, id: ActivityId, expected: i32) -> Result<ActivityRow> {
     let activity = store::lock(tx, id)?;
+    if activity.member_id != tx.person()? {
+        return Err(Error::forbidden("role_forbidden"));
+    }
     if activity.version != expected {
         return Err(Error::version_stale(activity.version));
     }

@@ -34,6 +34,26 @@ pub struct ArchivedFile {
     pub created_at: DateTime<Utc>,
 }
 
+/// A file without its bytes.
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = archived_file, check_for_backend(diesel::pg::Pg))]
+pub struct FileInfo {
+    /// Its id.
+    pub id: FileId,
+    /// What it is.
+    pub kind: String,
+    /// What it is called when it is downloaded.
+    pub name: String,
+    /// Its media type.
+    pub media_type: String,
+    /// SHA-256 of its bytes.
+    pub sha256: Vec<u8>,
+    /// How many bytes it has.
+    pub size: i64,
+    /// When it was kept.
+    pub created_at: DateTime<Utc>,
+}
+
 pub(super) fn insert(tx: &mut Tx<'_>, id: FileId, file: &NewFile<'_>, sha256: &[u8]) -> Result<()> {
     diesel::insert_into(archived_file::table)
         .values((
@@ -70,4 +90,16 @@ pub(super) fn find_of(tx: &mut Tx<'_>, subject: Uuid, kind: Kind) -> Result<Opti
         query = query.filter(archived_file::owner_id.eq(owner));
     }
     Ok(query.first(tx.conn()).optional()?)
+}
+
+pub(super) fn list_of(tx: &mut Tx<'_>, subject: Uuid) -> Result<Vec<FileInfo>> {
+    let mut query = archived_file::table
+        .filter(archived_file::subject_id.eq(subject))
+        .order(archived_file::id.asc())
+        .select(FileInfo::as_select())
+        .into_boxed();
+    if let Some(owner) = tx.only_owner() {
+        query = query.filter(archived_file::owner_id.eq(owner));
+    }
+    Ok(query.load(tx.conn())?)
 }

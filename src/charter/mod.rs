@@ -5,6 +5,8 @@
 //! version with a day from which it holds, and documents keep the version they were made under. Nothing is cached.
 //! The vote behind a decision is a text here; votes will be a room of their own.
 
+pub mod http;
+mod rules;
 mod store;
 
 use std::collections::BTreeMap;
@@ -16,8 +18,9 @@ use crate::archive;
 use crate::kernel::calendar::Holidays;
 use crate::kernel::ids::{AgreementId, BankAccountId, EntityId, RuleSetId};
 use crate::kernel::language::Language;
-use crate::kernel::levies::Levy;
+use crate::kernel::levies::{Levy, LevyKind};
 use crate::kernel::money::{Currency, Money, Ppm};
+use crate::kernel::refusal::Checks;
 use crate::kernel::vat::VatCase;
 use crate::platform::db::Tx;
 use crate::platform::error::{Error, Result};
@@ -31,7 +34,7 @@ pub struct VatTariff {
     pub category: String,
 }
 
-/// A new entity, its numbers already parsed.
+/// A new entity, as it was typed.
 #[derive(Debug, Clone)]
 pub struct NewEntity {
     /// Made by the sender.
@@ -40,9 +43,9 @@ pub struct NewEntity {
     pub name: String,
     /// Legal form.
     pub legal_form: String,
-    /// Digits only.
+    /// Number in the register of enterprises.
     pub enterprise_number: String,
-    /// Normalised.
+    /// VAT number.
     pub vat_number: String,
     /// Court and register; may be empty.
     pub register: String,
@@ -69,7 +72,7 @@ pub struct NewBankAccount {
     pub id: BankAccountId,
     /// Whose.
     pub entity: EntityId,
-    /// Without spaces.
+    /// Its IBAN.
     pub iban: String,
     /// ISO 9362.
     pub bic: Option<String>,
@@ -138,9 +141,10 @@ pub fn entities(tx: &mut Tx<'_>) -> Result<Vec<EntityRow>> {
 /// Adds an entity.
 ///
 /// # Errors
-/// 409 `not_unique` for an enterprise number that is here.
-pub fn add_entity(tx: &mut Tx<'_>, new: &NewEntity) -> Result<EntityRow> {
-    store::insert_entity(tx, new)
+/// 422 for what is not acceptable; 409 `not_unique` for an enterprise number that is here.
+pub fn add_entity(tx: &mut Tx<'_>, new: NewEntity) -> Result<EntityRow> {
+    let new = rules::entity(new)?;
+    store::insert_entity(tx, &new)
 }
 
 /// The bank account of an entity that money comes to: the first that was added.
@@ -179,10 +183,11 @@ pub fn bank_accounts(tx: &mut Tx<'_>, of: EntityId) -> Result<Vec<BankAccountRow
 /// Adds a bank account to an entity.
 ///
 /// # Errors
-/// 404 for an unknown entity; 409 `not_unique` for an IBAN that is here.
-pub fn add_bank_account(tx: &mut Tx<'_>, new: &NewBankAccount) -> Result<BankAccountRow> {
+/// 404 for an unknown entity; 422 for what is not acceptable; 409 `not_unique` for an IBAN that is here.
+pub fn add_bank_account(tx: &mut Tx<'_>, new: NewBankAccount) -> Result<BankAccountRow> {
     store::find_entity(tx, new.entity)?;
-    store::insert_bank_account(tx, new)
+    let new = rules::bank_account(new)?;
+    store::insert_bank_account(tx, &new)
 }
 
 /// The rules that hold on a day.
@@ -210,14 +215,17 @@ pub fn rule_sets(tx: &mut Tx<'_>, of: EntityId) -> Result<Vec<RuleSet>> {
     store::list_rule_sets(tx, of)
 }
 
-/// Adds a version of the rules.
+/// Adds a version of the rules. `rates` are its levies as decimal fractions.
 ///
 /// # Errors
-/// 404 for an unknown entity; 409 `not_unique` when one begins on that day.
-pub fn add_rule_set(tx: &mut Tx<'_>, new: &NewRuleSet) -> Result<RuleSet> {
+/// 404 for an unknown entity; 422 for what is not acceptable; 409 `not_unique` when one begins on that day.
+pub fn add_rule_set(tx: &mut Tx<'_>, mut new: NewRuleSet, rates: &[(LevyKind, String)]) -> Result<RuleSet> {
     store::find_entity(tx, new.entity)?;
+    let mut checks = Checks::default();
+    new.levies = rules::parse_levies(rates, &mut checks);
+    rules::check_rule_set(&new, checks)?;
     let by = tx.person()?;
-    store::insert_rule_set(tx, new, by)
+    store::insert_rule_set(tx, &new, by)
 }
 
 /// The VAT rates of a country on a day.
@@ -245,7 +253,7 @@ pub fn holidays(tx: &mut Tx<'_>, country: &str, from: NaiveDate) -> Result<Holid
     store::list_holidays(tx, country, from)
 }
 
-/// A text of the agreement.
+/// A text of the agreement, also one that no longer holds.
 ///
 /// # Errors
 /// 404.
@@ -266,8 +274,9 @@ pub fn current_agreement(tx: &mut Tx<'_>, of: EntityId, language: Language) -> R
 /// Adds a text of the agreement; its SHA-256 is what applicants accept.
 ///
 /// # Errors
-/// 404 for an unknown entity; 409 `not_unique` for a version that has that language.
+/// 404 for an unknown entity; 422 for what is not acceptable; 409 `not_unique` for a version that has that language.
 pub fn add_agreement(tx: &mut Tx<'_>, new: &NewAgreement) -> Result<AgreementRow> {
     store::find_entity(tx, new.entity)?;
+    rules::check_agreement(new)?;
     store::insert_agreement(tx, new, &archive::sha256(new.body.as_bytes()))
 }

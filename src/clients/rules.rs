@@ -1,5 +1,10 @@
 //! What a client must be.
 
+use super::{ClientDetails, ClientPatch, ClientRow};
+use crate::kernel::identifiers;
+use crate::kernel::ids::PersonId;
+use crate::kernel::refusal::{Checks, Refusal};
+
 crate::named! {
     /// What a client is, as far as VAT and the guarantee care.
     ClientKind {
@@ -21,5 +26,134 @@ crate::named! {
         Invalid = "invalid",
         /// The registry did not answer; nothing is known.
         Unavailable = "unavailable",
+    }
+}
+
+/// What a member says about a client, in the form in which it is kept.
+///
+/// # Errors
+/// Names every field that is not acceptable.
+pub(super) fn details(mut new: ClientDetails) -> Result<ClientDetails, Refusal> {
+    let mut checks = Checks::default();
+    let texts = [
+        (&new.name, "/name", 1, 200),
+        (&new.street, "/address/street", 1, 70),
+        (&new.building_number, "/address/building_number", 0, 16),
+        (&new.postcode, "/address/postcode", 1, 16),
+        (&new.town, "/address/town", 1, 35),
+    ];
+    for (text, pointer, min, max) in texts {
+        checks.text(text, pointer, min, max);
+    }
+    checks.require(identifiers::is_email(&new.email), "/email", "invalid");
+    checks.require(identifiers::is_country(&new.country), "/address/country", "invalid");
+    let mut vat_number = None;
+    if let Some(text) = &new.vat_number {
+        vat_number = identifiers::vat_number(text);
+        match &vat_number {
+            None => checks.refuse("/vat_number", "invalid"),
+            // A number of another country would decide wrongly who owes the tax.
+            Some(number) if identifiers::vat_country(number) != new.country => {
+                checks.refuse("/vat_number", "not_allowed");
+            }
+            Some(_) if new.kind == ClientKind::Consumer => checks.refuse("/vat_number", "not_allowed"),
+            Some(_) => {}
+        }
+    }
+    checks.done()?;
+    new.vat_number = vat_number;
+    for text in [&mut new.name, &mut new.street, &mut new.building_number, &mut new.postcode, &mut new.town] {
+        *text = text.trim().to_owned();
+    }
+    Ok(new)
+}
+
+/// A client as it is, with what a member changes about it.
+pub(super) fn patched(row: &ClientRow, patch: ClientPatch) -> ClientDetails {
+    let address = patch.address.unwrap_or_default();
+    ClientDetails {
+        name: patch.name.unwrap_or_else(|| row.name.clone()),
+        kind: patch.kind.unwrap_or(row.kind),
+        email: patch.email.unwrap_or_else(|| row.email.clone()),
+        language: patch.language.unwrap_or(row.language),
+        vat_number: patch.vat_number.unwrap_or_else(|| row.vat_number.clone()),
+        street: address.street.unwrap_or_else(|| row.street.clone()),
+        building_number: address.building_number.unwrap_or_else(|| row.building_number.clone()),
+        postcode: address.postcode.unwrap_or_else(|| row.postcode.clone()),
+        town: address.town.unwrap_or_else(|| row.town.clone()),
+        country: address.country.unwrap_or_else(|| row.country.clone()),
+    }
+}
+
+/// Whether a client may be changed, and by whom.
+///
+/// # Errors
+/// 403 `role_forbidden` for who is not its member; 409 `client_archived`.
+pub(super) fn check_editable(row: &ClientRow, who: PersonId) -> Result<(), Refusal> {
+    check_own(row, who)?;
+    if row.archived_at.is_some() { Err(Refusal::state("client_archived")) } else { Ok(()) }
+}
+
+/// Whether a client is somebody's own.
+///
+/// # Errors
+/// 403 `role_forbidden`: staff look at clients and do not change them.
+pub(super) fn check_own(row: &ClientRow, who: PersonId) -> Result<(), Refusal> {
+    if row.member_id == who { Ok(()) } else { Err(Refusal::forbidden("role_forbidden")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::language::Language;
+
+    fn atelier() -> ClientDetails {
+        ClientDetails {
+            name: "Łukasz & Fils".to_owned(),
+            kind: ClientKind::Business,
+            email: "a@b.be".to_owned(),
+            language: Language::Fr,
+            vat_number: Some("be 0123.456.749".to_owned()),
+            street: "Rue Basse".to_owned(),
+            building_number: String::new(),
+            postcode: "1000".to_owned(),
+            town: "Bruxelles".to_owned(),
+            country: "BE".to_owned(),
+        }
+    }
+
+    fn refused(details: ClientDetails) -> Vec<(String, &'static str)> {
+        let fields = super::details(details).map_err(|refusal| refusal.fields).unwrap_err();
+        fields.into_iter().map(|field| (field.pointer, field.code)).collect()
+    }
+
+    #[test]
+    fn a_vat_number_is_normalised_and_fits_the_country() {
+        assert_eq!(details(atelier()).unwrap().vat_number.as_deref(), Some("BE0123456749"));
+        assert_eq!(details(ClientDetails { vat_number: None, ..atelier() }).unwrap().vat_number, None);
+        let french = ClientDetails { country: "FR".to_owned(), ..atelier() };
+        assert_eq!(refused(french), [("/vat_number".to_owned(), "not_allowed")]);
+        let greek = ClientDetails { country: "GR".to_owned(), vat_number: Some("EL123456789".to_owned()), ..atelier() };
+        assert_eq!(details(greek).unwrap().vat_number.as_deref(), Some("EL123456789"));
+    }
+
+    #[test]
+    fn everything_wrong_is_named_at_once() {
+        let wrong = ClientDetails {
+            name: "  ".to_owned(),
+            email: "nowhere".to_owned(),
+            country: "be".to_owned(),
+            vat_number: Some("BE0123456748".to_owned()),
+            town: "x".repeat(36),
+            ..atelier()
+        };
+        let pointers: Vec<String> = refused(wrong).into_iter().map(|(pointer, _)| pointer).collect();
+        assert_eq!(pointers, ["/name", "/address/town", "/email", "/address/country", "/vat_number"]);
+    }
+
+    #[test]
+    fn a_private_person_has_no_vat_number() {
+        let consumer = ClientDetails { kind: ClientKind::Consumer, ..atelier() };
+        assert_eq!(refused(consumer), [("/vat_number".to_owned(), "not_allowed")]);
     }
 }

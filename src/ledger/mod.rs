@@ -52,6 +52,14 @@ pub fn balance(tx: &mut Tx<'_>, activity: ActivityId) -> Result<ActivityBalance>
     store::find_balance(tx, activity)
 }
 
+/// What several activities have, for a page of a list; those of somebody else are left out.
+///
+/// # Errors
+/// Fails with the database.
+pub fn balances(tx: &mut Tx<'_>, activities: &[ActivityId]) -> Result<Vec<ActivityBalance>> {
+    store::list_balances(tx, activities)
+}
+
 /// What an activity has, locked until the end of the transaction.
 ///
 /// # Errors

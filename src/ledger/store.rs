@@ -265,6 +265,17 @@ pub(super) fn find_balance(tx: &mut Tx<'_>, activity: ActivityId) -> Result<Acti
     Ok(query.first(tx.conn())?)
 }
 
+pub(super) fn list_balances(tx: &mut Tx<'_>, activities: &[ActivityId]) -> Result<Vec<ActivityBalance>> {
+    let mut query = activity_balance::table
+        .filter(activity_balance::activity_id.eq_any(activities))
+        .select(ActivityBalance::as_select())
+        .into_boxed();
+    if let Some(owner) = tx.only_owner() {
+        query = query.filter(activity_balance::owner_id.eq(owner));
+    }
+    Ok(query.load(tx.conn())?)
+}
+
 /// Locks through a function of PostgreSQL's, because the runtime role may not update balances and so may not lock
 /// them either.
 pub(super) fn lock_balance(tx: &mut Tx<'_>, activity: ActivityId) -> Result<ActivityBalance> {

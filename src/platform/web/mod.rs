@@ -79,6 +79,20 @@ pub fn attachment(name: &str, media_type: &str, sha256: &[u8], bytes: Vec<u8>) -
         .body(bytes)
 }
 
+/// Reads a field of a merge patch (RFC 7396): absent leaves, `null` clears, a value sets.
+///
+/// For `#[serde(default, deserialize_with = "present")]` on an `Option<Option<T>>`.
+///
+/// # Errors
+/// Whatever `T` refuses.
+pub fn present<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    T: serde::Deserialize<'de>,
+    D: serde::Deserializer<'de>,
+{
+    T::deserialize(deserializer).map(Some)
+}
+
 /// Lists the handlers of a room once: for the routes and for the API description.
 #[macro_export]
 macro_rules! endpoints {

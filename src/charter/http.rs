@@ -1,0 +1,557 @@
+//! The counter for entities, their bank accounts, rules and agreements. Administrators write; who is signed in reads.
+
+use actix_web::web::{Data, Json, Path};
+use actix_web::{HttpResponse, get, post};
+use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::{AgreementRow, BankAccountRow, EntityRow, NewAgreement, NewBankAccount, NewEntity, NewRuleSet, RuleSet};
+use crate::access::{Administrator, SignedIn, Visitor};
+use crate::archive;
+use crate::kernel::ids::{AgreementId, BankAccountId, EntityId, RuleSetId};
+use crate::kernel::language::Language;
+use crate::kernel::levies::LevyKind;
+use crate::kernel::money::{Currency, Money};
+use crate::platform::db::Db;
+use crate::platform::error::Result;
+use crate::platform::web::command::{BODY_MAX, UPLOAD_MAX};
+use crate::platform::web::{Command, QueryOf};
+
+crate::endpoints!(
+    show_meta,
+    create_entity,
+    list_entities,
+    show_entity,
+    create_bank_account,
+    list_bank_accounts,
+    show_bank_account,
+    create_rule_set,
+    list_rule_sets,
+    show_rule_set,
+    create_agreement,
+    show_current_agreement,
+    show_agreement,
+);
+
+/// Where somebody is.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Address {
+    /// Street.
+    #[schema(max_length = 70)]
+    pub street: String,
+    /// Building number; may be empty.
+    #[serde(default)]
+    #[schema(max_length = 16)]
+    pub building_number: String,
+    /// Postcode.
+    #[schema(max_length = 16)]
+    pub postcode: String,
+    /// Town.
+    #[schema(max_length = 35)]
+    pub town: String,
+    /// ISO 3166-1 alpha-2.
+    #[schema(max_length = 2, pattern = "^[A-Z]{2}$", example = "BE")]
+    pub country: String,
+}
+
+/// A legal entity of the mutual.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct EntityView {
+    /// Its id.
+    pub id: EntityId,
+    /// Registered name.
+    pub name: String,
+    /// Legal form.
+    pub legal_form: String,
+    /// Number in the register of enterprises.
+    pub enterprise_number: String,
+    /// VAT number, normalised.
+    pub vat_number: String,
+    /// Court and register; may be empty.
+    pub register: String,
+    /// Where it is.
+    pub address: Address,
+    /// Legal time zone (IANA).
+    pub zone: String,
+    /// Where questions go.
+    pub email: String,
+    /// Grows with every change.
+    pub version: i32,
+}
+
+impl From<EntityRow> for EntityView {
+    fn from(row: EntityRow) -> Self {
+        Self {
+            id: row.id,
+            name: row.name,
+            legal_form: row.legal_form,
+            enterprise_number: row.enterprise_number,
+            vat_number: row.vat_number,
+            register: row.register,
+            address: Address {
+                street: row.street,
+                building_number: row.building_number,
+                postcode: row.postcode,
+                town: row.town,
+                country: row.country,
+            },
+            zone: row.zone,
+            email: row.email,
+            version: row.version,
+        }
+    }
+}
+
+/// A bank account of an entity.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct BankAccountView {
+    /// Its id.
+    pub id: BankAccountId,
+    /// Whose.
+    pub entity_id: EntityId,
+    /// In full: it stands on every invoice.
+    pub iban: String,
+    /// ISO 9362.
+    pub bic: Option<String>,
+    /// Its currency.
+    #[schema(value_type = String, example = "EUR")]
+    pub currency: Currency,
+}
+
+impl From<BankAccountRow> for BankAccountView {
+    fn from(row: BankAccountRow) -> Self {
+        Self { id: row.id, entity_id: row.entity_id, iban: row.iban, bic: row.bic, currency: row.currency }
+    }
+}
+
+/// What the mutual keeps of what is invoiced.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LevyView {
+    /// What for.
+    pub kind: LevyKind,
+    /// A decimal fraction of the net amount, at most six decimals.
+    #[schema(max_length = 16, example = "0.055", pattern = r"^[0-9]+(\.[0-9]{1,6})?$")]
+    pub rate: String,
+}
+
+/// A version of the rules of an entity. It is never edited.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RuleSetView {
+    /// Its id.
+    pub id: RuleSetId,
+    /// Whose.
+    pub entity_id: EntityId,
+    /// 1, 2, 3 … per entity.
+    pub version_number: i32,
+    /// From this day on.
+    pub valid_from: NaiveDate,
+    /// Who decided it, in words.
+    pub decision: String,
+    /// When it was decided.
+    pub decided_on: NaiveDate,
+    /// What one share costs.
+    pub share_price: Money,
+    /// Days that clients have to pay.
+    pub payment_terms_days: i32,
+    /// Working days after which the guarantee advances.
+    pub advance_working_days: i32,
+    /// What one client may owe before the guarantee stops covering more.
+    pub client_limit: Money,
+    /// What the mutual keeps.
+    pub levies: Vec<LevyView>,
+}
+
+impl From<RuleSet> for RuleSetView {
+    fn from(rules: RuleSet) -> Self {
+        let money = |amount_minor| Money { amount_minor, currency: rules.currency };
+        Self {
+            id: rules.id,
+            entity_id: rules.entity_id,
+            version_number: rules.version_number,
+            valid_from: rules.valid_from,
+            decided_on: rules.decided_on,
+            share_price: money(rules.share_price_minor),
+            payment_terms_days: rules.payment_terms_days,
+            advance_working_days: rules.advance_working_days,
+            client_limit: money(rules.client_limit_minor),
+            levies: rules
+                .levies
+                .iter()
+                .map(|levy| LevyView { kind: levy.kind, rate: levy.rate.to_fraction() })
+                .collect(),
+            decision: rules.decision,
+        }
+    }
+}
+
+/// A text that applicants accept.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct AgreementView {
+    /// Its id.
+    pub id: AgreementId,
+    /// Of which entity.
+    pub entity_id: EntityId,
+    /// 1, 2, 3 … per entity.
+    pub version_number: i32,
+    /// Its language.
+    pub language: Language,
+    /// The text, as plain text.
+    pub body: String,
+    /// SHA-256 of the text as UTF-8, in hexadecimal: what is accepted.
+    pub sha256: String,
+    /// From this day on.
+    pub valid_from: NaiveDate,
+}
+
+impl From<AgreementRow> for AgreementView {
+    fn from(row: AgreementRow) -> Self {
+        Self {
+            id: row.id,
+            entity_id: row.entity_id,
+            version_number: row.version_number,
+            language: row.language,
+            body: row.body,
+            sha256: archive::hex(&row.sha256),
+            valid_from: row.valid_from,
+        }
+    }
+}
+
+/// An entity, as anybody may know it.
+#[derive(Debug, Serialize, ToSchema)]
+struct PublicEntity {
+    /// Its id.
+    id: EntityId,
+    /// Registered name.
+    name: String,
+    /// Country.
+    country: String,
+    /// Legal time zone (IANA): the days of its documents.
+    zone: String,
+}
+
+/// How much a request may carry.
+#[derive(Debug, Serialize, ToSchema)]
+struct Limits {
+    /// Bytes of a JSON body.
+    body_bytes_max: usize,
+    /// Bytes of an upload.
+    upload_bytes_max: usize,
+    /// Rows of a page.
+    page_rows_max: i64,
+}
+
+/// What a program needs to know before anybody has signed in.
+#[derive(Debug, Serialize, ToSchema)]
+struct MetaView {
+    /// The legal time zone of the first entity.
+    zone: Option<String>,
+    /// The languages of texts and letters.
+    languages: &'static [Language],
+    /// How much a request may carry.
+    limits: Limits,
+    /// To whom one can apply.
+    entities: Vec<PublicEntity>,
+}
+
+/// Shows zone, languages, limits and entities.
+#[utoipa::path(tag = "charter", responses((status = 200, body = MetaView)), security(()), extensions(("x-roles" = json!([]))))]
+#[get("/v1/meta")]
+async fn show_meta(visitor: Visitor, db: Data<Db>) -> Result<Json<MetaView>> {
+    let rows = db.write(visitor.into(), super::entities).await?;
+    let limits = Limits { body_bytes_max: BODY_MAX, upload_bytes_max: UPLOAD_MAX, page_rows_max: 200 };
+    let zone = rows.first().map(|row| row.zone.clone());
+    let entities = rows
+        .into_iter()
+        .map(|row| PublicEntity { id: row.id, name: row.name, country: row.country, zone: row.zone })
+        .collect();
+    Ok(Json(MetaView { zone, languages: &Language::ALL, limits, entities }))
+}
+
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct CreateEntity {
+    /// Made by the sender.
+    id: EntityId,
+    /// Registered name.
+    #[schema(max_length = 70)]
+    name: String,
+    /// Legal form.
+    #[schema(max_length = 70)]
+    legal_form: String,
+    /// Number in the register of enterprises.
+    #[schema(max_length = 20)]
+    enterprise_number: String,
+    /// VAT number of the same country.
+    #[schema(max_length = 20)]
+    vat_number: String,
+    /// Court and register, as documents must say.
+    #[serde(default)]
+    #[schema(max_length = 140)]
+    register: String,
+    /// Where it is.
+    address: Address,
+    /// Legal time zone (IANA).
+    #[schema(max_length = 64, example = "Europe/Brussels")]
+    zone: String,
+    /// Where questions go.
+    #[schema(max_length = 254)]
+    email: String,
+}
+
+/// Adds a legal entity.
+#[utoipa::path(tag = "charter", request_body = CreateEntity, responses((status = 201, body = EntityView)),
+    extensions(("x-roles" = json!(["administrator"]))))]
+#[post("/v1/entities")]
+async fn create_entity(who: Administrator, db: Data<Db>, command: Command<CreateEntity>) -> Result<HttpResponse> {
+    command
+        .create(&db, who.into(), "create_entity", "/v1/entities", |tx, body| {
+            let new = NewEntity {
+                id: body.id,
+                name: body.name,
+                legal_form: body.legal_form,
+                enterprise_number: body.enterprise_number,
+                vat_number: body.vat_number,
+                register: body.register,
+                street: body.address.street,
+                building_number: body.address.building_number,
+                postcode: body.address.postcode,
+                town: body.address.town,
+                country: body.address.country,
+                zone: body.zone,
+                email: body.email,
+            };
+            super::add_entity(tx, new).map(EntityView::from)
+        })
+        .await
+}
+
+/// Lists the legal entities.
+#[utoipa::path(tag = "charter", responses((status = 200, body = Vec<EntityView>)), extensions(("x-roles" = json!(["any"]))))]
+#[get("/v1/entities")]
+async fn list_entities(who: SignedIn, db: Data<Db>) -> Result<Json<Vec<EntityView>>> {
+    let rows = db.write(who.into(), super::entities).await?;
+    Ok(Json(rows.into_iter().map(EntityView::from).collect()))
+}
+
+/// Shows a legal entity.
+#[utoipa::path(tag = "charter", params(("id" = EntityId, Path)), responses((status = 200, body = EntityView)),
+    extensions(("x-roles" = json!(["any"]))))]
+#[get("/v1/entities/{id}")]
+async fn show_entity(who: SignedIn, db: Data<Db>, id: Path<EntityId>) -> Result<Json<EntityView>> {
+    let id = id.into_inner();
+    let row = db.write(who.into(), move |tx| super::entity(tx, id)).await?;
+    Ok(Json(row.into()))
+}
+
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct CreateBankAccount {
+    /// Made by the sender.
+    id: BankAccountId,
+    /// Its IBAN.
+    #[schema(max_length = 50)]
+    iban: String,
+    /// ISO 9362.
+    #[serde(default)]
+    #[schema(max_length = 11)]
+    bic: Option<String>,
+    /// EUR.
+    #[schema(value_type = String, example = "EUR", max_length = 3)]
+    currency: Currency,
+}
+
+/// Adds a bank account to an entity.
+#[utoipa::path(tag = "charter", params(("id" = EntityId, Path)), request_body = CreateBankAccount,
+    responses((status = 201, body = BankAccountView)), extensions(("x-roles" = json!(["administrator"]))))]
+#[post("/v1/entities/{id}/bank_accounts")]
+async fn create_bank_account(
+    who: Administrator,
+    db: Data<Db>,
+    id: Path<EntityId>,
+    command: Command<CreateBankAccount>,
+) -> Result<HttpResponse> {
+    let entity = id.into_inner();
+    command
+        .create(&db, who.into(), "create_bank_account", "/v1/bank_accounts", move |tx, body| {
+            let new = NewBankAccount { id: body.id, entity, iban: body.iban, bic: body.bic, currency: body.currency };
+            super::add_bank_account(tx, new).map(BankAccountView::from)
+        })
+        .await
+}
+
+/// Lists the bank accounts of an entity, oldest first.
+#[utoipa::path(tag = "charter", params(("id" = EntityId, Path)), responses((status = 200, body = Vec<BankAccountView>)),
+    extensions(("x-roles" = json!(["any"]))))]
+#[get("/v1/entities/{id}/bank_accounts")]
+async fn list_bank_accounts(who: SignedIn, db: Data<Db>, id: Path<EntityId>) -> Result<Json<Vec<BankAccountView>>> {
+    let id = id.into_inner();
+    let rows = db.write(who.into(), move |tx| super::bank_accounts(tx, id)).await?;
+    Ok(Json(rows.into_iter().map(BankAccountView::from).collect()))
+}
+
+/// Shows a bank account of an entity.
+#[utoipa::path(tag = "charter", params(("id" = BankAccountId, Path)), responses((status = 200, body = BankAccountView)),
+    extensions(("x-roles" = json!(["any"]))))]
+#[get("/v1/bank_accounts/{id}")]
+async fn show_bank_account(who: SignedIn, db: Data<Db>, id: Path<BankAccountId>) -> Result<Json<BankAccountView>> {
+    let id = id.into_inner();
+    let row = db.write(who.into(), move |tx| super::bank_account_by_id(tx, id)).await?;
+    Ok(Json(row.into()))
+}
+
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct CreateRuleSet {
+    /// Made by the sender.
+    id: RuleSetId,
+    /// From this day on.
+    valid_from: NaiveDate,
+    /// Who decided it, in words: the meeting, the vote.
+    #[schema(max_length = 500)]
+    decision: String,
+    /// When it was decided; not after it begins.
+    decided_on: NaiveDate,
+    /// What one share costs.
+    share_price: Money,
+    /// Days that clients have to pay.
+    #[schema(minimum = 0, maximum = 120)]
+    payment_terms_days: i32,
+    /// Working days after which the guarantee advances.
+    #[schema(minimum = 0, maximum = 90)]
+    advance_working_days: i32,
+    /// What one client may owe before the guarantee stops covering more.
+    client_limit: Money,
+    /// What the mutual keeps; each kind once.
+    #[schema(max_items = 2)]
+    levies: Vec<LevyView>,
+}
+
+/// Publishes a version of the rules. It can never be edited; a new decision makes a new version.
+#[utoipa::path(tag = "charter", params(("id" = EntityId, Path)), request_body = CreateRuleSet,
+    responses((status = 201, body = RuleSetView)), extensions(("x-roles" = json!(["administrator"]))))]
+#[post("/v1/entities/{id}/rule_sets")]
+async fn create_rule_set(
+    who: Administrator,
+    db: Data<Db>,
+    id: Path<EntityId>,
+    command: Command<CreateRuleSet>,
+) -> Result<HttpResponse> {
+    let entity = id.into_inner();
+    command
+        .create(&db, who.into(), "create_rule_set", "/v1/rule_sets", move |tx, body| {
+            let rates: Vec<_> = body.levies.into_iter().map(|levy| (levy.kind, levy.rate)).collect();
+            let new = NewRuleSet {
+                id: body.id,
+                entity,
+                valid_from: body.valid_from,
+                decision: body.decision,
+                decided_on: body.decided_on,
+                share_price: body.share_price,
+                payment_terms_days: body.payment_terms_days,
+                advance_working_days: body.advance_working_days,
+                client_limit: body.client_limit,
+                levies: Vec::new(),
+            };
+            super::add_rule_set(tx, new, &rates).map(RuleSetView::from)
+        })
+        .await
+}
+
+/// Lists the versions of the rules of an entity, newest first.
+#[utoipa::path(tag = "charter", params(("id" = EntityId, Path)), responses((status = 200, body = Vec<RuleSetView>)),
+    extensions(("x-roles" = json!(["any"]))))]
+#[get("/v1/entities/{id}/rule_sets")]
+async fn list_rule_sets(who: SignedIn, db: Data<Db>, id: Path<EntityId>) -> Result<Json<Vec<RuleSetView>>> {
+    let id = id.into_inner();
+    let rows = db.write(who.into(), move |tx| super::rule_sets(tx, id)).await?;
+    Ok(Json(rows.into_iter().map(RuleSetView::from).collect()))
+}
+
+/// Shows a version of the rules, as documents name it.
+#[utoipa::path(tag = "charter", params(("id" = RuleSetId, Path)), responses((status = 200, body = RuleSetView)),
+    extensions(("x-roles" = json!(["any"]))))]
+#[get("/v1/rule_sets/{id}")]
+async fn show_rule_set(who: SignedIn, db: Data<Db>, id: Path<RuleSetId>) -> Result<Json<RuleSetView>> {
+    let id = id.into_inner();
+    let rules = db.write(who.into(), move |tx| super::rule_set(tx, id)).await?;
+    Ok(Json(rules.into()))
+}
+
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct CreateAgreement {
+    /// Made by the sender.
+    id: AgreementId,
+    /// Its version; the same for the languages of one text.
+    #[schema(minimum = 1, maximum = 10000)]
+    version_number: i32,
+    /// Its language.
+    language: Language,
+    /// The text, as plain text.
+    #[schema(max_length = 100_000)]
+    body: String,
+    /// From this day on.
+    valid_from: NaiveDate,
+}
+
+/// Publishes a text of the agreement in one language.
+#[utoipa::path(tag = "charter", params(("id" = EntityId, Path)), request_body = CreateAgreement,
+    responses((status = 201, body = AgreementView)), extensions(("x-roles" = json!(["administrator"]))))]
+#[post("/v1/entities/{id}/agreements")]
+async fn create_agreement(
+    who: Administrator,
+    db: Data<Db>,
+    id: Path<EntityId>,
+    command: Command<CreateAgreement>,
+) -> Result<HttpResponse> {
+    let entity = id.into_inner();
+    command
+        .create(&db, who.into(), "create_agreement", "/v1/agreements", move |tx, body| {
+            let new = NewAgreement {
+                id: body.id,
+                entity,
+                version_number: body.version_number,
+                language: body.language,
+                body: body.body,
+                valid_from: body.valid_from,
+            };
+            super::add_agreement(tx, &new).map(AgreementView::from)
+        })
+        .await
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+struct AgreementFilter {
+    /// `fr`, `nl`, `en` or `de`.
+    language: Language,
+}
+
+/// Shows the text of the agreement that holds today; applicants read it before they have an account.
+#[utoipa::path(tag = "charter", params(("id" = EntityId, Path), AgreementFilter),
+    responses((status = 200, body = AgreementView)), security(()), extensions(("x-roles" = json!([]))))]
+#[get("/v1/entities/{id}/agreements/current")]
+async fn show_current_agreement(
+    visitor: Visitor,
+    db: Data<Db>,
+    id: Path<EntityId>,
+    filter: QueryOf<AgreementFilter>,
+) -> Result<Json<AgreementView>> {
+    let (id, language) = (id.into_inner(), filter.0.language);
+    let row = db.write(visitor.into(), move |tx| super::current_agreement(tx, id, language)).await?;
+    Ok(Json(row.into()))
+}
+
+/// Shows a text of the agreement, also one that no longer holds: what somebody accepted stays readable.
+#[utoipa::path(tag = "charter", params(("id" = AgreementId, Path)), responses((status = 200, body = AgreementView)),
+    security(()), extensions(("x-roles" = json!([]))))]
+#[get("/v1/agreements/{id}")]
+async fn show_agreement(visitor: Visitor, db: Data<Db>, id: Path<AgreementId>) -> Result<Json<AgreementView>> {
+    let id = id.into_inner();
+    let row = db.write(visitor.into(), move |tx| super::agreement(tx, id)).await?;
+    Ok(Json(row.into()))
+}
