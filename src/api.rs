@@ -78,34 +78,28 @@ pub fn description() -> Result<Value> {
     );
     root.insert("servers".to_owned(), json!([{"url": "/"}]));
     root.insert("security".to_owned(), json!([{"bearer": []}]));
-    let components = entry(root, "components");
-    entry(components, "securitySchemes")
+    let components = entry(root, "components")?;
+    entry(components, "securitySchemes")?
         .insert("bearer".to_owned(), json!({"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}));
-    entry(components, "schemas").insert("Problem".to_owned(), problem_schema());
-    for item in entry(root, "paths").values_mut().filter_map(Value::as_object_mut) {
+    entry(components, "schemas")?.insert("Problem".to_owned(), problem_schema());
+    for item in entry(root, "paths")?.values_mut().filter_map(Value::as_object_mut) {
         for (method, operation) in item.iter_mut() {
             if let Some(operation) = operation.as_object_mut() {
-                complete(method, operation);
+                complete(method, operation)?;
             }
         }
     }
     Ok(value)
 }
 
-fn entry<'a>(object: &'a mut Map<String, Value>, name: &str) -> &'a mut Map<String, Value> {
+fn entry<'a>(object: &'a mut Map<String, Value>, name: &str) -> Result<&'a mut Map<String, Value>> {
     let value = object.entry(name.to_owned()).or_insert_with(|| Value::Object(Map::new()));
-    if !value.is_object() {
-        *value = Value::Object(Map::new());
-    }
-    match value {
-        Value::Object(members) => members,
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => object,
-    }
+    value.as_object_mut().ok_or_else(|| Error::internal(format!("{name} is not an object")))
 }
 
 /// Adds what is the same for all operations: problems and the headers of commands.
-fn complete(method: &str, operation: &mut Map<String, Value>) {
-    let responses = entry(operation, "responses");
+fn complete(method: &str, operation: &mut Map<String, Value>) -> Result<()> {
+    let responses = entry(operation, "responses")?;
     for (status, text) in PROBLEMS {
         responses.entry(status.to_string()).or_insert_with(|| {
             json!({
@@ -115,18 +109,29 @@ fn complete(method: &str, operation: &mut Map<String, Value>) {
         });
     }
     if !matches!(method, "post" | "put" | "patch" | "delete") {
-        return;
+        return Ok(());
     }
     let headers = [
-        ("Idempotency-Key", "Made by the sender, once per intent; the id of the object when absent.", json!({"type": "string", "maxLength": 100})),
-        ("If-Match", "The version that was seen, for commands on an object.", json!({"type": "string", "pattern": "^\"?[0-9]{1,9}\"?$"})),
+        (
+            "Idempotency-Key",
+            "Made by the sender, once per intent; the id of the object when absent.",
+            json!({"type": "string", "maxLength": 100}),
+        ),
+        (
+            "If-Match",
+            "The version that was seen, for commands on an object.",
+            json!({"type": "string", "pattern": "^\"?[0-9]{1,9}\"?$"}),
+        ),
     ];
     let parameters = operation.entry("parameters").or_insert_with(|| Value::Array(Vec::new()));
     if let Some(parameters) = parameters.as_array_mut() {
         for (name, description, schema) in headers {
-            parameters.push(json!({"name": name, "in": "header", "required": false, "description": description, "schema": schema}));
+            parameters.push(
+                json!({"name": name, "in": "header", "required": false, "description": description, "schema": schema}),
+            );
         }
     }
+    Ok(())
 }
 
 fn problem_schema() -> Value {

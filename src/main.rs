@@ -1,3 +1,105 @@
 //! The command line of Umbel.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use umbel::platform::config::{Config, Settings};
+
+mod commands;
+
+/// The back office of a freelancer mutual.
+///
+/// Without any setting it runs on a PostgreSQL of its own in ./data, writes mails into a folder there, makes its
+/// keys once, and prints where to look. With DATABASE_URL, SMTP_URL and keys it is a production service.
+#[derive(Parser)]
+#[command(name = "umbel", version, arg_required_else_help = true, max_term_width = 110)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve the API, and do the work that follows commits unless that runs apart
+    Serve,
+    /// Do the work that follows commits: mails, PDFs, promised days
+    Worker,
+    /// Bring the database to the newest migration
+    Migrate,
+    /// Run the whole story over HTTP, print every step with its figure, check the books, then keep serving
+    Demo {
+        /// End after the story: 0 only if every invariant holds
+        #[arg(long)]
+        once: bool,
+    },
+    /// Add a person of the office with a role; prints a password once
+    User {
+        /// Address of mail
+        #[arg(long)]
+        email: String,
+        /// Name
+        #[arg(long)]
+        name: String,
+        /// reviewer, payout_approver, accountant or administrator; may be repeated
+        #[arg(long = "role", required = true)]
+        roles: Vec<String>,
+    },
+    /// Check every invariant of the books: 0 when all hold, 1 with a line for each violation
+    Check,
+    /// Write the journal of an entity to standard output
+    Export {
+        /// Enterprise number of the entity [default: the only one]
+        #[arg(long)]
+        entity: Option<String>,
+        /// A month such as 2026-05 [default: all]
+        #[arg(long)]
+        period: Option<String>,
+        /// csv, hledger or beancount
+        #[arg(long, default_value = "csv")]
+        format: String,
+    },
+    /// Write the API description (OpenAPI 3.1) to standard output
+    Openapi,
+    /// Measure: one figure a line with name, value, unit and n
+    Bench {
+        /// One JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Ask the running service whether it is ready: 0 or 1
+    Health,
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let config = match Config::try_from(cli.settings) {
+        Ok(config) => config,
+        Err(wrong) => {
+            eprintln!("umbel: {wrong}");
+            return ExitCode::from(2);
+        }
+    };
+    let done = match cli.command {
+        Command::Serve => commands::serve::serve(&config),
+        Command::Worker => commands::serve::work(&config),
+        Command::Migrate => commands::serve::migrate(&config),
+        Command::Demo { once } => commands::demo::run(&config, once),
+        Command::User { email, name, roles } => commands::office::add_user(&config, &email, &name, &roles),
+        Command::Check => commands::office::check(&config),
+        Command::Export { entity, period, format } => {
+            commands::office::export(&config, entity.as_deref(), period.as_deref(), &format)
+        }
+        Command::Openapi => commands::office::openapi(),
+        Command::Bench { json } => commands::bench::run(&config, json),
+        Command::Health => commands::office::health(&config),
+    };
+    match done {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("umbel: {}", commands::explain(&*error));
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,7 +1,7 @@
 //! What became of a command: for a phone that never saw the answer.
 
-use actix_web::web::{Data, Json, Path};
 use actix_web::get;
+use actix_web::web::{Data, Json, Path};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;

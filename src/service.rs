@@ -17,9 +17,9 @@ use crate::clients::VatRegistry;
 use crate::platform::db::Db;
 use crate::platform::error::{Error, Result};
 use crate::platform::keys::Keys;
+use crate::platform::web::RateLimits;
 use crate::platform::web::limits::FORGET_EVERY;
 use crate::platform::web::problems::{TrustProxy, outermost, unknown_route};
-use crate::platform::web::RateLimits;
 
 /// The migrations, in the program itself.
 pub const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");

@@ -68,7 +68,9 @@ impl Worker {
                         continue;
                     }
                 }
-                Ok(Err(error)) => tracing::error!(error = %error, source = ?std::error::Error::source(&error), "work failed"),
+                Ok(Err(error)) => {
+                    tracing::error!(error = %error, source = ?std::error::Error::source(&error), "work failed")
+                }
                 Err(panic) => tracing::error!(error = %panic, "a job panicked"),
             }
             tokio::select! {
@@ -128,7 +130,8 @@ impl Worker {
 
     /// Sends one mail. A refused address is not tried again: it is shown to the office.
     fn send(&self, key: &str, queued: &QueuedLetter, attachments: Vec<(String, String, Arc<[u8]>)>) -> Result<()> {
-        let resolve = |reference: &str| access::resolve_link(&self.keys, &self.public_url, reference).unwrap_or_default();
+        let resolve =
+            |reference: &str| access::resolve_link(&self.keys, &self.public_url, reference).unwrap_or_default();
         let letter = queued.letter.clone().with_link(resolve);
         let (mutual, contact) = self.letterhead()?;
         let head = Letterhead { mutual: &mutual, contact: &contact };
@@ -152,9 +155,8 @@ impl Worker {
         let _survived = self.db.faults().passes("mail.before_send");
         let sent = self.mailer.send(&envelope);
         let _survived = self.db.faults().passes("mail.after_send");
-        let end = |outcome: Delivery<'_>| {
-            self.db.write_blocking(&Actor::System, |tx| outbox::end_email(tx, key, outcome))
-        };
+        let end =
+            |outcome: Delivery<'_>| self.db.write_blocking(&Actor::System, |tx| outbox::end_email(tx, key, outcome));
         match sent {
             Ok(_receipt) => end(Delivery::Sent),
             Err(MailError::Permanent { code, text }) => {
@@ -170,10 +172,10 @@ impl Worker {
 
     fn letterhead(&self) -> Result<(String, String)> {
         let entities = self.db.write_blocking(&Actor::System, charter::entities)?;
-        Ok(entities.into_iter().next().map_or_else(
-            || ("Umbel".to_owned(), String::new()),
-            |entity| (entity.name, entity.email),
-        ))
+        Ok(entities
+            .into_iter()
+            .next()
+            .map_or_else(|| ("Umbel".to_owned(), String::new()), |entity| (entity.name, entity.email)))
     }
 
     /// The work of each day of each entity, days that were missed first, each day once.

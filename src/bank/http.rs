@@ -287,7 +287,7 @@ async fn show_bank_statement(who: Desk, db: Data<Db>, id: Path<StatementId>) -> 
 async fn download_bank_statement(who: Desk, db: Data<Db>, id: Path<StatementId>) -> Result<HttpResponse> {
     let id = id.into_inner();
     let file = db.write(who.into(), move |tx| super::statement_file(tx, id)).await?;
-    Ok(attachment(&file.name, &file.media_type, file.bytes))
+    Ok(attachment(&file.name, &file.media_type, &file.sha256, file.bytes))
 }
 
 /// Lists lines, the last imported statement first, in the order of the bank.

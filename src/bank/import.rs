@@ -251,7 +251,7 @@ fn facts(tx: &mut Tx<'_>, line: &LineRow, entity: EntityId) -> Result<Found> {
     {
         let due = Minor::sum(std::iter::repeat_n(share.nominal_minor, usize::try_from(share.quantity).unwrap_or(0)))?;
         let id: ShareId = share.id;
-        found.known.share = Some(ShareFact { id, entity: share.entity_id, due, state: share.state });
+        found.known.share = Some(ShareFact { id, entity: share.entity_id, due, state: share.state.to_string() });
     }
     Ok(found)
 }

@@ -176,6 +176,12 @@ pub fn last_run(tx: &mut Tx<'_>, job: &str, entity: crate::kernel::ids::EntityId
 ///
 /// # Errors
 /// Fails with the database.
-pub fn finish_run(tx: &mut Tx<'_>, job: &str, entity: crate::kernel::ids::EntityId, day: chrono::NaiveDate, done: usize) -> Result<()> {
+pub fn finish_run(
+    tx: &mut Tx<'_>,
+    job: &str,
+    entity: crate::kernel::ids::EntityId,
+    day: chrono::NaiveDate,
+    done: usize,
+) -> Result<()> {
     store::insert_run(tx, job, entity, day, done)
 }
