@@ -11,6 +11,7 @@ pub mod language;
 pub mod levies;
 pub mod money;
 pub mod named;
+pub mod patch;
 pub mod references;
 pub mod refusal;
 pub mod roles;
