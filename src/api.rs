@@ -25,7 +25,7 @@ macro_rules! rooms {
     };
 }
 
-rooms!(access, charter, activities, clients, orders, invoicing, payouts, bank, accounting, outbox);
+rooms!(access, charter, members, activities, clients, orders, invoicing, payouts, bank, accounting, outbox);
 
 /// Registers every route.
 pub fn routes(config: &mut ServiceConfig) {

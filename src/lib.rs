@@ -12,6 +12,7 @@ pub mod archive;
 pub mod bank;
 pub mod charter;
 pub mod clients;
+pub mod demo;
 pub mod formats;
 pub mod guarantee;
 pub mod invoicing;

@@ -236,12 +236,12 @@ struct PublicEntity {
 /// How much a request may carry.
 #[derive(Debug, Serialize, ToSchema)]
 struct Limits {
-    /// Bytes of a JSON body.
-    body_bytes_max: usize,
-    /// Bytes of an upload.
-    upload_bytes_max: usize,
-    /// Rows of a page.
-    page_rows_max: i64,
+    /// Bytes of a JSON body, at most.
+    body_bytes: usize,
+    /// Bytes of an upload, at most.
+    upload_bytes: usize,
+    /// Rows of a page, at most.
+    page_rows: i64,
 }
 
 /// What a program needs to know before anybody has signed in.
@@ -262,7 +262,7 @@ struct MetaView {
 #[get("/v1/meta")]
 async fn show_meta(visitor: Visitor, db: Data<Db>) -> Result<Json<MetaView>> {
     let rows = db.write(visitor.into(), super::entities).await?;
-    let limits = Limits { body_bytes_max: BODY_MAX, upload_bytes_max: UPLOAD_MAX, page_rows_max: 200 };
+    let limits = Limits { body_bytes: BODY_MAX, upload_bytes: UPLOAD_MAX, page_rows: 200 };
     let zone = rows.first().map(|row| row.zone.clone());
     let entities = rows
         .into_iter()

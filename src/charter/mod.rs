@@ -266,9 +266,17 @@ pub fn agreement(tx: &mut Tx<'_>, id: AgreementId) -> Result<AgreementRow> {
 /// # Errors
 /// 404 when there is none in that language, or no such entity.
 pub fn current_agreement(tx: &mut Tx<'_>, of: EntityId, language: Language) -> Result<AgreementRow> {
+    agreement_in_force(tx, of, language)?.ok_or_else(Error::not_found)
+}
+
+/// As [`current_agreement`], for rules to which none is an answer.
+///
+/// # Errors
+/// 404 for an unknown entity.
+pub fn agreement_in_force(tx: &mut Tx<'_>, of: EntityId, language: Language) -> Result<Option<AgreementRow>> {
     let zone = store::find_entity(tx, of)?.zone();
     let today = tx.today(zone);
-    store::find_agreement_on(tx, of, language, today)?.ok_or_else(Error::not_found)
+    store::find_agreement_on(tx, of, language, today)
 }
 
 /// Adds a text of the agreement; its SHA-256 is what applicants accept.

@@ -12,6 +12,7 @@ use crate::access::{Member, MemberOrDesk};
 use crate::charter::http::Address;
 use crate::kernel::ids::{ClientId, PersonId};
 use crate::kernel::language::Language;
+use crate::kernel::patch::Patch;
 use crate::platform::db::{Db, Tx};
 use crate::platform::error::{Error, Result};
 use crate::platform::keys::Keys;
@@ -270,9 +271,9 @@ struct ChangeClient {
     #[serde(default, deserialize_with = "present")]
     language: Option<Language>,
     /// VAT number; `null` takes it away.
-    #[serde(default, deserialize_with = "present")]
+    #[serde(default)]
     #[schema(value_type = Option<String>, max_length = 20)]
-    vat_number: Option<Option<String>>,
+    vat_number: Patch<String>,
     /// What changes about the address.
     #[serde(default, deserialize_with = "present")]
     address: Option<ChangeAddress>,

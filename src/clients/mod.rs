@@ -18,6 +18,7 @@ pub use vies::{FixtureRegistry, UnavailableRegistry, VatAnswer, VatRegistry};
 
 use crate::kernel::ids::ClientId;
 use crate::kernel::language::Language;
+use crate::kernel::patch::Patch;
 use crate::kernel::refusal::Checks;
 use crate::platform::db::Tx;
 use crate::platform::error::{Error, Result};
@@ -30,7 +31,7 @@ pub struct ClientPatch {
     pub kind: Option<ClientKind>,
     pub email: Option<String>,
     pub language: Option<Language>,
-    pub vat_number: Option<Option<String>>,
+    pub vat_number: Patch<String>,
     pub address: Option<AddressPatch>,
 }
 

@@ -76,7 +76,7 @@ pub(super) fn patched(row: &ClientRow, patch: ClientPatch) -> ClientDetails {
         kind: patch.kind.unwrap_or(row.kind),
         email: patch.email.unwrap_or_else(|| row.email.clone()),
         language: patch.language.unwrap_or(row.language),
-        vat_number: patch.vat_number.unwrap_or_else(|| row.vat_number.clone()),
+        vat_number: patch.vat_number.over(row.vat_number.clone()),
         street: address.street.unwrap_or_else(|| row.street.clone()),
         building_number: address.building_number.unwrap_or_else(|| row.building_number.clone()),
         postcode: address.postcode.unwrap_or_else(|| row.postcode.clone()),

@@ -12,6 +12,7 @@ pub mod levies;
 pub mod lines;
 pub mod money;
 pub mod named;
+pub mod patch;
 pub mod references;
 pub mod refusal;
 pub mod roles;

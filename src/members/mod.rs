@@ -5,21 +5,33 @@
 //! An IBAN is sealed with a key of the program and shown as its last four characters; equal ones are found by a
 //! blind index. Changing a verified account with a cooling time, and leaving the mutual, are not here yet.
 
+mod applications;
+pub mod http;
 mod rules;
 mod store;
 
+use std::collections::BTreeMap;
+
+pub use applications::{
+    ApplicationPatch, Dossier, NewApplicant, NewPayeeAccount, accept, accept_agreement, add_document, application,
+    applications, apply, apply_again, change, confirm_email, document, documents, dossier, reject, request_info,
+    set_bank_account, start_review, submit, withdraw,
+};
 use chrono::NaiveDate;
 pub use rules::{ApplicationState, MemberState, ProofKind, ShareState};
 pub use store::{ApplicationRow, MemberRow, PayeeAccountRow, ShareRow};
+use uuid::Uuid;
 
-use crate::access::{self, NewGrant};
+use crate::access::{self, NewGrant, PersonRow};
+use crate::charter;
 use crate::formats::letters::Letter;
 use crate::kernel::ids::{PayeeAccountId, PersonId, ShareId};
-use crate::kernel::money::Minor;
+use crate::kernel::money::{Minor, Money};
+use crate::kernel::refusal::Checks;
 use crate::kernel::roles::Role;
 use crate::ledger::{self, events};
 use crate::outbox::{self, QueuedLetter};
-use crate::platform::db::Tx;
+use crate::platform::db::{Locked, Tx};
 use crate::platform::error::{Error, Result};
 use crate::platform::keys::Keys;
 
@@ -80,6 +92,14 @@ pub fn open_iban(keys: &Keys, account: &PayeeAccountRow) -> Result<String> {
     String::from_utf8(bytes).map_err(Error::internal)
 }
 
+/// Shares that were subscribed at once.
+///
+/// # Errors
+/// 404 when there are none, or when they are somebody else's.
+pub fn share(tx: &mut Tx<'_>, id: ShareId) -> Result<ShareRow> {
+    store::find_share(tx, id)
+}
+
 /// The share that a structured reference pays: its twelve digits.
 ///
 /// # Errors
@@ -124,4 +144,156 @@ pub fn settle_share(
         MemberState::Active | MemberState::Suspended => {}
     }
     store::save_share_paid(tx, &share, on)
+}
+
+/// A member with what belongs to the membership.
+#[derive(Debug, Clone)]
+pub struct MemberCard {
+    /// The membership.
+    pub member: MemberRow,
+    /// The person.
+    pub person: PersonRow,
+    /// Where they are paid.
+    pub account: Option<PayeeAccountRow>,
+    /// Their shares, oldest first.
+    pub shares: Vec<ShareRow>,
+}
+
+/// Members with what belongs to the membership, newest first.
+///
+/// # Errors
+/// Fails with the database.
+pub fn members(
+    tx: &mut Tx<'_>,
+    state: Option<MemberState>,
+    after: Option<Uuid>,
+    limit: i64,
+) -> Result<Vec<MemberCard>> {
+    let rows = store::list_members(tx, state, after, limit)?;
+    cards(tx, rows)
+}
+
+/// A member with what belongs to the membership.
+///
+/// # Errors
+/// 404 as [`member`].
+pub fn card(tx: &mut Tx<'_>, id: PersonId) -> Result<MemberCard> {
+    let row = store::find_member(tx, id)?;
+    cards(tx, vec![row])?.pop().ok_or_else(Error::not_found)
+}
+
+/// Four statements, however many members.
+fn cards(tx: &mut Tx<'_>, rows: Vec<MemberRow>) -> Result<Vec<MemberCard>> {
+    let ids: Vec<PersonId> = rows.iter().map(|row| row.id).collect();
+    let mut people: BTreeMap<_, _> = access::people_of(tx, &ids)?.into_iter().map(|it| (it.id, it)).collect();
+    let mut accounts: BTreeMap<_, _> =
+        store::list_live_payee_accounts(tx, &ids)?.into_iter().map(|it| (it.person_id, it)).collect();
+    let mut shares: BTreeMap<PersonId, Vec<ShareRow>> = BTreeMap::new();
+    for share in store::list_shares(tx, &ids)? {
+        shares.entry(share.member_id).or_default().push(share);
+    }
+    let card = |member: MemberRow| {
+        Some(MemberCard {
+            person: people.remove(&member.id)?,
+            account: accounts.remove(&member.id),
+            shares: shares.remove(&member.id).unwrap_or_default(),
+            member,
+        })
+    };
+    Ok(rows.into_iter().filter_map(card).collect())
+}
+
+/// Suspends a member: they may look, and neither make documents nor be paid.
+///
+/// # Errors
+/// 403 `self_approval_forbidden`; 409 unless active; 412 for another version; 422 for an empty reason.
+pub fn suspend(tx: &mut Tx<'_>, id: PersonId, expected: i32, reason: &str) -> Result<MemberRow> {
+    let member = lock_for_office(tx, id, expected)?;
+    let state = rules::suspend(member.state)?;
+    give_reason(tx, reason)?;
+    store::save_member_state(tx, &member, state)
+}
+
+/// Ends the suspension of a member.
+///
+/// # Errors
+/// 403 `self_approval_forbidden`; 409 unless suspended; 412 for another version; 422 for an empty reason.
+pub fn reactivate(tx: &mut Tx<'_>, id: PersonId, expected: i32, reason: &str) -> Result<MemberRow> {
+    let member = lock_for_office(tx, id, expected)?;
+    let state = rules::reactivate(member.state)?;
+    give_reason(tx, reason)?;
+    store::save_member_state(tx, &member, state)
+}
+
+/// Locks a member for somebody of the office who is not that member.
+fn lock_for_office(tx: &mut Tx<'_>, id: PersonId, expected: i32) -> Result<Locked<MemberRow>> {
+    let member = store::lock_member(tx, id)?;
+    if member.id == tx.person()? {
+        return Err(Error::forbidden("self_approval_forbidden"));
+    }
+    if member.version != expected {
+        return Err(Error::version_stale(member.version));
+    }
+    Ok(member)
+}
+
+fn give_reason(tx: &mut Tx<'_>, reason: &str) -> Result<()> {
+    let mut checks = Checks::default();
+    checks.text(reason, "/reason", 1, 500);
+    checks.done()?;
+    tx.reason(reason)
+}
+
+/// The shares of a member, oldest first.
+///
+/// # Errors
+/// 404 as [`member`].
+pub fn shares(tx: &mut Tx<'_>, of: PersonId) -> Result<Vec<ShareRow>> {
+    store::find_member(tx, of)?;
+    store::list_shares(tx, &[of])
+}
+
+/// Subscribes more shares for the signed-in member.
+///
+/// # Errors
+/// 404 for another member; 409 `member_not_active`, `rule_set_missing`; 422 for a number out of range.
+pub fn buy_shares(tx: &mut Tx<'_>, of: PersonId, id: ShareId, quantity: i32) -> Result<ShareRow> {
+    if of != tx.person()? {
+        return Err(Error::not_found());
+    }
+    let member = require_active(tx, of)?;
+    if !(1..=rules::SHARES_MAX).contains(&quantity) {
+        return Err(Error::field("/quantity", "out_of_range"));
+    }
+    subscribe(tx, &member, id, quantity)
+}
+
+/// Subscribes shares at today's price, with a reference by which they are paid.
+fn subscribe(tx: &mut Tx<'_>, member: &MemberRow, id: ShareId, quantity: i32) -> Result<ShareRow> {
+    let zone = charter::entity(tx, member.entity_id)?.zone();
+    let today = tx.today(zone);
+    let rules_of_today = charter::rule_set_on(tx, member.entity_id, today)?;
+    let new = store::NewShare {
+        id,
+        member_id: member.id,
+        entity_id: member.entity_id,
+        quantity,
+        nominal_minor: rules_of_today.share_price_minor,
+        currency: rules_of_today.currency,
+        subscribed_on: today,
+    };
+    let share = store::insert_share(tx, &new)?;
+    let amount = rules::share_amount(quantity, share.nominal_minor)?;
+    let at = events::Booking { entity: share.entity_id, on: today, currency: share.currency };
+    ledger::post(tx, &events::share_subscribed(at, share.id, member.id, amount)?)?;
+    let reference = rules::share_reference(share.certificate).ok_or_else(|| Error::internal("certificates"))?;
+    store::save_share_reference(tx, &share, reference.digits())
+}
+
+/// What some shares cost, for views.
+///
+/// # Errors
+/// 422 for an amount out of range.
+pub fn price(share: &ShareRow) -> Result<Money> {
+    Ok(Money { amount_minor: rules::share_amount(share.quantity, share.nominal_minor)?, currency: share.currency })
 }

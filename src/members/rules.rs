@@ -2,8 +2,11 @@
 
 use chrono::{Months, NaiveDate};
 
-use super::{ApplicationRow, ShareRow};
+use super::store::ApplicationDetails;
+use super::{ApplicationPatch, ApplicationRow, ShareRow};
+use crate::kernel::identifiers;
 use crate::kernel::money::Minor;
+use crate::kernel::patch::Patch;
 use crate::kernel::references::Ogm;
 use crate::kernel::refusal::{Checks, Refusal};
 
@@ -146,6 +149,7 @@ pub(super) fn reactivate(state: MemberState) -> Result<MemberState, Refusal> {
 
 /// What a complete application has beside its own fields.
 #[derive(Debug, Clone, Copy, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "five proofs, each there or not")]
 pub(super) struct Evidence {
     pub(super) is_email_verified: bool,
     pub(super) has_bank_account: bool,
@@ -193,6 +197,66 @@ pub(super) fn is_of_age(born: NaiveDate, today: NaiveDate) -> bool {
     years(18).is_some_and(|latest| born <= latest) && years(120).is_some_and(|earliest| born > earliest)
 }
 
+/// Proofs that one application may have.
+pub(super) const DOCUMENTS_MAX: usize = 20;
+
+/// Shares that are subscribed at once, at most.
+pub(super) const SHARES_MAX: i32 = 1000;
+
+/// What an application says after a change, in the form in which it is kept.
+///
+/// A draft may have holes and no mistakes: what is there must be right. An empty text counts as absent.
+///
+/// # Errors
+/// Names every field that is not acceptable.
+pub(super) fn details(
+    row: &ApplicationRow,
+    patch: ApplicationPatch,
+    today: NaiveDate,
+) -> Result<ApplicationDetails, Refusal> {
+    let text = |change: Patch<String>, was: &Option<String>| {
+        let kept = change.over(was.clone());
+        kept.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
+    };
+    let mut details = ApplicationDetails {
+        birth_date: patch.birth_date.over(row.birth_date),
+        phone: text(patch.phone, &row.phone),
+        trade: text(patch.trade, &row.trade),
+        enterprise_number: text(patch.enterprise_number, &row.enterprise_number),
+        street: text(patch.street, &row.street),
+        building_number: text(patch.building_number, &row.building_number),
+        postcode: text(patch.postcode, &row.postcode),
+        town: text(patch.town, &row.town),
+        country: text(patch.country, &row.country),
+    };
+    let mut checks = Checks::default();
+    checks.require(details.birth_date.is_none_or(|born| is_of_age(born, today)), "/birth_date", "out_of_range");
+    let texts = [
+        (&details.phone, "/phone", 40),
+        (&details.trade, "/trade", 200),
+        (&details.street, "/address/street", 70),
+        (&details.building_number, "/address/building_number", 16),
+        (&details.postcode, "/address/postcode", 16),
+        (&details.town, "/address/town", 35),
+    ];
+    for (text, pointer, max) in texts {
+        checks.text(text.as_deref().unwrap_or_default(), pointer, 0, max);
+    }
+    let is_phone = |text: &str| {
+        text.chars().filter(char::is_ascii_digit).count() >= 6
+            && text.chars().all(|c| c.is_ascii_digit() || "+ ./-()".contains(c))
+    };
+    checks.require(details.phone.as_deref().is_none_or(is_phone), "/phone", "invalid");
+    checks.require(details.country.as_deref().is_none_or(identifiers::is_country), "/address/country", "invalid");
+    if let Some(number) = &details.enterprise_number {
+        let parsed = identifiers::belgian_enterprise_number(number);
+        checks.require(parsed.is_some(), "/enterprise_number", "invalid");
+        details.enterprise_number = parsed;
+    }
+    checks.done()?;
+    Ok(details)
+}
+
 /// Where the references of shares begin: above all invoices, so that a reference tells what it pays.
 const SHARE_REFERENCES: u64 = 9_900_000_000;
 
@@ -229,6 +293,10 @@ pub(super) fn check_settlement(share: &ShareRow, amount: Minor) -> Result<(), Re
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernel::ids::{ApplicationId, EntityId, PersonId, ShareId};
+    use crate::kernel::money::Currency;
+    use crate::kernel::refusal::RefusalKind;
+    use uuid::Uuid;
 
     const DECLARED: &str = include_str!("../../migrations/2026-11-22-000500_members/up.sql");
 
@@ -280,5 +348,105 @@ mod tests {
         assert_eq!(share_reference(99_999_999).unwrap().digits().len(), 12);
         assert_eq!(share_reference(100_000_000), None);
         assert_eq!(share_reference(-1), None);
+    }
+
+    fn application() -> ApplicationRow {
+        ApplicationRow {
+            id: ApplicationId(Uuid::nil()),
+            person_id: PersonId(Uuid::nil()),
+            entity_id: EntityId(Uuid::nil()),
+            state: ApplicationState::Draft,
+            birth_date: "1990-01-01".parse().ok(),
+            phone: Some("+32 2 123 45 67".to_owned()),
+            trade: Some("Illustrator".to_owned()),
+            enterprise_number: None,
+            street: Some("Rue Haute".to_owned()),
+            building_number: None,
+            postcode: Some("1000".to_owned()),
+            town: Some("Bruxelles".to_owned()),
+            country: Some("BE".to_owned()),
+            agreement_id: None,
+            agreement_accepted_at: None,
+            agreement_address: None,
+            decided_by: None,
+            decided_at: None,
+            message: None,
+            created_at: chrono::DateTime::default(),
+            submitted_at: None,
+            version: 1,
+        }
+    }
+
+    const WHOLE: Evidence = Evidence {
+        is_email_verified: true,
+        has_bank_account: true,
+        has_identity_proof: true,
+        has_bank_proof: true,
+        is_agreement_current: true,
+    };
+
+    #[test]
+    fn everything_missing_is_named_at_once() {
+        assert_eq!(check_complete(&application(), WHOLE), Ok(()));
+        let holes = ApplicationRow { birth_date: None, town: Some("  ".to_owned()), ..application() };
+        let refusal = check_complete(&holes, Evidence { has_bank_proof: false, ..WHOLE }).unwrap_err();
+        assert_eq!((refusal.code, refusal.kind), ("application_incomplete", RefusalKind::Value));
+        let found: Vec<&str> = refusal.fields.iter().map(|field| field.pointer.as_str()).collect();
+        assert_eq!(found, ["/birth_date", "/address/town", "/documents/bank_proof"]);
+        let nothing = check_complete(&application(), Evidence::default()).unwrap_err();
+        assert_eq!(nothing.fields.len(), 5);
+    }
+
+    #[test]
+    fn a_patch_clears_with_null_and_leaves_what_it_does_not_name() {
+        let today = "2026-06-15".parse().unwrap();
+        let patch = ApplicationPatch {
+            phone: Patch::Clear,
+            trade: Patch::Set("  ".to_owned()),
+            enterprise_number: Patch::Set("0123.456.749".to_owned()),
+            ..ApplicationPatch::default()
+        };
+        let after = details(&application(), patch, today).unwrap();
+        assert_eq!((after.phone, after.trade), (None, None));
+        assert_eq!(after.enterprise_number.as_deref(), Some("0123456749"));
+        assert_eq!(after.town.as_deref(), Some("Bruxelles"));
+    }
+
+    #[test]
+    fn a_draft_may_have_holes_and_no_mistakes() {
+        let today = "2026-06-15".parse().unwrap();
+        let patch = ApplicationPatch {
+            birth_date: Patch::Set("2020-01-01".parse().unwrap()),
+            phone: Patch::Set("call me".to_owned()),
+            enterprise_number: Patch::Set("0123.456.748".to_owned()),
+            town: Patch::Set("x".repeat(36)),
+            country: Patch::Set("Belgium".to_owned()),
+            ..ApplicationPatch::default()
+        };
+        let refusal = details(&application(), patch, today).unwrap_err();
+        let found: Vec<&str> = refusal.fields.iter().map(|field| field.pointer.as_str()).collect();
+        assert_eq!(found, ["/birth_date", "/address/town", "/phone", "/address/country", "/enterprise_number"]);
+    }
+
+    #[test]
+    fn a_share_is_paid_by_its_price_and_once() {
+        let share = |state| ShareRow {
+            id: ShareId(Uuid::nil()),
+            member_id: PersonId(Uuid::nil()),
+            entity_id: EntityId(Uuid::nil()),
+            certificate: 1,
+            quantity: 3,
+            nominal_minor: Minor::new(3_000),
+            currency: Currency::EUR,
+            payment_reference: None,
+            state,
+            subscribed_on: NaiveDate::MIN,
+            paid_on: None,
+            version: 1,
+        };
+        let code = |state, amount| check_settlement(&share(state), Minor::new(amount)).err().map(|no| no.code);
+        assert_eq!(code(ShareState::Subscribed, 9_000), None);
+        assert_eq!(code(ShareState::Subscribed, 3_000), Some("share_amount_mismatch"));
+        assert_eq!(code(ShareState::Paid, 9_000), Some("state_conflict"));
     }
 }

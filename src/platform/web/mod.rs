@@ -79,9 +79,10 @@ pub fn attachment(name: &str, media_type: &str, sha256: &[u8], bytes: Vec<u8>) -
         .body(bytes)
 }
 
-/// Reads a field of a merge patch (RFC 7396): absent leaves, `null` clears, a value sets.
+/// Reads a field of a merge patch that cannot be cleared: absent stays, a value sets, `null` is refused.
 ///
-/// For `#[serde(default, deserialize_with = "present")]` on an `Option<Option<T>>`.
+/// For `#[serde(default, deserialize_with = "present")]`; what may be cleared is a
+/// [`Patch`](crate::kernel::patch::Patch).
 ///
 /// # Errors
 /// Whatever `T` refuses.
