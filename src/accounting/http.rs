@@ -1,7 +1,6 @@
 //! The counter for balances, journals, months and proofs.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 use actix_web::web::{Data, Json, Path};
 use actix_web::{HttpResponse, get, post};
@@ -19,7 +18,7 @@ use crate::ledger::{JournalRow, TrialRow};
 use crate::platform::db::{Actor, Db};
 use crate::platform::error::{Error, Result};
 use crate::platform::keys::Keys;
-use crate::platform::web::{Command, Empty, Listing, Page, QueryOf, attachment};
+use crate::platform::web::{Command, Empty, Listing, Page, QueryOf, attachment, hex};
 
 crate::endpoints!(
     show_trial_balance,
@@ -166,13 +165,6 @@ fn entries(rows: Vec<JournalRow>) -> Vec<EntryView> {
         }
     }
     entries
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _infallible = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 /// An accounting month.

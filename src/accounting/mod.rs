@@ -95,7 +95,7 @@ pub fn journal(
     ledger::journal(tx, entity, period.map(|period| period.to_string()).as_deref(), after, limit)
 }
 
-/// Writes the journal of a period, or of all, as the program itself. Blocks the thread.
+/// Writes the journal of a period, or of all, as the program itself. Blocks the thread; the audit notes it.
 ///
 /// # Errors
 /// 404 for an unknown entity.
@@ -108,7 +108,11 @@ pub fn export(db: &Db, entity: EntityId, period: Option<Period>, format: Format)
 /// # Errors
 /// As [`export`], and 403 without the role.
 pub fn export_as(db: &Db, actor: &Actor, entity: EntityId, period: Option<Period>, format: Format) -> Result<Vec<u8>> {
-    let mut whole = rules::journal(&db.write_blocking(actor, |tx| charter::entity(tx, entity))?.name, period);
+    let of = db.write_blocking(actor, |tx| {
+        tx.note("export_journal", entity.0)?;
+        charter::entity(tx, entity)
+    })?;
+    let mut whole = rules::journal(&of.name, period);
     let mut after = 0;
     loop {
         let rows = db.write_blocking(actor, |tx| journal(tx, entity, period, after, BLOCK))?;
