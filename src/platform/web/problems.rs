@@ -48,11 +48,8 @@ pub fn body(error: &Error, language: Language, request_id: Uuid) -> Value {
     error.problem(&title, &detail, &request_id.to_string())
 }
 
-/// Answers an error to a request.
-#[must_use]
-pub fn answer(error: &Error, request: &HttpRequest) -> HttpResponse {
-    let language = language(request);
-    let facts = super::facts(request);
+/// Answers an error.
+fn answer(error: &Error, language: Language, request_id: Uuid) -> HttpResponse {
     let mut response = HttpResponse::build(error.status);
     response.insert_header((CONTENT_LANGUAGE, language.tag()));
     if let Some(seconds) = error.retry_after {
@@ -64,7 +61,7 @@ pub fn answer(error: &Error, request: &HttpRequest) -> HttpResponse {
     if let Some((_, methods)) = error.params.iter().find(|(name, _)| *name == "allowed") {
         response.insert_header((ALLOW, methods.clone()));
     }
-    response.content_type(MEDIA_TYPE).body(body(error, language, facts.id).to_string())
+    response.content_type(MEDIA_TYPE).body(body(error, language, request_id).to_string())
 }
 
 /// Answers a path that no room has: 404, or 405 with the methods that are there.
@@ -83,7 +80,7 @@ pub struct TrustProxy(pub bool);
 /// Gives every request an id and every answer what it must carry.
 ///
 /// # Errors
-/// None: errors of inner layers become problems.
+/// None of ours: errors of handlers become problems.
 pub async fn outermost<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
@@ -96,22 +93,19 @@ pub async fn outermost<B: MessageBody + 'static>(
         request.peer_addr().map(|peer| peer.ip().to_string()).unwrap_or_default()
     };
     request.extensions_mut().insert(RequestFacts { id, address: address.chars().take(64).collect() });
-    let http = request.request().clone();
-    let span = tracing::info_span!("request", id = %id, method = %http.method(), path = %http.path());
+    // No clone of the request may be held while it is routed: the router fills it in.
+    let reader = language(request.request());
+    let span = tracing::info_span!("request", id = %id, method = %request.method(), path = %request.path());
     let response = {
         use tracing::Instrument;
-        next.call(request).instrument(span.clone()).await
+        next.call(request).instrument(span.clone()).await?
     };
     let _entered = span.enter();
-    let mut response = match response {
-        Ok(response) => match response.response().error() {
-            Some(error) => {
-                let error = from_actix(error);
-                ServiceResponse::new(http.clone(), answer(&error, &http))
-            }
-            None => response.map_into_boxed_body(),
-        },
-        Err(error) => ServiceResponse::new(http.clone(), answer(&from_actix(&error), &http)),
+    let failure = response.response().error().map(from_actix);
+    let http = response.request().clone();
+    let mut response = match failure {
+        Some(error) => ServiceResponse::new(http.clone(), answer(&error, reader, id)),
+        None => response.map_into_boxed_body(),
     };
     log(&http, response.status());
     let headers = response.headers_mut();
