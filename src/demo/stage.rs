@@ -124,7 +124,7 @@ impl Stage {
         self.settle()
     }
 
-    /// The newest mail to somebody whose text contains a word.
+    /// The text of the newest mail to somebody that contains a word, be it in its subject.
     ///
     /// # Errors
     /// Fails when there is none.
@@ -132,7 +132,8 @@ impl Stage {
         let found = self.mails.messages().into_iter().rev().find_map(|mail| {
             let is_theirs = mail.to.iter().any(|to| to == address);
             let text = is_theirs.then(|| text_of(&mail.raw))?;
-            text.contains(word).then_some(text)
+            let has_word = text.contains(word) || String::from_utf8_lossy(&mail.raw).contains(word);
+            has_word.then_some(text)
         });
         found.ok_or_else(|| DemoError(format!("no mail to {address} with {word}")))
     }

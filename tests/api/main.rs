@@ -1,0 +1,6 @@
+//! Tests through the door: the real service over HTTP on a real PostgreSQL, one database for each test.
+//!
+//! When a test ends well, the invariants of the books are checked once more: every test is also a ledger test.
+
+mod journeys;
+mod support;
