@@ -88,7 +88,11 @@ impl Bank {
         let closing = self.balance();
         self.sequence = self.sequence.saturating_add(1);
         let statement = Statement {
-            id: format!("{}-{:05}", self.iban.get(self.iban.len().saturating_sub(4)..).unwrap_or_default(), self.sequence),
+            id: format!(
+                "{}-{:05}",
+                self.iban.get(self.iban.len().saturating_sub(4)..).unwrap_or_default(),
+                self.sequence
+            ),
             sequence: Some(self.sequence),
             account: self.iban.clone(),
             currency: Currency::EUR,
@@ -100,6 +104,7 @@ impl Bank {
             unbooked_count: 0,
         };
         self.balance = closing;
-        write(&format!("BANK{:06}", self.sequence), now, &[statement]).map_err(|error| DemoError::new(error.to_string()))
+        write(&format!("BANK{:06}", self.sequence), now, &[statement])
+            .map_err(|error| DemoError::new(error.to_string()))
     }
 }

@@ -101,7 +101,13 @@ impl Client {
     ///
     /// # Errors
     /// Fails when nothing answers.
-    pub fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Option<&[u8]>) -> Result<Answer, DemoError> {
+    pub fn send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<&[u8]>,
+    ) -> Result<Answer, DemoError> {
         let what = format!("{method} {path}");
         let failed = |error: &dyn std::fmt::Display| DemoError::new(format!("{what}: {error}"));
         let method = Method::from_bytes(method.as_bytes()).map_err(|error| failed(&error))?;
@@ -123,7 +129,8 @@ impl Client {
             .map(|(name, value)| (name.as_str().to_owned(), value.to_str().unwrap_or_default().to_owned()))
             .collect();
         let status = response.status().as_u16();
-        let body = response.body_mut().with_config().limit(64 * 1024 * 1024).read_to_vec().map_err(|error| failed(&error))?;
+        let body =
+            response.body_mut().with_config().limit(64 * 1024 * 1024).read_to_vec().map_err(|error| failed(&error))?;
         Ok(Answer { status, headers, body, what })
     }
 
@@ -167,7 +174,13 @@ impl Client {
     ///
     /// # Errors
     /// Fails when nothing answers.
-    pub fn command(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &Value) -> Result<Answer, DemoError> {
+    pub fn command(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &Value,
+    ) -> Result<Answer, DemoError> {
         let mut all = vec![("Content-Type", "application/json")];
         all.extend_from_slice(headers);
         self.send(method, path, &all, Some(body.to_string().as_bytes()))

@@ -60,7 +60,9 @@ mod tests {
     #[test]
     fn a_link_survives_the_encodings_of_mail() {
         let mail = |encoding: &str, body: &str| {
-            format!("Subject: x\r\nContent-Type: multipart/alternative; boundary=\"b\"\r\n\r\n--b\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n{body}\r\n--b--\r\n")
+            format!(
+                "Subject: x\r\nContent-Type: multipart/alternative; boundary=\"b\"\r\n\r\n--b\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n{body}\r\n--b--\r\n"
+            )
         };
         let cases = [
             ("7bit", "See http://h/o/abc now"),

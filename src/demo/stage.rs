@@ -256,7 +256,8 @@ impl Stage {
         for kind in ["identity_proof", "bank_proof"] {
             applicant.upload(&format!("{place}/documents?kind={kind}"), "application/pdf", pdf)?.expect(201)?;
         }
-        let agreement = visitor.get(&format!("/v1/entities/{entity_id}/agreements/current?language=fr"))?.expect(200)?;
+        let agreement =
+            visitor.get(&format!("/v1/entities/{entity_id}/agreements/current?language=fr"))?.expect(200)?;
         let acceptance = json!({"agreement_id": text(&agreement, "id")?, "sha256": text(&agreement, "sha256")?});
         let seen = applicant.get(&place)?.expect(200)?;
         let seen = applicant.change(&format!("{place}/accept_agreement"), version(&seen), &acceptance)?.expect(200)?;
@@ -395,7 +396,8 @@ impl Stage {
         let id = text(payout, "id")?;
         reviewer.change(&format!("/v1/payouts/{id}/approve"), version(payout), &json!({}))?.expect(200)?;
         let batch_id = reviewer.new_id();
-        let built = reviewer.post("/v1/payout_batches", &json!({"id": batch_id, "entity_id": cast.entity_id}))?.expect(201)?;
+        let built =
+            reviewer.post("/v1/payout_batches", &json!({"id": batch_id, "entity_id": cast.entity_id}))?.expect(201)?;
         reviewer.change(&format!("/v1/payout_batches/{batch_id}/seal"), version(&built), &json!({}))?.expect(200)
     }
 
@@ -409,8 +411,11 @@ impl Stage {
             "content_sha256": text(sealed, "content_sha256")?, "total": sealed.get("total"),
             "payout_count": sealed.get("payout_count"),
         });
-        let approved = approver.change(&format!("/v1/payout_batches/{id}/approve"), version(sealed), &shown)?.expect(200)?;
-        let released = approver.change(&format!("/v1/payout_batches/{id}/release"), version(&approved), &json!({}))?.expect(200)?;
+        let approved =
+            approver.change(&format!("/v1/payout_batches/{id}/approve"), version(sealed), &shown)?.expect(200)?;
+        let released = approver
+            .change(&format!("/v1/payout_batches/{id}/release"), version(&approved), &json!({}))?
+            .expect(200)?;
         self.settle()?;
         Ok(released)
     }

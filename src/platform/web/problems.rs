@@ -2,9 +2,10 @@
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::error::InternalError;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_LANGUAGE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
+    ALLOW, CACHE_CONTROL, CONTENT_LANGUAGE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
 };
 use actix_web::middleware::Next;
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, web};
@@ -51,8 +52,10 @@ pub fn body(error: &Error, language: Language, request_id: Uuid) -> Value {
 /// Answers an error to a request.
 #[must_use]
 pub fn answer(error: &Error, request: &HttpRequest) -> HttpResponse {
-    let language = language(request);
-    let facts = super::facts(request);
+    write(error, language(request), super::facts(request).id)
+}
+
+fn write(error: &Error, language: Language, request_id: Uuid) -> HttpResponse {
     let mut response = HttpResponse::build(error.status);
     response.insert_header((CONTENT_LANGUAGE, language.tag()));
     if let Some(seconds) = error.retry_after {
@@ -64,7 +67,7 @@ pub fn answer(error: &Error, request: &HttpRequest) -> HttpResponse {
     if let Some((_, methods)) = error.params.iter().find(|(name, _)| *name == "allowed") {
         response.insert_header((ALLOW, methods.clone()));
     }
-    response.content_type(MEDIA_TYPE).body(body(error, language, facts.id).to_string())
+    response.content_type(MEDIA_TYPE).body(body(error, language, request_id).to_string())
 }
 
 /// Answers a path that no room has: 404, or 405 with the methods that are there.
@@ -83,7 +86,7 @@ pub struct TrustProxy(pub bool);
 /// Gives every request an id and every answer what it must carry.
 ///
 /// # Errors
-/// None: errors of inner layers become problems.
+/// Those of inner layers, already written as problems.
 pub async fn outermost<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
@@ -96,25 +99,38 @@ pub async fn outermost<B: MessageBody + 'static>(
         request.peer_addr().map(|peer| peer.ip().to_string()).unwrap_or_default()
     };
     request.extensions_mut().insert(RequestFacts { id, address: address.chars().take(64).collect() });
-    let http = request.request().clone();
-    let span = tracing::info_span!("request", id = %id, method = %http.method(), path = %http.path());
+    // The request itself goes on alone: routing writes into it and cannot when somebody else holds it too.
+    let language = language(request.request());
+    let span = tracing::info_span!("request", id = %id, method = %request.method(), path = %request.path());
     let response = {
         use tracing::Instrument;
         next.call(request).instrument(span.clone()).await
     };
     let _entered = span.enter();
-    let mut response = match response {
-        Ok(response) => match response.response().error() {
-            Some(error) => {
-                let error = from_actix(error);
-                ServiceResponse::new(http.clone(), answer(&error, &http))
-            }
-            None => response.map_into_boxed_body(),
-        },
-        Err(error) => ServiceResponse::new(http.clone(), answer(&from_actix(&error), &http)),
-    };
-    log(&http, response.status());
-    let headers = response.headers_mut();
+    match response {
+        Ok(response) => {
+            let http = response.request().clone();
+            let mut response = match response.response().error() {
+                Some(error) => ServiceResponse::new(http.clone(), answer(&from_actix(error), &http)),
+                None => response.map_into_boxed_body(),
+            };
+            log(&http, response.status());
+            let allowance = http.extensions().get::<Allowance>().copied();
+            dress(response.headers_mut(), id, allowance);
+            Ok(response)
+        }
+        // A layer further in gave up before there was a response: the request is gone with it.
+        Err(error) => {
+            let error = from_actix(&error);
+            let mut response = write(&error, language, id);
+            dress(response.headers_mut(), id, None);
+            Err(InternalError::from_response(error, response).into())
+        }
+    }
+}
+
+/// What every answer carries.
+fn dress(headers: &mut HeaderMap, id: Uuid, allowance: Option<Allowance>) {
     if let Ok(value) = HeaderValue::from_str(&id.to_string()) {
         headers.insert(HeaderName::from_static("request-id"), value);
     }
@@ -122,7 +138,6 @@ pub async fn outermost<B: MessageBody + 'static>(
     if !headers.contains_key(CACHE_CONTROL) {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
-    let allowance = http.extensions().get::<Allowance>().copied();
     if let Some(allowance) = allowance {
         let (policy, left) = allowance.headers();
         for (name, text) in [("ratelimit-policy", policy), ("ratelimit", left)] {
@@ -131,7 +146,6 @@ pub async fn outermost<B: MessageBody + 'static>(
             }
         }
     }
-    Ok(response)
 }
 
 fn log(request: &HttpRequest, status: StatusCode) {
