@@ -180,7 +180,7 @@ async fn health() -> HttpResponse {
 /// The process can work: the database answers.
 #[get("/readyz")]
 async fn ready(db: Data<Db>) -> Result<HttpResponse> {
-    db.write(Actor::System, |tx| crate::outbox::backlog(tx)).await?;
+    db.write(Actor::System, crate::outbox::backlog).await?;
     Ok(HttpResponse::Ok().json(json!({"status": "ready"})))
 }
 

@@ -1,7 +1,6 @@
 //! The counter for balances, journals, months and proofs.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 use actix_web::web::{Data, Json, Path};
 use actix_web::{HttpResponse, get, post};
@@ -10,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::{Format, Period, PeriodRow, Violation};
+use super::{JournalFormat, Period, PeriodRow, Violation, rules};
 use crate::access::{Accountant, BooksReader};
 use crate::archive;
 use crate::kernel::ids::{EntityId, PersonId};
@@ -19,7 +18,7 @@ use crate::ledger::{JournalRow, TrialRow};
 use crate::platform::db::{Actor, Db};
 use crate::platform::error::{Error, Result};
 use crate::platform::keys::Keys;
-use crate::platform::web::{Command, Empty, Listing, Page, QueryOf, attachment};
+use crate::platform::web::{Command, Empty, Listing, Page, QueryOf, attachment, hex};
 
 crate::endpoints!(
     show_trial_balance,
@@ -168,13 +167,6 @@ fn entries(rows: Vec<JournalRow>) -> Vec<EntryView> {
     entries
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _infallible = write!(text, "{byte:02x}");
-        text
-    })
-}
-
 /// An accounting month.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct PeriodView {
@@ -268,10 +260,6 @@ struct JournalFilter {
     cursor: Option<String>,
 }
 
-fn month(text: Option<&str>, pointer: &str) -> Result<Option<Period>> {
-    text.map(|text| text.parse().map_err(|_not_a_period| Error::field(pointer, "invalid"))).transpose()
-}
-
 /// Shows debits and credits per account. Their sums are equal, always.
 #[utoipa::path(tag = "accounting", params(("id" = EntityId, Path), Through), responses((status = 200, body = TrialBalanceView)),
     extensions(("x-roles" = json!(["accountant", "administrator"]))))]
@@ -283,7 +271,7 @@ async fn show_trial_balance(
     query: QueryOf<Through>,
 ) -> Result<Json<TrialBalanceView>> {
     let id = id.into_inner();
-    let through = month(query.0.through.as_deref(), "/through")?;
+    let through = rules::optional(query.0.through.as_deref(), "/through")?;
     let rows = db.write(who.into(), move |tx| super::trial_balance(tx, id, through)).await?;
     Ok(Json(TrialBalanceView::new(id, through, rows)?))
 }
@@ -300,7 +288,7 @@ async fn list_journal(
     filter: QueryOf<JournalFilter>,
 ) -> Result<Json<Page<EntryView>>> {
     let (id, filter) = (id.into_inner(), filter.0);
-    let period = month(filter.period.as_deref(), "/period")?;
+    let period = rules::optional(filter.period.as_deref(), "/period")?;
     let key = keys.sign_link("cursor", b"");
     let bound = (id, &filter);
     let listing = Listing::new(&key, who.person(), "journal", &bound, filter.limit, filter.cursor.as_deref())?;
@@ -315,8 +303,14 @@ async fn list_journal(
     Ok(Json(page))
 }
 
-async fn export(actor: Actor, db: &Db, id: EntityId, period: Option<&str>, format: Format) -> Result<HttpResponse> {
-    let period = month(period, "/period")?;
+async fn export(
+    actor: Actor,
+    db: &Db,
+    id: EntityId,
+    period: Option<&str>,
+    format: JournalFormat,
+) -> Result<HttpResponse> {
+    let period = rules::optional(period, "/period")?;
     let db = db.clone();
     let job = move || super::export_as(&db, &actor, id, period, format);
     let bytes = tokio::task::spawn_blocking(job).await.map_err(Error::internal)??;
@@ -336,7 +330,7 @@ async fn export_journal_csv(
     id: Path<EntityId>,
     query: QueryOf<OfPeriod>,
 ) -> Result<HttpResponse> {
-    export(who.into(), &db, id.into_inner(), query.0.period.as_deref(), Format::Csv).await
+    export(who.into(), &db, id.into_inner(), query.0.period.as_deref(), JournalFormat::Csv).await
 }
 
 /// Exports the journal for hledger; `hledger check --strict` accepts it.
@@ -350,7 +344,7 @@ async fn export_journal_hledger(
     id: Path<EntityId>,
     query: QueryOf<OfPeriod>,
 ) -> Result<HttpResponse> {
-    export(who.into(), &db, id.into_inner(), query.0.period.as_deref(), Format::Hledger).await
+    export(who.into(), &db, id.into_inner(), query.0.period.as_deref(), JournalFormat::Hledger).await
 }
 
 /// Exports the journal for beancount; `bean-check` accepts it.
@@ -364,7 +358,7 @@ async fn export_journal_beancount(
     id: Path<EntityId>,
     query: QueryOf<OfPeriod>,
 ) -> Result<HttpResponse> {
-    export(who.into(), &db, id.into_inner(), query.0.period.as_deref(), Format::Beancount).await
+    export(who.into(), &db, id.into_inner(), query.0.period.as_deref(), JournalFormat::Beancount).await
 }
 
 /// Lists the months that have entries or are closed, newest first.

@@ -25,7 +25,7 @@ const BLOCK: i64 = 5_000;
 
 /// A format of the journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
+pub enum JournalFormat {
     /// Comma-separated values with a header row.
     Csv,
     /// A journal for hledger.
@@ -34,7 +34,7 @@ pub enum Format {
     Beancount,
 }
 
-impl Format {
+impl JournalFormat {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Csv, Self::Hledger, Self::Beancount];
 
@@ -63,7 +63,7 @@ impl Format {
 #[error("a format is one of csv, hledger, beancount")]
 pub struct UnknownFormat;
 
-impl FromStr for Format {
+impl FromStr for JournalFormat {
     type Err = UnknownFormat;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -95,20 +95,30 @@ pub fn journal(
     ledger::journal(tx, entity, period.map(|period| period.to_string()).as_deref(), after, limit)
 }
 
-/// Writes the journal of a period, or of all, as the program itself. Blocks the thread.
+/// Writes the journal of a period, or of all, as the program itself. Blocks the thread; the audit notes it.
 ///
 /// # Errors
-/// 404 for an unknown entity.
-pub fn export(db: &Db, entity: EntityId, period: Option<Period>, format: Format) -> Result<Vec<u8>> {
-    export_as(db, &Actor::System, entity, period, format)
+/// 404 for an unknown entity; 422 for a period that is none.
+pub fn export(db: &Db, entity: EntityId, period: Option<&str>, format: JournalFormat) -> Result<Vec<u8>> {
+    export_as(db, &Actor::System, entity, rules::optional(period, "/period")?, format)
 }
 
 /// As [`export`], for somebody whose right to it is checked with every block.
 ///
 /// # Errors
 /// As [`export`], and 403 without the role.
-pub fn export_as(db: &Db, actor: &Actor, entity: EntityId, period: Option<Period>, format: Format) -> Result<Vec<u8>> {
-    let mut whole = rules::journal(&db.write_blocking(actor, |tx| charter::entity(tx, entity))?.name, period);
+pub fn export_as(
+    db: &Db,
+    actor: &Actor,
+    entity: EntityId,
+    period: Option<Period>,
+    format: JournalFormat,
+) -> Result<Vec<u8>> {
+    let of = db.write_blocking(actor, |tx| {
+        tx.note("export_journal", entity.0)?;
+        charter::entity(tx, entity)
+    })?;
+    let mut whole = rules::journal(&of.name, period);
     let mut after = 0;
     loop {
         let rows = db.write_blocking(actor, |tx| journal(tx, entity, period, after, BLOCK))?;
@@ -117,9 +127,9 @@ pub fn export_as(db: &Db, actor: &Actor, entity: EntityId, period: Option<Period
         rules::add(&mut whole, rows).map_err(Error::internal)?;
     }
     let written = match format {
-        Format::Csv => journal_csv::write(&whole),
-        Format::Hledger => hledger::write(&whole),
-        Format::Beancount => beancount::write(&whole),
+        JournalFormat::Csv => journal_csv::write(&whole),
+        JournalFormat::Hledger => hledger::write(&whole),
+        JournalFormat::Beancount => beancount::write(&whole),
     };
     // PostgreSQL keeps entries balanced; a journal that is refused here is a fault of ours.
     written.map_err(Error::internal)

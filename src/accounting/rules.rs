@@ -57,6 +57,11 @@ impl Period {
     }
 }
 
+/// A month, if one is named.
+pub(super) fn optional(text: Option<&str>, pointer: &str) -> Result<Option<Period>, Refusal> {
+    text.map(|text| text.parse().map_err(|_not_a_period| Refusal::field(pointer, "invalid"))).transpose()
+}
+
 /// What is known of a month that somebody wants to close.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Closing {

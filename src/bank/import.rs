@@ -10,11 +10,11 @@ use crate::archive::{self, Kind, NewFile};
 use crate::charter::{self, BankAccountRow};
 use crate::formats::camt053::{self, Statement};
 use crate::invoicing::{self, OpenInvoice};
-use crate::kernel::ids::{BankLineId, EntityId, FileId, PayoutId, PersonId, ShareId, StatementId};
+use crate::kernel::ids::{BankLineId, EntityId, FileId, PayoutId, PersonId, StatementId};
 use crate::kernel::money::Minor;
 use crate::ledger::events::{self, Arrival, Booking};
 use crate::ledger::{self, Entry};
-use crate::members;
+use crate::members::{self, ShareState};
 use crate::payouts;
 use crate::platform::db::Tx;
 use crate::platform::error::{Error, Result};
@@ -43,7 +43,7 @@ pub fn import(tx: &mut Tx<'_>, statements: &[Statement], bytes: &[u8]) -> Result
     }
     let first: StatementId = tx.new_id();
     let mut file = None;
-    let mut imported = Vec::with_capacity(statements.len());
+    let mut rows = Vec::with_capacity(statements.len());
     for (index, (statement, account)) in statements.iter().zip(&accounts).enumerate() {
         let n = index.saturating_add(1);
         let id = if index == 0 { first } else { tx.new_id() };
@@ -79,9 +79,9 @@ pub fn import(tx: &mut Tx<'_>, statements: &[Statement], bytes: &[u8]) -> Result
             desk.open_account(tx)?;
         }
         desk.place_lines(tx, &statement.lines)?;
-        imported.push(row);
+        rows.push(row);
     }
-    with_totals(tx, imported)
+    with_totals(tx, rows)
 }
 
 fn keep_file(tx: &mut Tx<'_>, subject: StatementId, statement: &Statement, bytes: &[u8]) -> Result<FileId> {
@@ -249,9 +249,14 @@ fn facts(tx: &mut Tx<'_>, line: &LineRow, entity: EntityId) -> Result<Found> {
     if found.invoice.is_none()
         && let Some(share) = members::share_by_reference(tx, reference.digits())?
     {
-        let due = Minor::sum(std::iter::repeat_n(share.nominal_minor, usize::try_from(share.quantity).unwrap_or(0)))?;
-        let id: ShareId = share.id;
-        found.known.share = Some(ShareFact { id, entity: share.entity_id, due, state: share.state.to_string() });
+        let due = match share.state {
+            ShareState::Subscribed => {
+                let quantity = usize::try_from(share.quantity).unwrap_or_default();
+                Minor::sum(std::iter::repeat_n(share.nominal_minor, quantity))?
+            }
+            ShareState::Paid => Minor::ZERO,
+        };
+        found.known.share = Some(ShareFact { id: share.id, entity: share.entity_id, currency: share.currency, due });
     }
     Ok(found)
 }

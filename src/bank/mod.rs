@@ -214,12 +214,13 @@ fn with_totals(tx: &mut Tx<'_>, rows: Vec<StatementRow>) -> Result<Vec<Statement
     Ok(rows.into_iter().map(summary).collect())
 }
 
-/// The file of a statement, as the bank sent it.
+/// The file of a statement, as the bank sent it. It holds full account numbers, so who takes it is noted.
 ///
 /// # Errors
 /// 404.
 pub fn statement_file(tx: &mut Tx<'_>, id: StatementId) -> Result<ArchivedFile> {
     let row = store::find_statement(tx, id)?;
+    tx.note("download_bank_statement", id.0)?;
     archive::find(tx, row.file_id)
 }
 

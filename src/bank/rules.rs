@@ -182,16 +182,16 @@ pub(super) struct InvoiceFact {
 }
 
 /// A share with the line's reference.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct ShareFact {
     /// Which one.
     pub id: ShareId,
     /// Whose.
     pub entity: EntityId,
-    /// Quantity times nominal value.
+    /// In which currency.
+    pub currency: Currency,
+    /// Quantity times nominal value; zero when it is paid.
     pub due: Minor,
-    /// Where it stands.
-    pub state: String,
 }
 
 /// What is known about a line.
@@ -253,8 +253,8 @@ pub(super) fn judge(line: &LineRow, entity: EntityId, facts: &Facts) -> Decision
             Err(_overflow) => Decision::Wait,
         };
     }
-    match &facts.share {
-        Some(share) if share.entity == entity && share.state == "subscribed" && share.due == amount => {
+    match facts.share {
+        Some(share) if share.entity == entity && share.currency == line.currency && share.due == amount => {
             Decision::PayShare(share.id)
         }
         Some(_) | None => Decision::Wait,

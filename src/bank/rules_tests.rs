@@ -56,10 +56,9 @@ fn invoice(open: i64) -> InvoiceFact {
     InvoiceFact { id, entity: HOUSE, currency: Currency::EUR, open: Minor::new(open) }
 }
 
-fn share(state: &str, due: i64) -> Facts {
+fn share(due: i64) -> ShareFact {
     let id = ShareId(Uuid::from_u128(22));
-    let share = ShareFact { id, entity: HOUSE, due: Minor::new(due), state: state.to_owned() };
-    Facts { share: Some(share), ..Facts::default() }
+    ShareFact { id, entity: HOUSE, currency: Currency::EUR, due: Minor::new(due) }
 }
 
 fn decide(amount: i64, facts: &Facts) -> Decision {
@@ -106,10 +105,10 @@ fn an_invoice_takes_what_it_needs_and_the_rest_waits() {
 
 #[test]
 fn a_share_is_paid_exactly_and_once() {
-    let id = ShareId(Uuid::from_u128(22));
-    assert_eq!(decide(5_000, &share("subscribed", 5_000)), Decision::PayShare(id));
-    assert_eq!(decide(4_999, &share("subscribed", 5_000)), Decision::Wait);
-    assert_eq!(decide(5_000, &share("paid", 5_000)), Decision::Wait);
+    let of = |due| Facts { share: Some(share(due)), ..Facts::default() };
+    assert_eq!(decide(5_000, &of(5_000)), Decision::PayShare(ShareId(Uuid::from_u128(22))));
+    assert_eq!(decide(4_999, &of(5_000)), Decision::Wait);
+    assert_eq!(decide(5_000, &of(0)), Decision::Wait);
 }
 
 #[test]
@@ -121,13 +120,8 @@ fn nothing_of_another_entity_or_currency_is_matched() {
         (-92_500, Facts { payout: Some(PayoutFact { currency: sek, ..released }), ..Facts::default() }),
         (100, Facts { invoice: Some(InvoiceFact { entity: OTHER, ..invoice(100) }), ..Facts::default() }),
         (100, Facts { invoice: Some(InvoiceFact { currency: sek, ..invoice(100) }), ..Facts::default() }),
-        (
-            5_000,
-            Facts {
-                share: share("subscribed", 5_000).share.map(|it| ShareFact { entity: OTHER, ..it }),
-                ..Facts::default()
-            },
-        ),
+        (5_000, Facts { share: Some(ShareFact { entity: OTHER, ..share(5_000) }), ..Facts::default() }),
+        (5_000, Facts { share: Some(ShareFact { currency: sek, ..share(5_000) }), ..Facts::default() }),
     ];
     for (amount, facts) in strangers {
         assert_eq!(decide(amount, &facts), Decision::Wait, "{facts:?}");

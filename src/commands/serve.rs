@@ -123,7 +123,12 @@ fn welcome_administrator(running: &Running) -> Outcome<()> {
 /// Adds a person with roles and answers their password.
 pub fn add_person(db: &Db, passwords: &Passwords, email: &str, name: &str, roles: &[Role]) -> Outcome<String> {
     let password = readable_password(db.clock());
-    let hash = passwords.hash_blocking(&password)?;
+    insert_person(db, &passwords.hash_blocking(&password)?, email, name, roles)?;
+    Ok(password)
+}
+
+/// Adds a person with roles whose address counts as confirmed.
+pub fn insert_person(db: &Db, password_hash: &str, email: &str, name: &str, roles: &[Role]) -> Outcome<()> {
     db.write_blocking(&Actor::System, |tx| {
         let id = tx.new_id();
         let new = NewPerson {
@@ -131,7 +136,7 @@ pub fn add_person(db: &Db, passwords: &Passwords, email: &str, name: &str, roles
             email: email.to_owned(),
             name: name.to_owned(),
             language: Language::En,
-            password_hash: hash.clone(),
+            password_hash: password_hash.to_owned(),
         };
         access::add_person(tx, &new)?;
         access::confirm_email(tx, id)?;
@@ -141,7 +146,7 @@ pub fn add_person(db: &Db, passwords: &Passwords, email: &str, name: &str, roles
         }
         Ok(())
     })?;
-    Ok(password)
+    Ok(())
 }
 
 /// Five groups of four letters and digits that cannot be mistaken for each other: 100 bits.

@@ -83,7 +83,7 @@ impl Client {
     pub fn new(base: &str, clock: Clock) -> Self {
         let agent = Agent::config_builder()
             .http_status_as_error(false)
-            .timeout_global(Some(Duration::from_secs(60)))
+            .timeout_global(Some(Duration::from_mins(1)))
             .max_idle_connections(64)
             .max_idle_connections_per_host(64)
             .build()

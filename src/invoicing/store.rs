@@ -255,7 +255,7 @@ pub struct IssueContext {
     pub seller: PartySnapshot,
     /// Who buys.
     pub buyer: PartySnapshot,
-    /// business, public_body or consumer.
+    /// `business`, `public_body` or `consumer`.
     pub buyer_kind: String,
     /// Where the money goes.
     pub bank_account_id: BankAccountId,

@@ -85,7 +85,7 @@ pub struct OrderLineRow {
 pub struct AnswerRow {
     /// To which version.
     pub n: i32,
-    /// confirmed, declined or change_requested.
+    /// `confirmed`, `declined` or `change_requested`.
     pub answer: String,
     /// The hash of what they saw.
     pub sha256: Vec<u8>,
