@@ -4,7 +4,7 @@ INSERT INTO state_transition (machine, from_state, to_state) VALUES
     ('payout', '', 'requested'), ('payout', 'requested', 'approved'), ('payout', 'requested', 'refused'),
     ('payout', 'requested', 'cancelled'), ('payout', 'approved', 'cancelled'), ('payout', 'approved', 'batched'),
     ('payout', 'batched', 'approved'), ('payout', 'batched', 'released'), ('payout', 'released', 'settled'),
-    ('payout', 'released', 'returned'), ('payout', 'settled', 'returned'),
+    ('payout', 'settled', 'returned'),
     ('batch', '', 'open'), ('batch', 'open', 'sealed'), ('batch', 'open', 'dissolved'), ('batch', 'sealed', 'open'),
     ('batch', 'sealed', 'approved'), ('batch', 'approved', 'open'), ('batch', 'approved', 'released');
 

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use umbel::access::Passwords;
-use umbel::accounting::{self, Format, Period};
+use umbel::accounting::{self, JournalFormat};
 use umbel::charter;
 use umbel::kernel::roles::Role;
 use umbel::platform::clock::Clock;
@@ -52,8 +52,7 @@ pub fn check(config: &Config) -> Outcome<ExitCode> {
 
 /// Writes a journal to standard output.
 pub fn export(config: &Config, entity: Option<&str>, period: Option<&str>, format: &str) -> Outcome<ExitCode> {
-    let format: Format = format.parse()?;
-    let period: Option<Period> = period.map(str::parse).transpose()?;
+    let format: JournalFormat = format.parse()?;
     let store = Store::visit(config)?;
     let db = connect(&store)?;
     let entities = db.write_blocking(&Actor::System, charter::entities)?;

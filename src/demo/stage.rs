@@ -177,7 +177,7 @@ impl Stage {
             ("fr", "Je rejoins la mutuelle et j'accepte ses statuts."),
             ("en", "I join the mutual and accept its statutes."),
         ] {
-            let agreement = json!({"id": administrator.new_id(), "language": language, "body": body, "valid_from": today - Days::new(30)});
+            let agreement = json!({"id": administrator.new_id(), "version_number": 1, "language": language, "body": body, "valid_from": today - Days::new(30)});
             administrator.post(&format!("/v1/entities/{entity_id}/agreements"), &agreement)?.expect(201)?;
         }
         let staff = StaffCast {

@@ -400,7 +400,7 @@ pub fn settle(tx: &mut Tx<'_>, id: PayoutId, on: NaiveDate, account: BankAccount
 /// The bank gave a payout back: its money is on the activity again, and somebody looks after it.
 ///
 /// # Errors
-/// 409 in another state than settled or released.
+/// 409 in another state than settled.
 pub fn return_to_activity(
     tx: &mut Tx<'_>,
     id: PayoutId,

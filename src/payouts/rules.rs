@@ -34,7 +34,7 @@ pub(super) fn may(state: &str, command: PayoutCommand) -> Result<(), Refusal> {
         PayoutCommand::Refuse => ("refuse", &["requested"]),
         PayoutCommand::Cancel => ("cancel", &["requested", "approved"]),
         PayoutCommand::Settle => ("settle", &["released"]),
-        PayoutCommand::Return => ("return", &["released", "settled"]),
+        PayoutCommand::Return => ("return", &["settled"]),
     };
     if allowed.contains(&state) {
         return Ok(());

@@ -2,10 +2,9 @@
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::error::InternalError;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_LANGUAGE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
+    ALLOW, CACHE_CONTROL, CONTENT_LANGUAGE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
 };
 use actix_web::middleware::Next;
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, web};
@@ -49,13 +48,8 @@ pub fn body(error: &Error, language: Language, request_id: Uuid) -> Value {
     error.problem(&title, &detail, &request_id.to_string())
 }
 
-/// Answers an error to a request.
-#[must_use]
-pub fn answer(error: &Error, request: &HttpRequest) -> HttpResponse {
-    write(error, language(request), super::facts(request).id)
-}
-
-fn write(error: &Error, language: Language, request_id: Uuid) -> HttpResponse {
+/// Answers an error.
+fn answer(error: &Error, language: Language, request_id: Uuid) -> HttpResponse {
     let mut response = HttpResponse::build(error.status);
     response.insert_header((CONTENT_LANGUAGE, language.tag()));
     if let Some(seconds) = error.retry_after {
@@ -86,7 +80,7 @@ pub struct TrustProxy(pub bool);
 /// Gives every request an id and every answer what it must carry.
 ///
 /// # Errors
-/// Those of inner layers, already written as problems.
+/// None of ours: errors of handlers become problems.
 pub async fn outermost<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
@@ -99,38 +93,22 @@ pub async fn outermost<B: MessageBody + 'static>(
         request.peer_addr().map(|peer| peer.ip().to_string()).unwrap_or_default()
     };
     request.extensions_mut().insert(RequestFacts { id, address: address.chars().take(64).collect() });
-    // The request itself goes on alone: routing writes into it and cannot when somebody else holds it too.
-    let language = language(request.request());
+    // No clone of the request may be held while it is routed: the router fills it in.
+    let reader = language(request.request());
     let span = tracing::info_span!("request", id = %id, method = %request.method(), path = %request.path());
     let response = {
         use tracing::Instrument;
-        next.call(request).instrument(span.clone()).await
+        next.call(request).instrument(span.clone()).await?
     };
     let _entered = span.enter();
-    match response {
-        Ok(response) => {
-            let http = response.request().clone();
-            let mut response = match response.response().error() {
-                Some(error) => ServiceResponse::new(http.clone(), answer(&from_actix(error), &http)),
-                None => response.map_into_boxed_body(),
-            };
-            log(&http, response.status());
-            let allowance = http.extensions().get::<Allowance>().copied();
-            dress(response.headers_mut(), id, allowance);
-            Ok(response)
-        }
-        // A layer further in gave up before there was a response: the request is gone with it.
-        Err(error) => {
-            let error = from_actix(&error);
-            let mut response = write(&error, language, id);
-            dress(response.headers_mut(), id, None);
-            Err(InternalError::from_response(error, response).into())
-        }
-    }
-}
-
-/// What every answer carries.
-fn dress(headers: &mut HeaderMap, id: Uuid, allowance: Option<Allowance>) {
+    let failure = response.response().error().map(from_actix);
+    let http = response.request().clone();
+    let mut response = match failure {
+        Some(error) => ServiceResponse::new(http.clone(), answer(&error, reader, id)),
+        None => response.map_into_boxed_body(),
+    };
+    log(&http, response.status());
+    let headers = response.headers_mut();
     if let Ok(value) = HeaderValue::from_str(&id.to_string()) {
         headers.insert(HeaderName::from_static("request-id"), value);
     }
@@ -138,6 +116,7 @@ fn dress(headers: &mut HeaderMap, id: Uuid, allowance: Option<Allowance>) {
     if !headers.contains_key(CACHE_CONTROL) {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
+    let allowance = http.extensions().get::<Allowance>().copied();
     if let Some(allowance) = allowance {
         let (policy, left) = allowance.headers();
         for (name, text) in [("ratelimit-policy", policy), ("ratelimit", left)] {
@@ -146,6 +125,7 @@ fn dress(headers: &mut HeaderMap, id: Uuid, allowance: Option<Allowance>) {
             }
         }
     }
+    Ok(response)
 }
 
 fn log(request: &HttpRequest, status: StatusCode) {
