@@ -68,22 +68,6 @@ pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest(bytes).into()
 }
 
-/// Bytes as people compare them: lower-case hexadecimal.
-#[must_use]
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        text.extend([byte >> 4, byte & 15].iter().filter_map(|digit| char::from_digit((*digit).into(), 16)));
-        text
-    })
-}
-
-/// A SHA-256 as the `Content-Digest` header carries it (RFC 9530).
-#[must_use]
-pub fn content_digest(sha256: &[u8]) -> String {
-    use base64::Engine;
-    format!("sha-256=:{}:", base64::engine::general_purpose::STANDARD.encode(sha256))
-}
-
 /// Keeps a file for ever.
 ///
 /// # Errors
@@ -116,17 +100,4 @@ pub fn find_of(tx: &mut Tx<'_>, subject: Uuid, kind: Kind) -> Result<Option<Arch
 /// Fails with the database.
 pub fn list_of(tx: &mut Tx<'_>, subject: Uuid) -> Result<Vec<FileInfo>> {
     store::list_of(tx, subject)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_digest_is_written_as_hex_and_as_a_header() {
-        // Test vector of FIPS 180-4 for "abc"; the header form is that of RFC 9530, 2.
-        let digest = sha256(b"abc");
-        assert_eq!(hex(&digest), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
-        assert_eq!(content_digest(&digest), "sha-256=:ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0=:");
-    }
 }

@@ -8,7 +8,6 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{AgreementRow, BankAccountRow, EntityRow, NewAgreement, NewBankAccount, NewEntity, NewRuleSet, RuleSet};
 use crate::access::{Administrator, SignedIn, Visitor};
-use crate::archive;
 use crate::kernel::ids::{AgreementId, BankAccountId, EntityId, RuleSetId};
 use crate::kernel::language::Language;
 use crate::kernel::levies::LevyKind;
@@ -16,7 +15,7 @@ use crate::kernel::money::{Currency, Money};
 use crate::platform::db::Db;
 use crate::platform::error::Result;
 use crate::platform::web::command::{BODY_MAX, UPLOAD_MAX};
-use crate::platform::web::{Command, QueryOf};
+use crate::platform::web::{Command, QueryOf, hex};
 
 crate::endpoints!(
     show_meta,
@@ -214,7 +213,7 @@ impl From<AgreementRow> for AgreementView {
             version_number: row.version_number,
             language: row.language,
             body: row.body,
-            sha256: archive::hex(&row.sha256),
+            sha256: hex(&row.sha256),
             valid_from: row.valid_from,
         }
     }

@@ -359,13 +359,13 @@ pub fn accept_agreement(
     tx: &mut Tx<'_>,
     (id, expected): (ApplicationId, i32),
     agreement: AgreementId,
-    sha256: &str,
+    sha256: &[u8],
 ) -> Result<ApplicationRow> {
     let row = lock_own(tx, id, expected)?;
     rules::check_editable(row.state, "accept_agreement")?;
     let text = charter::agreement(tx, agreement)
         .map_err(|error| if error.code == "not_found" { Error::field("/agreement_id", "invalid") } else { error })?;
-    if !is_in_force(tx, &row, agreement)? || archive::hex(&text.sha256) != sha256.to_ascii_lowercase() {
+    if !is_in_force(tx, &row, agreement)? || text.sha256 != sha256 {
         return Err(Error::conflict("agreement_outdated").with("version", text.version_number));
     }
     store::save_agreement(tx, &row, agreement)

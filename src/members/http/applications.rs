@@ -8,7 +8,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::access::http::DoneView;
 use crate::access::{self, Passwords, SignedIn, Visitor};
-use crate::archive::{self, FileInfo};
+use crate::archive::FileInfo;
 use crate::kernel::ids::{AgreementId, ApplicationId, EntityId, FileId, PayeeAccountId, PersonId};
 use crate::kernel::language::Language;
 use crate::kernel::patch::Patch;
@@ -16,9 +16,9 @@ use crate::members::{
     self, ApplicationPatch, ApplicationState, Dossier, NewApplicant, NewPayeeAccount, PayeeAccountRow, ProofKind,
 };
 use crate::platform::db::{Db, Tx};
-use crate::platform::error::Result;
+use crate::platform::error::{Error, Result};
 use crate::platform::keys::Keys;
-use crate::platform::web::{Command, Empty, QueryOf, Upload};
+use crate::platform::web::{Command, Empty, QueryOf, Upload, attachment, hex, unhex};
 
 crate::endpoints!(
     create_application,
@@ -446,7 +446,7 @@ impl From<FileInfo> for DocumentView {
             name: file.name,
             media_type: file.media_type,
             size: file.size,
-            sha256: archive::hex(&file.sha256),
+            sha256: hex(&file.sha256),
             created_at: file.created_at,
         }
     }
@@ -503,13 +503,7 @@ async fn list_application_documents(
 async fn download_document(who: SignedIn, db: Data<Db>, id: Path<FileId>) -> Result<HttpResponse> {
     let id = id.into_inner();
     let file = db.write(who.into(), move |tx| members::document(tx, id)).await?;
-    Ok(HttpResponse::Ok()
-        .content_type(file.media_type)
-        .insert_header(("Content-Disposition", format!("attachment; filename=\"{}\"", file.name)))
-        .insert_header(("Content-Digest", archive::content_digest(&file.sha256)))
-        .insert_header(("Content-Security-Policy", "sandbox; default-src 'none'"))
-        .insert_header(("X-Content-Type-Options", "nosniff"))
-        .body(file.bytes))
+    Ok(attachment(&file.name, &file.media_type, &file.sha256, file.bytes))
 }
 
 #[derive(Debug, Clone, Deserialize, ToSchema)]
@@ -535,7 +529,8 @@ async fn accept_agreement(
     let id = id.into_inner();
     command
         .change(&db, who.into(), "accept_agreement", id, load, |tx, id, expected, body| {
-            members::accept_agreement(tx, (id, expected), body.agreement_id, &body.sha256)?;
+            let sha256 = unhex(&body.sha256).ok_or_else(|| Error::field("/sha256", "invalid"))?;
+            members::accept_agreement(tx, (id, expected), body.agreement_id, &sha256)?;
             load(tx, id)
         })
         .await
