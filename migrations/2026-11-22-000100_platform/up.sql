@@ -185,7 +185,8 @@ CREATE TABLE archived_file (
     size bigint NOT NULL CHECK (size >= 0),
     bytes bytea NOT NULL,
     created_at timestamptz NOT NULL DEFAULT umbel_now(),
-    CHECK (octet_length(bytes) = size)
+    CHECK (octet_length(bytes) = size),
+    CONSTRAINT archived_file_hash_is_its_own CHECK (sha256 = sha256(bytes))
 );
 CREATE INDEX archived_file_subject ON archived_file (subject_id, kind);
 -- A document has one PDF and a batch one file: a second one would mean two truths.
