@@ -32,6 +32,7 @@ pub fn routes(config: &mut ServiceConfig) {
     rooms(config);
     crate::operations::routes(config);
     crate::orders::pages::routes(config);
+    crate::members::pages::routes(config);
     config.service(health).service(ready).service(docs).service(openapi);
 }
 

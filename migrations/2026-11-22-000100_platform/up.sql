@@ -25,6 +25,13 @@ BEGIN
     END IF;
 END $$;
 GRANT USAGE ON SCHEMA public TO umbel_app;
+-- The running program asks whether it fits the database.
+DO $$
+BEGIN
+    IF to_regclass('public.__diesel_schema_migrations') IS NOT NULL THEN
+        GRANT SELECT ON __diesel_schema_migrations TO umbel_app;
+    END IF;
+END $$;
 ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
 
 -- The program's clock, so that a test or a demonstration can be on any day.

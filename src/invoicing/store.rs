@@ -314,6 +314,8 @@ struct ContextRow {
     holidays: Vec<NaiveDate>,
     #[diesel(sql_type = Bool)]
     is_covered: bool,
+    #[diesel(sql_type = Bool)]
+    is_closed: bool,
     #[diesel(sql_type = Jsonb)]
     lines: Value,
 }
@@ -548,12 +550,14 @@ pub(super) fn invoiced_of_order(tx: &mut Tx<'_>, order: OrderId, but: InvoiceId)
     Ok(Minor::sum(nets)?)
 }
 
-/// Reads across the tables of other rooms, in one statement instead of nine: the only store that does.
+/// Reads across the tables of other rooms, in one statement instead of nine: the only store that does. The activity
+/// is held, so that it cannot be closed in the same moment.
 pub(super) fn issue_context(tx: &mut Tx<'_>, row: &Locked<InvoiceRow>) -> Result<IssueContext> {
     let found: ContextRow = diesel::sql_query(
         "SELECT to_jsonb(e) AS seller, to_jsonb(c) AS buyer, c.kind AS buyer_kind, e.zone, b.id AS bank_account_id, \
                 r.id AS rule_set_id, coalesce(r.payment_terms_days, 0) AS payment_terms_days, \
                 coalesce(r.advance_working_days, 0) AS advance_working_days, coalesce(d.eligible, false) AS is_covered, \
+                a.closed_at IS NOT NULL AS is_closed, \
                 coalesce((SELECT jsonb_agg(jsonb_build_object('kind', l.kind, 'rate_ppm', l.rate_ppm) ORDER BY l.kind) \
                           FROM rule_set_levy l WHERE l.rule_set_id = r.id), '[]') AS levies, \
                 coalesce((SELECT jsonb_agg(jsonb_build_object('vat_case', v.vat_case, 'category', v.category, 'rate_ppm', v.rate_ppm)) \
@@ -565,6 +569,7 @@ pub(super) fn issue_context(tx: &mut Tx<'_>, row: &Locked<InvoiceRow>) -> Result
                           'unit_price_minor', x.unit_price_minor, 'vat_case', x.vat_case, 'net_minor', x.net_minor) ORDER BY x.n) \
                  FROM invoice_line x WHERE x.invoice_id = i.id) AS lines \
          FROM invoice i JOIN entity e ON e.id = i.entity_id JOIN client c ON c.id = i.client_id \
+              JOIN activity a ON a.id = i.activity_id \
          CROSS JOIN LATERAL (SELECT (umbel_now() AT TIME ZONE e.zone)::date AS today) t \
          LEFT JOIN orders o ON o.id = i.order_id LEFT JOIN guarantee_decision d ON d.order_id = i.order_id \
          LEFT JOIN LATERAL (SELECT id FROM entity_bank_account WHERE entity_id = e.id AND currency = i.currency \
@@ -572,10 +577,13 @@ pub(super) fn issue_context(tx: &mut Tx<'_>, row: &Locked<InvoiceRow>) -> Result
          LEFT JOIN LATERAL (SELECT * FROM rule_set s WHERE s.id = o.rule_set_id \
                               OR (o.rule_set_id IS NULL AND s.entity_id = e.id AND s.valid_from <= t.today) \
                             ORDER BY s.valid_from DESC LIMIT 1) r ON true \
-         WHERE i.id = $1",
+         WHERE i.id = $1 FOR SHARE OF a",
     )
     .bind::<SqlUuid, _>(row.id)
     .get_result(tx.conn())?;
+    if found.is_closed {
+        return Err(Error::conflict("activity_closed"));
+    }
     let rates: Vec<RateJson> = serde_json::from_value(found.rates)?;
     let levies: Vec<LevyJson> = serde_json::from_value(found.levies)?;
     Ok(IssueContext {
