@@ -2,5 +2,10 @@
 //!
 //! When a test ends well, the invariants of the books are checked once more: every test is also a ledger test.
 
+mod house;
+mod invariants;
 mod journeys;
+mod ledger;
+mod migrations;
+mod stories;
 mod support;
