@@ -11,6 +11,7 @@ use chrono::{Days, NaiveDate};
 use tokio::sync::watch;
 
 use crate::access;
+use crate::accounting;
 use crate::charter;
 use crate::formats::letters::{self, Letterhead};
 use crate::invoicing;
@@ -21,6 +22,7 @@ use crate::platform::db::{Actor, Db};
 use crate::platform::error::{Error, Result};
 use crate::platform::keys::Keys;
 use crate::platform::mail::{Envelope, MailError, Mailer};
+use crate::platform::telemetry;
 
 /// How long to sleep when nothing is due and nobody wakes us.
 const IDLE: Duration = Duration::from_secs(1);
@@ -57,8 +59,14 @@ impl Worker {
             let worked = tokio::task::spawn_blocking(move || {
                 if is_new_day {
                     worker.run_calendar()?;
+                    worker.watch_books();
                 }
-                worker.run_one()
+                let did_something = worker.run_one()?;
+                if !did_something {
+                    let waiting = worker.db.write_blocking(&Actor::System, outbox::backlog)?;
+                    metrics::gauge!(telemetry::JOBS_WAITING).set(f64::from(u32::try_from(waiting).unwrap_or(u32::MAX)));
+                }
+                Ok::<bool, Error>(did_something)
             })
             .await;
             match worked {
@@ -102,7 +110,10 @@ impl Worker {
         let Some(claimed) = self.db.write_blocking(&Actor::System, |tx| outbox::claim(tx, &self.name))? else {
             return Ok(false);
         };
-        match self.perform(&claimed) {
+        let performed = self.perform(&claimed);
+        let outcome = if performed.is_ok() { "done" } else { "failed" };
+        metrics::counter!(telemetry::JOBS, "kind" => claimed.topic.clone(), "outcome" => outcome).increment(1);
+        match performed {
             Ok(()) => self.db.write_blocking(&Actor::System, |tx| outbox::confirm(tx, claimed.id))?,
             Err(error) => {
                 let source = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
@@ -195,6 +206,25 @@ impl Worker {
             }
         }
         Ok(())
+    }
+
+    /// Checks the invariants and shouts about what does not hold. A check that cannot be made is no reason to stop.
+    fn watch_books(&self) {
+        match self.db.write_blocking(&Actor::System, accounting::check) {
+            Ok(violations) => {
+                let count = u32::try_from(violations.len()).unwrap_or(u32::MAX);
+                metrics::gauge!(telemetry::INVARIANT_VIOLATIONS).set(f64::from(count));
+                for found in violations {
+                    tracing::error!(
+                        invariant = found.invariant,
+                        subject = found.subject,
+                        detail = found.detail,
+                        "violated"
+                    );
+                }
+            }
+            Err(error) => tracing::warn!(%error, "the invariants could not be checked"),
+        }
     }
 
     fn run_day(&self, entity: EntityId, day: NaiveDate, today: NaiveDate) -> Result<()> {

@@ -161,6 +161,7 @@ CREATE TABLE outbox (
     done_at timestamptz
 );
 CREATE INDEX outbox_due ON outbox (available_at, id) WHERE state IN ('pending', 'claimed');
+CREATE INDEX outbox_waiting ON outbox (state) WHERE state <> 'done';
 
 CREATE TABLE email_message (
     id uuid PRIMARY KEY,
