@@ -128,6 +128,7 @@ macro_rules! entry {
     };
 }
 
+#[rustfmt::skip] // one case, one line: a table is read as a table
 const BOOKS: &[Case] = &[
     ("unbalanced by a cent", "", entry!("('funds.reserved', 100, 'EUR', '{activity}'), ('funds.available', -99, 'EUR', '{activity}')"), "entry_balances"),
     ("one posting alone", "", entry!("('fee_income', -100, 'EUR', '{activity}')"), "entry_balances"),
@@ -250,6 +251,7 @@ const BOOKS: &[Case] = &[
     ("a new kind of source", "", "UPDATE ledger_source SET source_table = 'person'", DENIED),
 ];
 
+#[rustfmt::skip] // one case, one line: a table is read as a table
 const DOCUMENTS: &[Case] = &[
     ("an issued invoice renamed", "", "UPDATE invoice SET title = 'Other' WHERE id = '{issued}'", "invoice_immutable"),
     ("its totals changed", "", "UPDATE invoice SET net_minor = net_minor - 1, gross_minor = gross_minor - 1 WHERE id = '{issued}'", "invoice_immutable"),
@@ -277,7 +279,11 @@ const DOCUMENTS: &[Case] = &[
     ("numbered without being issued", "", "UPDATE invoice SET seq = 99, number = '2026-99' WHERE id = '{submitted}'", "invoice_check"),
     ("gross that is not net and tax", "", "UPDATE invoice SET gross_minor = gross_minor + 1 WHERE id = '{submitted}'", "invoice_check"),
     ("born issued", "", "INSERT INTO invoice SELECT (i).* FROM (SELECT (jsonb_populate_record(i, jsonb_build_object('id', gen_random_uuid(), 'number', '2026-99', 'seq', 99, 'payment_reference', '000000000000'))) AS i FROM invoice i WHERE id = '{issued}') x", "state_transition_declared"),
-    ("the number of another", "", "UPDATE document_series SET last_seq = 0", "document_series_last_seq_check"),
+    ("a counter set back", "", "UPDATE document_series SET last_seq = last_seq - 1", "series_goes_on_by_one"),
+    ("a counter that skips a number", "", "UPDATE document_series SET last_seq = last_seq + 2", "series_goes_on_by_one"),
+    ("a counter moved to another year", "", "UPDATE document_series SET last_seq = last_seq + 1, year = year + 1", "series_goes_on_by_one"),
+    ("a counter dated back", "", "UPDATE document_series SET last_seq = last_seq + 1, last_issued_on = last_issued_on - 1", "series_goes_on_by_one"),
+    ("a series that begins in the middle", "", "INSERT INTO document_series VALUES ('{entity}', 'invoice', 2031, 5, '2031-01-01')", "series_goes_on_by_one"),
     ("a series deleted", "", "DELETE FROM document_series", DENIED),
     ("a line of a sent order added", "", "INSERT INTO order_line VALUES ('{order}', 99, 'More', 1, 100, 'standard', 100)", "order_frozen"),
     ("a line of a sent order taken out", "", "DELETE FROM order_line WHERE order_id = '{order}'", "order_frozen"),
@@ -330,6 +336,7 @@ const UNSEAL: &str = "UPDATE payout_batch SET state = 'open', sha256 = NULL, fil
 const APPROVE_ASKED: &str = "UPDATE payout SET state = 'approved', reviewed_by = '{reviewer}', \
                              payee_account_id = (SELECT id FROM payee_account WHERE person_id = '{member}') WHERE id = '{asked_payout}'";
 
+#[rustfmt::skip] // one case, one line: a table is read as a table
 const PAYOUTS: &[Case] = &[
     ("a payout taken out of a sealed batch", "", "UPDATE payout SET state = 'approved', batch_id = NULL WHERE id = '{sealed_payout}'", "batch_sealed"),
     ("a payout put into a sealed batch", APPROVE_ASKED, "UPDATE payout SET state = 'batched', batch_id = '{sealed_batch}' WHERE id = '{asked_payout}'", "batch_sealed"),
@@ -378,6 +385,7 @@ const PAYOUTS: &[Case] = &[
     ),
 ];
 
+#[rustfmt::skip] // one case, one line: a table is read as a table
 const MOVES: &[Case] = &[
     ("an accepted application opened", "", "UPDATE application SET state = 'draft'", "state_transition_declared"),
     ("a member back to before the share", "", "UPDATE member SET state = 'pending_share'", "state_transition_declared"),
@@ -398,6 +406,7 @@ const STAFF: &str = "SELECT set_config('umbel.scope', 'staff', true), set_config
 const OWN: &str = "SELECT set_config('umbel.scope', 'own', true), set_config('umbel.person', '{member}', true)";
 const ROW_SECURITY: &str = "new row violates row-level security";
 
+#[rustfmt::skip] // one case, one line: a table is read as a table
 const ROLES: &[Case] = &[
     ("a role granted to oneself", STAFF, "INSERT INTO role_grant (id, person_id, role, valid_from, granted_by) VALUES (gen_random_uuid(), '{reviewer}', 'administrator', '2026-05-04', '{reviewer}')", ROW_SECURITY),
     ("a role granted to oneself by nobody", STAFF, "INSERT INTO role_grant (id, person_id, role, valid_from) VALUES (gen_random_uuid(), '{reviewer}', 'administrator', '2026-05-04')", ROW_SECURITY),
@@ -418,10 +427,24 @@ const ROLES: &[Case] = &[
 ];
 
 /// What is written once and never changed: not by the program, and what has rows not by the owner either.
-const APPEND_ONLY: &[&str] = &[
-    "accounting_period", "agreement", "allocation", "archived_file", "audit_log", "bank_statement", "batch_approval",
-    "guarantee_advance", "guarantee_decision", "journal_entry", "order_answer", "order_version", "posting", "rule_set",
-    "rule_set_levy", "state_history", "vat_check",
+pub const APPEND_ONLY: &[&str] = &[
+    "accounting_period",
+    "agreement",
+    "allocation",
+    "archived_file",
+    "audit_log",
+    "bank_statement",
+    "batch_approval",
+    "guarantee_advance",
+    "guarantee_decision",
+    "journal_entry",
+    "order_answer",
+    "order_version",
+    "posting",
+    "rule_set",
+    "rule_set_levy",
+    "state_history",
+    "vat_check",
 ];
 
 #[test]
@@ -443,7 +466,11 @@ fn postgresql_refuses_what_must_not_be() {
     }
     for table in APPEND_ONLY {
         let column = a_column(&mut conn, table);
-        for sql in [format!("UPDATE {table} SET {column} = {column}"), format!("DELETE FROM {table}"), format!("TRUNCATE {table} CASCADE")] {
+        for sql in [
+            format!("UPDATE {table} SET {column} = {column}"),
+            format!("DELETE FROM {table}"),
+            format!("TRUNCATE {table} CASCADE"),
+        ] {
             count += 1;
             let refused = ground.attempt(&mut conn, &[&sql]);
             if !refused.as_ref().is_some_and(|why| why.starts_with(DENIED)) {
@@ -476,10 +503,24 @@ fn the_same_statements_pass_when_nothing_is_wrong_with_them() {
 fn the_owner_cannot_change_what_is_append_only_either() {
     let ground = Ground::new();
     let mut conn = ground.app.database.owner();
-    let guarded = lines(&mut conn, "SELECT DISTINCT tgrelid::regclass::text AS line FROM pg_trigger WHERE tgname = 'append_only' ORDER BY 1");
+    let guarded = lines(
+        &mut conn,
+        "SELECT DISTINCT tgrelid::regclass::text AS line FROM pg_trigger WHERE tgname = 'append_only' ORDER BY 1",
+    );
     assert_eq!(guarded, APPEND_ONLY);
     // Row-level security is for the runtime role; the owner's own tables are open to the owner.
-    let filled = ["audit_log", "archived_file", "bank_statement", "batch_approval", "journal_entry", "order_version", "order_answer", "posting", "rule_set", "state_history"];
+    let filled = [
+        "audit_log",
+        "archived_file",
+        "bank_statement",
+        "batch_approval",
+        "journal_entry",
+        "order_version",
+        "order_answer",
+        "posting",
+        "rule_set",
+        "state_history",
+    ];
     for table in filled {
         let column = a_column(&mut conn, table);
         for sql in [format!("UPDATE {table} SET {column} = {column}"), format!("DELETE FROM {table}")] {
@@ -490,65 +531,4 @@ fn the_owner_cannot_change_what_is_append_only_either() {
         let sql = format!("TRUNCATE {table} CASCADE");
         assert_eq!(ground.attempt(&mut conn, &[&sql]).as_deref(), Some("append_only"), "{sql}");
     }
-}
-
-/// What the runtime role may do, table by table. Whoever widens it says so here.
-const PRIVILEGES: &[(&str, &[&str])] = &[
-    ("SELECT", &["__diesel_schema_migrations", "currency", "holiday", "ledger_account", "ledger_event", "ledger_source", "state_history", "state_transition", "vat_rate"]),
-    (
-        "INSERT, SELECT",
-        &[
-            "accounting_period", "agreement", "allocation", "archived_file", "audit_log", "bank_statement", "batch_approval",
-            "entity_bank_account", "guarantee_advance", "guarantee_decision", "invoice_tax", "journal_entry", "levy_charge",
-            "order_answer", "order_version", "posting", "rule_set", "rule_set_levy", "schedule_run", "vat_check",
-        ],
-    ),
-    ("INSERT(activity_id), INSERT(currency), INSERT(owner_id), SELECT", &["activity_balance"]),
-    ("INSERT, SELECT, UPDATE(ended_by), UPDATE(valid_until)", &["role_grant"]),
-    ("INSERT, SELECT, UPDATE(superseded_at), UPDATE(verified_at), UPDATE(verified_by)", &["payee_account"]),
-    ("INSERT, SELECT, UPDATE(paid_on), UPDATE(payment_reference), UPDATE(state)", &["share"]),
-    (
-        "INSERT, SELECT, UPDATE",
-        &[
-            "access_link", "activity", "application", "bank_line", "client", "document_series", "email_message", "entity",
-            "idempotency_key", "invoice", "member", "orders", "outbox", "payout", "payout_batch", "person",
-            "refresh_token", "session",
-        ],
-    ),
-    // Lines of drafts are written anew; triggers refuse it once the document is sent or issued.
-    ("DELETE, INSERT, SELECT", &["invoice_line", "order_line"]),
-    // A counter of failures, forgotten after a success.
-    ("DELETE, INSERT, SELECT, UPDATE", &["sign_in_failure"]),
-];
-
-#[test]
-fn the_runtime_role_may_do_exactly_what_is_listed() {
-    let database = super::support::TestDatabase::new();
-    let found = lines(
-        &mut database.owner(),
-        "SELECT table_name || ': ' || string_agg(privilege, ', ' ORDER BY privilege) AS line FROM ( \
-           SELECT table_name::text, privilege_type::text AS privilege FROM information_schema.role_table_grants \
-           WHERE grantee IN ('umbel_app', 'umbel_login', 'PUBLIC') AND table_schema = 'public' \
-           UNION SELECT c.table_name::text, format('%s(%s)', c.privilege_type, c.column_name) FROM information_schema.role_column_grants c \
-           WHERE c.grantee IN ('umbel_app', 'umbel_login', 'PUBLIC') AND c.table_schema = 'public' AND NOT EXISTS ( \
-               SELECT FROM information_schema.role_table_grants t WHERE t.grantee = c.grantee AND t.table_name = c.table_name AND t.privilege_type = c.privilege_type) \
-         ) granted WHERE table_name NOT LIKE 'invariant\\_%' AND table_name <> 'invoice_open' GROUP BY table_name ORDER BY table_name COLLATE \"C\"",
-    );
-    let mut listed: Vec<String> = PRIVILEGES
-        .iter()
-        .flat_map(|(privileges, tables)| tables.iter().map(move |table| format!("{table}: {privileges}")))
-        .collect();
-    listed.sort_unstable_by(|a, b| a.split(':').next().cmp(&b.split(':').next()));
-    assert_eq!(found, listed);
-    for (privileges, tables) in PRIVILEGES {
-        for table in tables.iter().filter(|table| APPEND_ONLY.contains(table)) {
-            assert!(matches!(*privileges, "SELECT" | "INSERT, SELECT"), "{table} is append-only: {privileges}");
-        }
-    }
-    let views = lines(
-        &mut database.owner(),
-        "SELECT DISTINCT privilege_type::text AS line FROM information_schema.role_table_grants WHERE grantee = 'umbel_app' \
-         AND (table_name LIKE 'invariant\\_%' OR table_name = 'invoice_open')",
-    );
-    assert_eq!(views, ["SELECT"]);
 }

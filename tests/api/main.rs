@@ -7,5 +7,6 @@ mod invariants;
 mod journeys;
 mod ledger;
 mod migrations;
+mod privileges;
 mod stories;
 mod support;

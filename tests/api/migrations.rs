@@ -67,7 +67,10 @@ fn the_migrations_go_up_and_down_and_up_again() {
         .collect();
     assert_eq!(left, Vec::<String>::new(), "left behind by the way down");
     assert_eq!(
-        lines(&mut conn, "SELECT nspacl::text AS line FROM pg_namespace WHERE nspname = 'public' AND nspacl::text LIKE '%umbel_app%'"),
+        lines(
+            &mut conn,
+            "SELECT nspacl::text AS line FROM pg_namespace WHERE nspname = 'public' AND nspacl::text LIKE '%umbel_app%'"
+        ),
         Vec::<String>::new()
     );
 

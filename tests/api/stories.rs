@@ -89,7 +89,7 @@ fn a_client_pays_in_parts_and_too_much_and_a_payout_comes_back() {
     stage.office_returns(&mut cast, super::support::ADMIN).unwrap();
     cast.bank.receives(Minor::new(invoiced.gross), &invoiced.reference, "Client", stage.today());
     let imported = stage.import(&mut cast).unwrap();
-    assert_eq!(imported["suspense_count"], 1, "what was paid too much waits for somebody: {imported}");
+    assert_eq!(imported["suspense"], 1, "what was paid too much waits for somebody: {imported}");
     let member = MemberCast { client: stage.sign_in(&member.email).unwrap(), ..member };
     let payout = stage.payout(&member, 30_000).unwrap();
     let sealed = stage.sealed_batch(&cast, &payout).unwrap();
