@@ -13,7 +13,7 @@ use umbel_schema::{invoice, invoice_line, invoice_open, invoice_tax, levy_charge
 use uuid::Uuid;
 
 use super::Draft;
-use super::rules::{Issued, payment_reference};
+use super::rules::{InvoiceState, Issued, payment_reference};
 use crate::kernel::calendar::Holidays;
 use crate::kernel::ids::{ActivityId, BankAccountId, ClientId, EntityId, InvoiceId, OrderId, PersonId, RuleSetId};
 use crate::kernel::levies::{Charge, Levy, LevyKind};
@@ -41,7 +41,7 @@ pub struct InvoiceRow {
     /// The order that it invoices.
     pub order_id: Option<OrderId>,
     /// Where it stands.
-    pub state: String,
+    pub state: InvoiceState,
     /// One line.
     pub title: String,
     /// Of every amount.
@@ -337,7 +337,7 @@ struct LevyJson {
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Filter {
     /// Only in this state.
-    pub state: Option<String>,
+    pub state: Option<InvoiceState>,
     /// Only for this client.
     pub client_id: Option<ClientId>,
     /// Only issued ones that are past due and not paid.
@@ -489,8 +489,8 @@ pub(super) fn list(
     if let Some(owner) = tx.only_owner() {
         query = query.filter(invoice::member_id.eq(owner));
     }
-    if let Some(state) = &filter.state {
-        query = query.filter(invoice::state.eq(state.clone()));
+    if let Some(state) = filter.state {
+        query = query.filter(invoice::state.eq(state));
     }
     if let Some(client) = filter.client_id {
         query = query.filter(invoice::client_id.eq(client));
@@ -523,27 +523,31 @@ pub(super) fn list(
 pub(super) fn mark_submitted(tx: &mut Tx<'_>, row: &Locked<InvoiceRow>) -> Result<()> {
     let now = tx.now();
     diesel::update(invoice::table.find(row.id))
-        .set((invoice::state.eq("submitted"), invoice::submitted_at.eq(now), invoice::return_reason.eq(None::<String>)))
+        .set((
+            invoice::state.eq(InvoiceState::Submitted),
+            invoice::submitted_at.eq(now),
+            invoice::return_reason.eq(None::<String>),
+        ))
         .execute(tx.conn())?;
     Ok(())
 }
 
 pub(super) fn mark_returned(tx: &mut Tx<'_>, row: &Locked<InvoiceRow>, reason: &str) -> Result<()> {
     diesel::update(invoice::table.find(row.id))
-        .set((invoice::state.eq("draft"), invoice::return_reason.eq(reason)))
+        .set((invoice::state.eq(InvoiceState::Draft), invoice::return_reason.eq(reason)))
         .execute(tx.conn())?;
     Ok(())
 }
 
 pub(super) fn mark_discarded(tx: &mut Tx<'_>, row: &Locked<InvoiceRow>) -> Result<()> {
-    diesel::update(invoice::table.find(row.id)).set(invoice::state.eq("discarded")).execute(tx.conn())?;
+    diesel::update(invoice::table.find(row.id)).set(invoice::state.eq(InvoiceState::Discarded)).execute(tx.conn())?;
     Ok(())
 }
 
 pub(super) fn invoiced_of_order(tx: &mut Tx<'_>, order: OrderId, but: InvoiceId) -> Result<Minor> {
     let nets: Vec<Minor> = invoice::table
         .filter(invoice::order_id.eq(order))
-        .filter(invoice::state.eq_any(["submitted", "issued"]))
+        .filter(invoice::state.eq_any([InvoiceState::Submitted, InvoiceState::Issued]))
         .filter(invoice::id.ne(but))
         .select(invoice::net_minor)
         .load(tx.conn())?;
@@ -670,7 +674,7 @@ pub(super) fn seal(
     let reference = payment_reference(number.year, number.seq).ok_or_else(|| Error::internal("the series is full"))?;
     Ok(diesel::update(invoice::table.find(row.id))
         .set((
-            invoice::state.eq("issued"),
+            invoice::state.eq(InvoiceState::Issued),
             invoice::rule_set_id.eq(context.rule_set_id),
             invoice::bank_account_id.eq(context.bank_account_id),
             invoice::issued_on.eq(issued.issued_on),
@@ -700,7 +704,7 @@ pub(super) fn lock_open(tx: &mut Tx<'_>, id: InvoiceId) -> Result<OpenInvoice> {
     // An issued row never changes, but whoever allocates to it must wait for the one before.
     let locked: Option<InvoiceId> = invoice::table
         .find(id)
-        .filter(invoice::state.eq("issued"))
+        .filter(invoice::state.eq(InvoiceState::Issued))
         .select(invoice::id)
         .for_update()
         .first(tx.conn())
