@@ -2,5 +2,7 @@
 //!
 //! When a test ends well, the invariants of the books are checked once more: every test is also a ledger test.
 
+#[cfg(feature = "faults")]
+mod concurrency;
 mod journeys;
 mod support;
