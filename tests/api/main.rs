@@ -2,6 +2,9 @@
 //!
 //! When a test ends well, the invariants of the books are checked once more: every test is also a ledger test.
 
+#[cfg(feature = "faults")]
+
+mod concurrency;
 mod house;
 mod invariants;
 mod journeys;
