@@ -19,7 +19,7 @@ use crate::platform::error::{Error, Result};
 use crate::platform::keys::Keys;
 use crate::platform::web::RateLimits;
 use crate::platform::web::limits::FORGET_EVERY;
-use crate::platform::web::problems::{TrustProxy, outermost, unknown_route};
+use crate::platform::web::problems::{TrustProxy, outermost, unknown_route, versioned};
 
 /// The migrations, in the program itself.
 pub const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
@@ -91,6 +91,7 @@ pub fn server(parts: &Parts, listener: TcpListener, threads: usize) -> Result<Se
             .app_data(limits.clone())
             .app_data(known.clone())
             .app_data(Data::new(TrustProxy(parts.trusts_proxy)))
+            .wrap(from_fn(versioned))
             .wrap(Compress::default())
             .wrap(from_fn(outermost))
             .configure(api::routes)

@@ -2,5 +2,11 @@
 //!
 //! When a test ends well, the invariants of the books are checked once more: every test is also a ledger test.
 
+mod bad_input;
+mod contract;
+mod described;
 mod journeys;
+mod permissions;
+mod sessions;
 mod support;
+mod world;
