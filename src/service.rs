@@ -101,6 +101,9 @@ pub fn server(parts: &Parts, listener: TcpListener, threads: usize) -> Result<Se
         .workers(threads)
         .shutdown_timeout(10)
         .client_request_timeout(std::time::Duration::from_secs(10))
+        // A request that is refused before its body has arrived: without this wait the connection is reset and the
+        // client never reads why.
+        .client_disconnect_timeout(std::time::Duration::from_secs(2))
         .disable_signals()
         .listen(listener)
         .map_err(Error::unavailable)?;
