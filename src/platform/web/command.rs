@@ -7,7 +7,7 @@ use actix_web::dev::Payload;
 use actix_web::http::header::{CONTENT_TYPE, ETAG, IF_MATCH, LOCATION};
 use actix_web::http::{Method, StatusCode};
 use actix_web::web::{Bytes, BytesMut};
-use actix_web::{FromRequest, HttpRequest, HttpResponse};
+use actix_web::{FromRequest, HttpRequest, HttpResponse, HttpResponseBuilder};
 use diesel::prelude::*;
 use diesel::sql_types::{Binary, Nullable, SmallInt, Text, Uuid as SqlUuid};
 use futures_util::StreamExt;
@@ -418,18 +418,29 @@ fn respond(outcome: Outcome, place: Option<&str>) -> HttpResponse {
     match outcome {
         Outcome::Done { status, body, version, id } => {
             let mut response = HttpResponse::build(status);
-            if let (Some(place), Some(id)) = (place, id) {
-                response.insert_header((LOCATION, format!("{place}/{id}")));
-            }
-            if let Some(version) = version {
-                response.insert_header((ETAG, format!("\"{version}\"")));
-            }
+            locate(&mut response, place, id.as_deref(), version);
             response.content_type("application/json").body(body)
         }
         Outcome::Replayed { status, body } => {
             let kind = if status.is_success() { "application/json" } else { problems::MEDIA_TYPE };
-            HttpResponse::build(status).insert_header(("Idempotent-Replayed", "true")).content_type(kind).body(body)
+            let mut response = HttpResponse::build(status);
+            response.insert_header(("Idempotent-Replayed", "true"));
+            if let Some(view) = serde_json::from_str::<Value>(&body).ok().filter(|_| status.is_success()) {
+                let id = view.get("id").and_then(Value::as_str);
+                locate(&mut response, place, id, view.get("version").and_then(Value::as_i64));
+            }
+            response.content_type(kind).body(body)
         }
+    }
+}
+
+/// Says where the object is and which version it has.
+fn locate(response: &mut HttpResponseBuilder, place: Option<&str>, id: Option<&str>, version: Option<i64>) {
+    if let (Some(place), Some(id)) = (place, id) {
+        response.insert_header((LOCATION, format!("{place}/{id}")));
+    }
+    if let Some(version) = version {
+        response.insert_header((ETAG, format!("\"{version}\"")));
     }
 }
 
