@@ -281,10 +281,10 @@ fn wrong_values(leaf: &Value, pointer: &str) -> Vec<(Wrong, Value)> {
                 all.retain(|(_, value)| *value != json!("a\u{202e}b") && *value != json!("a\u{7}b"));
             }
             if was.len() == 10 && was.starts_with("20") {
-                for date in ["2026-02-30", "2026-13-01", "10000-01-01", "-0001-01-01", "2026-5-4", "04/05/2026", "2026-05-04T00:00:00Z"] {
+                for date in ["2026-02-30", "2026-13-01", "10000-01-01", "-0001-01-01", "04/05/2026", "2026-05-04T00:00:00Z"] {
                     all.push((Always, json!(date)));
                 }
-                for date in ["0001-01-01", "1899-12-31", "9999-12-31", "0000-01-01"] {
+                for date in ["2026-5-4", "0001-01-01", "1899-12-31", "9999-12-31", "0000-01-01"] {
                     all.push((Perhaps, json!(date)));
                 }
             }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use chrono::Duration;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use umbel::demo::{Answer, Client};
@@ -167,6 +168,7 @@ fn a_list_pages_through_every_row_once() {
         assert_eq!(page["page"]["has_more"].as_bool(), Some(next.is_some()));
         if sizes.len() == 1 {
             // A row that comes in between is newer than the page: it neither doubles nor hides another.
+            app.stage.clock.advance(Duration::seconds(1));
             client.post("/v1/activities", &activity(client, "Late")).unwrap().expect(201).unwrap();
         }
         let Some(next) = next else { break };
@@ -204,4 +206,25 @@ fn a_rehearsal_answers_as_the_real_thing_and_changes_nothing() {
     let answer = member.client.post("/v1/activities?dry_run=true", &made).unwrap().expect(201).unwrap();
     assert_eq!((answer["dry_run"].as_bool(), rows(&app)), (Some(true), before));
     assert_eq!(member.client.get(&format!("/v1/activities/{}", text(&made, "id"))).unwrap().status, 404);
+}
+
+#[test]
+fn every_parameter_of_the_description_is_where_it_says() {
+    let description = umbel::api::description().unwrap();
+    let mut checked = 0;
+    for (path, item) in description["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let parameters = operation.get("parameters").and_then(Value::as_array).cloned().unwrap_or_default();
+            let in_path: BTreeSet<String> =
+                parameters.iter().filter(|p| p["in"] == "path").map(|p| text(p, "name")).collect();
+            let wanted: BTreeSet<String> = path
+                .split('/')
+                .filter_map(|step| Some(step.strip_prefix('{')?.strip_suffix('}')?.to_owned()))
+                .collect();
+            assert_eq!(in_path, wanted, "{method} {path}");
+            assert!(parameters.iter().all(|p| p["in"] != "path" || p["required"] == true), "{method} {path}");
+            checked += parameters.len();
+        }
+    }
+    assert!(checked > 200, "{checked}");
 }

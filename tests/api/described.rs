@@ -22,10 +22,6 @@ pub struct Body {
 }
 
 impl Operation {
-    pub fn is_public(&self) -> bool {
-        self.roles.as_deref().is_some_and(<[String]>::is_empty)
-    }
-
     /// `GET /v1/orders/{id}`.
     pub fn name(&self) -> String {
         format!("{} {}", self.method, self.path)
