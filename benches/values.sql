@@ -1,6 +1,6 @@
 -- Every value that does not change from one invoice to the next, from the newest issued invoice, for pgbench.
 SELECT jsonb_build_object(
-    'members', (SELECT count(*) FROM bench.member), 'scope', 'session', 'none', '', 'now', now(), 'kind', 'person',
+    'members', (SELECT count(*) FROM bench.member), 'scope', 'session', 'none', '-', 'now', now(), 'kind', 'person',
     'address', '127.0.0.1', 'created', 201, 'done', 200, 'create_invoice', 'create_invoice', 'submit_invoice', 'submit_invoice',
     'issue_invoice', 'issue_invoice', 'submitted', 'submitted', 'issued', 'issued', 'topic', 'send_invoice',
     'entity', i.entity_id, 'country', 'BE', 'today', i.issued_on, 'year', i.series_year, 'due', i.due_on, 'title', i.title,

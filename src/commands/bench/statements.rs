@@ -43,7 +43,7 @@ pub fn of_script(script: &str) -> Vec<String> {
     text.split(';').map(str::trim).filter(|statement| !statement.is_empty()).map(str::to_owned).collect()
 }
 
-/// A statement without its values: `$1`, `:name` and `nullif(:name, '')` are all `?`.
+/// A statement without its values: `$1`, `:name` and `nullif(:name, '-')` are all `?`.
 pub fn shape(statement: &str) -> String {
     let text = statement.split(" -- binds").next().unwrap_or_default();
     let mut shape = String::new();
@@ -64,7 +64,7 @@ pub fn shape(statement: &str) -> String {
             shape.push(letter);
         }
     }
-    for absent in ["nullif(?, '')::uuid", "nullif(?, '')::date", "nullif(?, '')"] {
+    for absent in ["nullif(?, '-')::uuid", "nullif(?, '-')::date", "nullif(?, '-')"] {
         shape = shape.replace(absent, "?");
     }
     shape.trim().to_owned()
@@ -72,7 +72,7 @@ pub fn shape(statement: &str) -> String {
 
 /// How people call a statement: its verb and its tables; of a query the first table.
 pub fn title(statement: &str) -> String {
-    let plain = statement.replace('"', "");
+    let plain = statement.split(" -- binds").next().unwrap_or_default().replace('"', "");
     let words: Vec<&str> = plain.split_whitespace().map(|word| word.trim_start_matches('(')).collect();
     let table = |name: &str| name.split('(').next().unwrap_or_default().to_owned();
     let mut written = Vec::new();
@@ -99,7 +99,7 @@ mod tests {
     fn a_statement_and_its_line_in_a_script_have_one_shape() {
         let sent = "UPDATE a SET b = $1, c = $12::text[] WHERE d = $3 -- binds: [1, \"x :y\"]";
         let script =
-            "\\set n 1\n-- why\nUPDATE a\n  SET b = nullif(:none, ''), c = :cs::text[] WHERE d = :d;\nCOMMIT;\n";
+            "\\set n 1\n-- why\nUPDATE a\n  SET b = nullif(:none, '-'), c = :cs::text[] WHERE d = :d;\nCOMMIT;\n";
         let script = of_script(script);
         assert_eq!(script.len(), 2);
         assert_eq!(shape(sent), shape(&script[0]));
