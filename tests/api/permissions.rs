@@ -210,18 +210,18 @@ impl Cell<'_> {
 fn check_lists(world: &World, operations: &[Operation]) -> usize {
     let mut asked = 0;
     for (reader, other) in [(&world.awa, Owner::Bo), (&world.bo, Owner::Awa)] {
-        let theirs: Vec<&str> = world
-            .ids
-            .values()
-            .flatten()
-            .filter(|(owner, _)| *owner == other)
-            .map(|(_, id)| id.as_str())
-            .collect();
+        let theirs: Vec<&str> =
+            world.ids.values().flatten().filter(|(owner, _)| *owner == other).map(|(_, id)| id.as_str()).collect();
         for operation in operations.iter().filter(|op| op.method == "GET" && op.prefix().is_none()) {
             let answer = operation.send(&reader.client, "", b"");
             let body = String::from_utf8_lossy(&answer.body);
             for id in &theirs {
-                assert!(!body.contains(id), "{} shows {} something of {other:?}: {body}", operation.name(), reader.email);
+                assert!(
+                    !body.contains(id),
+                    "{} shows {} something of {other:?}: {body}",
+                    operation.name(),
+                    reader.email
+                );
             }
             asked += 1;
         }
