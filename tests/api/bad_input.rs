@@ -97,11 +97,8 @@ struct Good {
 impl Good {
     fn send(&self, body: &Value) -> Answer {
         let (key, version) = (self.client.new_id(), format!("\"{}\"", self.version));
-        let headers = [
-            ("Content-Type", "application/json"),
-            ("Idempotency-Key", key.as_str()),
-            ("If-Match", version.as_str()),
-        ];
+        let headers =
+            [("Content-Type", "application/json"), ("Idempotency-Key", key.as_str()), ("If-Match", version.as_str())];
         let path = format!("{}?dry_run=true", self.path);
         self.client.send(self.method, &path, &headers, Some(body.to_string().as_bytes())).unwrap()
     }
@@ -130,7 +127,13 @@ fn good_commands(app: &TestApp, world: &World) -> Vec<Good> {
     };
     let admin = &staff.administrator;
     let new_id = || admin.new_id();
-    add("POST", "/v1/people", admin, 0, json!({"id": new_id(), "email": "new@umbel.example", "name": "New", "language": "en"}));
+    add(
+        "POST",
+        "/v1/people",
+        admin,
+        0,
+        json!({"id": new_id(), "email": "new@umbel.example", "name": "New", "language": "en"}),
+    );
     add(
         "POST",
         "/v1/entities",
@@ -140,7 +143,13 @@ fn good_commands(app: &TestApp, world: &World) -> Vec<Good> {
             "vat_number": "BE0403019261", "register": "RPM Liège", "zone": "Europe/Brussels",
             "email": "second@umbel.example", "address": address()}),
     );
-    add("POST", &format!("{entity}/bank_accounts"), admin, 0, json!({"id": new_id(), "iban": "BE71096123456769", "bic": "GKCCBEBB", "currency": "EUR"}));
+    add(
+        "POST",
+        &format!("{entity}/bank_accounts"),
+        admin,
+        0,
+        json!({"id": new_id(), "iban": "BE71096123456769", "bic": "GKCCBEBB", "currency": "EUR"}),
+    );
     add(
         "POST",
         &format!("{entity}/rule_sets"),
@@ -184,8 +193,20 @@ fn good_commands(app: &TestApp, world: &World) -> Vec<Good> {
         json!({"id": new_id(), "activity_id": awa.activity_id, "client_id": awa.client_id, "title": "Work",
             "supplied_on": "2026-05-04", "lines": [line()]}),
     );
-    add("POST", "/v1/payouts", &awa.client, 0, json!({"id": new_id(), "activity_id": awa.activity_id, "amount": money(100)}));
-    add("POST", &format!("/v1/members/{}/shares", awa.client.person_id.as_deref().unwrap()), &awa.client, 0, json!({"id": new_id(), "quantity": 1}));
+    add(
+        "POST",
+        "/v1/payouts",
+        &awa.client,
+        0,
+        json!({"id": new_id(), "activity_id": awa.activity_id, "amount": money(100)}),
+    );
+    add(
+        "POST",
+        &format!("/v1/members/{}/shares", awa.client.person_id.as_deref().unwrap()),
+        &awa.client,
+        0,
+        json!({"id": new_id(), "quantity": 1}),
+    );
     all.extend(changes(world));
     all
 }
@@ -200,9 +221,8 @@ fn order(member: &MemberCast) -> Value {
 fn changes(world: &World) -> Vec<Good> {
     let awa = &world.awa;
     let staff = &world.cast.staff;
-    let version = |client: &Client, path: &str| {
-        client.get(path).unwrap().expect(200).unwrap()["version"].as_i64().unwrap()
-    };
+    let version =
+        |client: &Client, path: &str| client.get(path).unwrap().expect(200).unwrap()["version"].as_i64().unwrap();
     let client_place = format!("/v1/clients/{}", awa.client_id);
     let order_body = order(awa);
     let order_place = format!("/v1/orders/{}", text(&order_body, "id"));
@@ -233,7 +253,13 @@ fn changes(world: &World) -> Vec<Good> {
             version(&awa.client, &order_place),
             json!({"title": "Other", "valid_until": "2026-05-21", "lines": [line()]}),
         ),
-        good("POST", &invoice_place, &staff.reviewer, submitted["version"].as_i64().unwrap(), json!({"reason": "Which?"})),
+        good(
+            "POST",
+            &invoice_place,
+            &staff.reviewer,
+            submitted["version"].as_i64().unwrap(),
+            json!({"reason": "Which?"}),
+        ),
         good(
             "POST",
             &format!("{member_place}/suspend"),
@@ -281,7 +307,9 @@ fn wrong_values(leaf: &Value, pointer: &str) -> Vec<(Wrong, Value)> {
                 all.retain(|(_, value)| *value != json!("a\u{202e}b") && *value != json!("a\u{7}b"));
             }
             if was.len() == 10 && was.starts_with("20") {
-                for date in ["2026-02-30", "2026-13-01", "10000-01-01", "-0001-01-01", "04/05/2026", "2026-05-04T00:00:00Z"] {
+                for date in
+                    ["2026-02-30", "2026-13-01", "10000-01-01", "-0001-01-01", "04/05/2026", "2026-05-04T00:00:00Z"]
+                {
                     all.push((Always, json!(date)));
                 }
                 for date in ["2026-5-4", "0001-01-01", "1899-12-31", "9999-12-31", "0000-01-01"] {
@@ -400,7 +428,9 @@ fn lengths_are_counted_in_characters_and_every_script_is_welcome() {
             "language": "fr", "address": address()});
         member.client.post("/v1/clients", &body).unwrap()
     };
-    for name in ["Café 🦀 SPRL", "Łukasz Øster-Ñuñez", "株式会社うみ", "שלום", "👩‍👩‍👧‍👦", &"é".repeat(200), &"🦀".repeat(200)] {
+    for name in
+        ["Café 🦀 SPRL", "Łukasz Øster-Ñuñez", "株式会社うみ", "שלום", "👩‍👩‍👧‍👦", &"é".repeat(200), &"🦀".repeat(200)]
+    {
         let made = client(name).expect(201).unwrap();
         assert_eq!(made["name"], *name);
     }
@@ -469,7 +499,8 @@ fn what_is_wrong_around_a_body_is_told_apart() {
     }
     let stale = client.send("PATCH", &place, &[json, ("If-Match", "\"77\"")], Some(b"{}")).unwrap();
     assert_eq!((stale.status, stale.json()["current"]["id"].as_str()), (412, Some(member.client_id.as_str())));
-    for (method, path) in [("DELETE", "/v1/clients"), ("PUT", "/v1/me"), ("POST", "/healthz"), ("PATCH", "/v1/orders")] {
+    for (method, path) in [("DELETE", "/v1/clients"), ("PUT", "/v1/me"), ("POST", "/healthz"), ("PATCH", "/v1/orders")]
+    {
         let answer = client.send(method, path, &[], None).unwrap();
         assert_eq!((answer.status, refusal(&answer).unwrap().as_str()), (405, "method_not_allowed"), "{path}");
         assert!(answer.header("allow").is_some_and(|allow| !allow.is_empty()), "{path}");
@@ -493,10 +524,21 @@ fn what_is_wrong_around_a_body_is_told_apart() {
             assert!(statuses.contains(&answer.status), "{list}?{query}: {}", answer.status);
         }
     }
-    for path in ["/v1/clients/not-an-id", "/v1/nothing", "/v1/clients/%00", "/v1/operations/%00", "/v1/operations/%F0%28", "/v1/order_links/%00", "/"] {
+    for path in [
+        "/v1/clients/not-an-id",
+        "/v1/nothing",
+        "/v1/clients/%00",
+        "/v1/operations/%00",
+        "/v1/operations/%F0%28",
+        "/v1/order_links/%00",
+        "/",
+    ] {
         let answer = client.get(path).unwrap();
         let code = refusal(&answer).unwrap_or_else(|wrong| panic!("{path}: {wrong}"));
-        assert!(matches!((answer.status, code.as_str()), (404, "not_found" | "link_invalid") | (400, _)), "{path}: {code}");
+        assert!(
+            matches!((answer.status, code.as_str()), (404, "not_found" | "link_invalid") | (400, _)),
+            "{path}: {code}"
+        );
     }
     assert_eq!(rows(&app), before);
 }

@@ -114,7 +114,8 @@ fn a_repeat_is_answered_as_the_first_time_and_says_so() {
     let client = &member.client;
     let key = client.new_id();
     let body = activity(client, "Second");
-    let send = |key: &str, body: &Value| client.command("POST", "/v1/activities", &[("Idempotency-Key", key)], body).unwrap();
+    let send =
+        |key: &str, body: &Value| client.command("POST", "/v1/activities", &[("Idempotency-Key", key)], body).unwrap();
     let first = send(&key, &body);
     assert_eq!((first.status, first.header("idempotent-replayed")), (201, None));
     let before = rows(&app);
@@ -191,7 +192,8 @@ fn a_rehearsal_answers_as_the_real_thing_and_changes_nothing() {
     let place = format!("/v1/invoices/{}", text(&submitted, "id"));
     let version = submitted["version"].as_i64().unwrap();
     let before = rows(&app);
-    let issue = |query: &str| cast.staff.reviewer.change(&format!("{place}/issue{query}"), version, &json!({})).unwrap();
+    let issue =
+        |query: &str| cast.staff.reviewer.change(&format!("{place}/issue{query}"), version, &json!({})).unwrap();
     let rehearsed = issue("?dry_run=true").expect(200).unwrap();
     assert_eq!(rehearsed["dry_run"], true);
     assert_eq!(rows(&app), before, "a rehearsal wrote something");

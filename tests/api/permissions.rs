@@ -32,6 +32,10 @@ const APPLICANT_ONLY: [&str; 6] = [
     "withdraw_application",
 ];
 
+/// These read their whole body before they look for the object: a link that is not there and a message that is missing,
+/// a person who is not there and a role that nobody grants.
+const BODY_FIRST: [&str; 2] = ["request_order_change", "grant_role"];
+
 /// What these public operations check is itself a secret: 401 says that it is wrong.
 const CREDENTIALS: [&str; 2] = ["sign_in", "refresh_session"];
 
@@ -178,7 +182,7 @@ impl Cell<'_> {
         let is_right = match self.expected {
             Expected::Unauthorized => status == 401,
             Expected::Forbidden => status == 403,
-            Expected::NotFound => status == 404,
+            Expected::NotFound => status == 404 || (status == 422 && BODY_FIRST.contains(&self.operation.id.as_str())),
             Expected::Served => match status {
                 401 => CREDENTIALS.contains(&self.operation.id.as_str()),
                 // Of all roles, this one has been taken away for a while.
@@ -210,18 +214,18 @@ impl Cell<'_> {
 fn check_lists(world: &World, operations: &[Operation]) -> usize {
     let mut asked = 0;
     for (reader, other) in [(&world.awa, Owner::Bo), (&world.bo, Owner::Awa)] {
-        let theirs: Vec<&str> = world
-            .ids
-            .values()
-            .flatten()
-            .filter(|(owner, _)| *owner == other)
-            .map(|(_, id)| id.as_str())
-            .collect();
+        let theirs: Vec<&str> =
+            world.ids.values().flatten().filter(|(owner, _)| *owner == other).map(|(_, id)| id.as_str()).collect();
         for operation in operations.iter().filter(|op| op.method == "GET" && op.prefix().is_none()) {
             let answer = operation.send(&reader.client, "", b"");
             let body = String::from_utf8_lossy(&answer.body);
             for id in &theirs {
-                assert!(!body.contains(id), "{} shows {} something of {other:?}: {body}", operation.name(), reader.email);
+                assert!(
+                    !body.contains(id),
+                    "{} shows {} something of {other:?}: {body}",
+                    operation.name(),
+                    reader.email
+                );
             }
             asked += 1;
         }

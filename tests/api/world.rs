@@ -69,9 +69,11 @@ impl World {
         let again = |member: MemberCast| MemberCast { client: app.stage.sign_in(&member.email).unwrap(), ..member };
         let (awa, bo, cy) = (again(awa), again(bo), again(cy));
         let applicant = app.stage.sign_in("di@member.example").unwrap();
-        for (owner, email) in
-            [(Owner::Awa, "awa@member.example"), (Owner::Bo, "bo@member.example"), (Owner::Applicant, "di@member.example")]
-        {
+        for (owner, email) in [
+            (Owner::Awa, "awa@member.example"),
+            (Owner::Bo, "bo@member.example"),
+            (Owner::Applicant, "di@member.example"),
+        ] {
             let spare = app.stage.sign_in(email).unwrap();
             ids.entry("/v1/sessions/").or_default().push((owner, session_of(spare.token.as_deref().unwrap())));
         }
@@ -97,7 +99,10 @@ pub fn rows(app: &TestApp) -> BTreeMap<String, i64> {
         &mut app.database.owner(),
     )
     .unwrap();
-    tables.into_iter().map(|table| (table.name.clone(), app.count(&format!("SELECT count(*) FROM {}", table.name)))).collect()
+    tables
+        .into_iter()
+        .map(|table| (table.name.clone(), app.count(&format!("SELECT count(*) FROM {}", table.name))))
+        .collect()
 }
 
 pub fn text(value: &Value, name: &str) -> String {
@@ -117,7 +122,11 @@ fn suspend(administrator: &Client, member: &Client) {
     let place = format!("/v1/members/{}", member.person_id.as_deref().unwrap());
     let seen = administrator.get(&place).unwrap().expect(200).unwrap();
     let reason = json!({"reason": "Papers are missing"});
-    administrator.change(&format!("{place}/suspend"), seen["version"].as_i64().unwrap(), &reason).unwrap().expect(200).unwrap();
+    administrator
+        .change(&format!("{place}/suspend"), seen["version"].as_i64().unwrap(), &reason)
+        .unwrap()
+        .expect(200)
+        .unwrap();
 }
 
 /// A member works until there is money to pay out. Answers what they have now, and the payout they asked for.
