@@ -8,6 +8,7 @@ use actix_web::middleware::{Compress, from_fn};
 use actix_web::web::Data;
 use actix_web::{App, HttpServer, web};
 use diesel::Connection;
+use diesel::connection::SimpleConnection;
 use diesel::pg::PgConnection;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
@@ -52,6 +53,18 @@ pub fn migrate(owner_url: &str) -> Result<Vec<String>> {
     diesel::RunQueryDsl::execute(diesel::sql_query("SELECT pg_advisory_lock(7236417)"), &mut conn)?;
     let ran = conn.run_pending_migrations(MIGRATIONS).map_err(|error| Error::internal(error.to_string()))?;
     Ok(ran.iter().map(ToString::to_string).collect())
+}
+
+/// Whether a database has every migration of this program, asked as the runtime role.
+///
+/// # Errors
+/// 503 when the database cannot be reached.
+pub fn is_current(runtime_url: &str) -> Result<bool> {
+    let mut conn = PgConnection::establish(runtime_url).map_err(Error::unavailable)?;
+    if conn.batch_execute("SET ROLE umbel_app").is_err() {
+        return Ok(false);
+    }
+    Ok(conn.has_pending_migration(MIGRATIONS).is_ok_and(|is_pending| !is_pending))
 }
 
 /// Takes every migration back, newest first: for tests.

@@ -11,6 +11,7 @@ use chrono::{Days, NaiveDate};
 use tokio::sync::watch;
 
 use crate::access;
+use crate::accounting;
 use crate::charter;
 use crate::formats::letters::{self, Letterhead};
 use crate::invoicing;
@@ -21,9 +22,12 @@ use crate::platform::db::{Actor, Db};
 use crate::platform::error::{Error, Result};
 use crate::platform::keys::Keys;
 use crate::platform::mail::{Envelope, MailError, Mailer};
+use crate::platform::telemetry;
 
 /// How long to sleep when nothing is due and nobody wakes us.
 const IDLE: Duration = Duration::from_secs(1);
+/// How often the work of today is looked at again: an invoice that is issued today may be due today.
+const CALENDAR: Duration = Duration::from_mins(10);
 /// The promised day of the guarantee.
 const ADVANCE_JOB: &str = "guarantee_advance";
 
@@ -49,27 +53,38 @@ impl Worker {
 
     /// Works until told to stop; finishes the job at hand.
     pub async fn run(self, mut stop: watch::Receiver<bool>) {
-        let mut last_day = None;
+        let (mut last_day, mut calendar_ran) = (None, None::<tokio::time::Instant>);
         while !*stop.borrow() {
             let worker = self.clone();
             let today = self.db.clock().now().date_naive();
             let is_new_day = last_day != Some(today);
+            let now = tokio::time::Instant::now();
+            let is_calendar_due = calendar_ran.is_none_or(|ran| now.duration_since(ran) >= CALENDAR);
             let worked = tokio::task::spawn_blocking(move || {
-                if is_new_day {
-                    worker.run_calendar()?;
+                // Mails leave even when the work of the day fails: that is tried again at the next look.
+                if is_calendar_due && let Err(error) = worker.run_calendar() {
+                    tracing::error!(error = %error, source = ?std::error::Error::source(&error), "the work of the day failed");
                 }
-                worker.run_one()
+                if is_new_day {
+                    worker.watch_books();
+                }
+                let did_something = worker.run_one()?;
+                if !did_something {
+                    let waiting = worker.db.write_blocking(&Actor::System, outbox::backlog)?;
+                    metrics::gauge!(telemetry::JOBS_WAITING).set(f64::from(u32::try_from(waiting).unwrap_or(u32::MAX)));
+                }
+                Ok::<bool, Error>(did_something)
             })
             .await;
+            last_day = Some(today);
+            if is_calendar_due {
+                calendar_ran = Some(now);
+            }
             match worked {
-                Ok(Ok(did_something)) => {
-                    last_day = Some(today);
-                    if did_something {
-                        continue;
-                    }
-                }
+                Ok(Ok(true)) => continue,
+                Ok(Ok(false)) => {}
                 Ok(Err(error)) => {
-                    tracing::error!(error = %error, source = ?std::error::Error::source(&error), "work failed")
+                    tracing::error!(error = %error, source = ?std::error::Error::source(&error), "work failed");
                 }
                 Err(panic) => tracing::error!(error = %panic, "a job panicked"),
             }
@@ -102,7 +117,10 @@ impl Worker {
         let Some(claimed) = self.db.write_blocking(&Actor::System, |tx| outbox::claim(tx, &self.name))? else {
             return Ok(false);
         };
-        match self.perform(&claimed) {
+        let performed = self.perform(&claimed);
+        let outcome = if performed.is_ok() { "done" } else { "failed" };
+        metrics::counter!(telemetry::JOBS, "kind" => claimed.topic.clone(), "outcome" => outcome).increment(1);
+        match performed {
             Ok(()) => self.db.write_blocking(&Actor::System, |tx| outbox::confirm(tx, claimed.id))?,
             Err(error) => {
                 let source = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
@@ -178,7 +196,8 @@ impl Worker {
             .map_or_else(|| ("Umbel".to_owned(), String::new()), |entity| (entity.name, entity.email)))
     }
 
-    /// The work of each day of each entity, days that were missed first, each day once.
+    /// The work of each day of each entity: days that were missed first, and today as often as this is called,
+    /// because what is issued today may be due today.
     ///
     /// # Errors
     /// Fails with the database.
@@ -187,7 +206,8 @@ impl Worker {
         for entity in entities {
             let today = self.db.clock().today(entity.zone());
             let last = self.db.write_blocking(&Actor::System, |tx| outbox::last_run(tx, ADVANCE_JOB, entity.id))?;
-            let mut day = last.and_then(|last| last.checked_add_days(Days::new(1))).unwrap_or(today);
+            let next = last.and_then(|last| last.checked_add_days(Days::new(1)));
+            let mut day = next.map_or(today, |next| next.min(today));
             while day <= today {
                 self.run_day(entity.id, day, today)?;
                 let Some(next) = day.succ_opt() else { break };
@@ -195,6 +215,25 @@ impl Worker {
             }
         }
         Ok(())
+    }
+
+    /// Checks the invariants and shouts about what does not hold. A check that cannot be made is no reason to stop.
+    fn watch_books(&self) {
+        match self.db.write_blocking(&Actor::System, accounting::check) {
+            Ok(violations) => {
+                let count = u32::try_from(violations.len()).unwrap_or(u32::MAX);
+                metrics::gauge!(telemetry::INVARIANT_VIOLATIONS).set(f64::from(count));
+                for found in violations {
+                    tracing::error!(
+                        invariant = found.invariant,
+                        subject = found.subject,
+                        detail = found.detail,
+                        "violated"
+                    );
+                }
+            }
+            Err(error) => tracing::warn!(%error, "the invariants could not be checked"),
+        }
     }
 
     fn run_day(&self, entity: EntityId, day: NaiveDate, today: NaiveDate) -> Result<()> {

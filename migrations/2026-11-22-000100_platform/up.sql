@@ -25,6 +25,13 @@ BEGIN
     END IF;
 END $$;
 GRANT USAGE ON SCHEMA public TO umbel_app;
+-- The running program asks whether it fits the database.
+DO $$
+BEGIN
+    IF to_regclass('public.__diesel_schema_migrations') IS NOT NULL THEN
+        GRANT SELECT ON __diesel_schema_migrations TO umbel_app;
+    END IF;
+END $$;
 ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
 
 -- The program's clock, so that a test or a demonstration can be on any day.
@@ -154,6 +161,7 @@ CREATE TABLE outbox (
     done_at timestamptz
 );
 CREATE INDEX outbox_due ON outbox (available_at, id) WHERE state IN ('pending', 'claimed');
+CREATE INDEX outbox_waiting ON outbox (state) WHERE state <> 'done';
 
 CREATE TABLE email_message (
     id uuid PRIMARY KEY,
@@ -185,7 +193,8 @@ CREATE TABLE archived_file (
     size bigint NOT NULL CHECK (size >= 0),
     bytes bytea NOT NULL,
     created_at timestamptz NOT NULL DEFAULT umbel_now(),
-    CHECK (octet_length(bytes) = size)
+    CHECK (octet_length(bytes) = size),
+    CONSTRAINT archived_file_hash_is_its_own CHECK (sha256 = sha256(bytes))
 );
 CREATE INDEX archived_file_subject ON archived_file (subject_id, kind);
 -- A document has one PDF and a batch one file: a second one would mean two truths.

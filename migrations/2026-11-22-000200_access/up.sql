@@ -35,6 +35,15 @@ CREATE TABLE role_grant (
         EXCLUDE USING gist (person_id WITH =, role WITH =, daterange(valid_from, valid_until, '[)') WITH &&)
 );
 CREATE TRIGGER version BEFORE UPDATE ON role_grant FOR EACH ROW EXECUTE FUNCTION step_version();
+-- A role that ends is not prolonged: that would be granting it again without a granter.
+CREATE FUNCTION guard_grant() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF OLD.valid_until IS NOT NULL AND coalesce(NEW.valid_until > OLD.valid_until, true) THEN
+        RAISE EXCEPTION 'a role ends once' USING ERRCODE = 'restrict_violation', CONSTRAINT = 'role_grant_ends_once';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER guard_grant BEFORE UPDATE ON role_grant FOR EACH ROW EXECUTE FUNCTION guard_grant();
 CREATE INDEX role_grant_granted_by ON role_grant (granted_by);
 CREATE INDEX role_grant_ended_by ON role_grant (ended_by);
 
@@ -120,8 +129,13 @@ ALTER TABLE person ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own ON person USING (umbel_owns(id)) WITH CHECK (umbel_owns(id));
 ALTER TABLE role_grant ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own ON role_grant USING (umbel_owns(person_id)) WITH CHECK (umbel_sees_all());
+-- A person grants in their own name and to another; only membership follows from a fact and has no granter.
+CREATE POLICY by_another ON role_grant AS RESTRICTIVE FOR INSERT WITH CHECK (umbel_person() IS NULL
+    OR (person_id <> umbel_person() AND granted_by = umbel_person())
+    OR (role = 'member' AND granted_by IS NULL));
 ALTER TABLE session ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own ON session USING (umbel_owns(person_id)) WITH CHECK (umbel_owns(person_id));
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON sign_in_failure TO umbel_app;
-GRANT SELECT, INSERT, UPDATE ON person, role_grant, session, refresh_token, access_link TO umbel_app;
+GRANT SELECT, INSERT, UPDATE ON person, session, refresh_token, access_link TO umbel_app;
+GRANT SELECT, INSERT, UPDATE (valid_until, ended_by) ON role_grant TO umbel_app;

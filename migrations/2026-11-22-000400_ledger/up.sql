@@ -155,6 +155,12 @@ BEGIN
         RAISE EXCEPTION 'account % needs %', bad.account, bad.dimension
             USING ERRCODE = 'restrict_violation', CONSTRAINT = 'posting_dimension';
     END IF;
+    SELECT a.activity_id, a.currency INTO bad FROM added a JOIN activity_balance b ON b.activity_id = a.activity_id
+    WHERE a.account IN ('funds.pending', 'funds.available', 'funds.reserved') AND a.currency <> b.currency LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'activity % does not hold %', bad.activity_id, bad.currency
+            USING ERRCODE = 'restrict_violation', CONSTRAINT = 'posting_currency';
+    END IF;
     PERFORM FROM activity_balance b
     WHERE b.activity_id IN (SELECT activity_id FROM added WHERE account IN ('funds.pending', 'funds.available', 'funds.reserved'))
     ORDER BY b.activity_id FOR NO KEY UPDATE;
@@ -216,4 +222,6 @@ CREATE POLICY own ON posting USING (umbel_owns(owner_id)) WITH CHECK (true);
 
 GRANT EXECUTE ON FUNCTION period_lock, period_sha256 TO umbel_app;
 GRANT SELECT ON ledger_account, ledger_source, ledger_event TO umbel_app;
-GRANT SELECT, INSERT ON journal_entry, posting, accounting_period, activity_balance TO umbel_app;
+GRANT SELECT, INSERT ON journal_entry, posting, accounting_period TO umbel_app;
+-- A balance begins at zero and moves with postings alone.
+GRANT SELECT, INSERT (activity_id, owner_id, currency) ON activity_balance TO umbel_app;

@@ -129,4 +129,7 @@ CREATE POLICY own ON share USING (umbel_owns(member_id));
 ALTER TABLE activity ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own ON activity USING (umbel_owns(member_id));
 
-GRANT SELECT, INSERT, UPDATE ON application, member, payee_account, share, activity TO umbel_app;
+GRANT SELECT, INSERT, UPDATE ON application, member, activity TO umbel_app;
+-- Where somebody is paid and what somebody subscribed never changes: a new account is a new row.
+GRANT SELECT, INSERT, UPDATE (verified_at, verified_by, superseded_at) ON payee_account TO umbel_app;
+GRANT SELECT, INSERT, UPDATE (state, paid_on, payment_reference) ON share TO umbel_app;

@@ -100,6 +100,17 @@ BEGIN
 END $$;
 CREATE TRIGGER frozen BEFORE INSERT OR UPDATE OR DELETE ON order_line FOR EACH ROW EXECUTE FUNCTION order_lines_of_draft();
 
+-- What a client reads or has confirmed stays as it was sent; a new version begins as a draft again.
+CREATE FUNCTION guard_sent_order() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF OLD.state <> 'draft' AND NEW.state <> 'draft'
+       AND to_jsonb(OLD) - '{state,version}'::text[] IS DISTINCT FROM to_jsonb(NEW) - '{state,version}'::text[] THEN
+        RAISE EXCEPTION 'a sent order is frozen' USING ERRCODE = 'restrict_violation', CONSTRAINT = 'order_frozen';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER guard_sent BEFORE UPDATE ON orders FOR EACH ROW EXECUTE FUNCTION guard_sent_order();
+
 ALTER TABLE orders ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own ON orders USING (umbel_owns(member_id));
 ALTER TABLE order_line ENABLE ROW LEVEL SECURITY;

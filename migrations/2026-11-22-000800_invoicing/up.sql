@@ -13,6 +13,17 @@ CREATE TABLE document_series (
     last_issued_on date NOT NULL,
     PRIMARY KEY (entity_id, series, year)
 );
+-- A counter goes on by one, from one, and never back in time: anything else would be a gap or a number given twice.
+CREATE FUNCTION guard_series() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'INSERT' AND NEW.last_seq <> 1
+       OR TG_OP = 'UPDATE' AND ((OLD.entity_id, OLD.series, OLD.year, OLD.last_seq + 1) IS DISTINCT FROM (NEW.entity_id, NEW.series, NEW.year, NEW.last_seq)
+                                OR NEW.last_issued_on < OLD.last_issued_on) THEN
+        RAISE EXCEPTION 'a series goes on by one' USING ERRCODE = 'restrict_violation', CONSTRAINT = 'series_goes_on_by_one';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER goes_on_by_one BEFORE INSERT OR UPDATE ON document_series FOR EACH ROW EXECUTE FUNCTION guard_series();
 
 CREATE TABLE invoice (
     id uuid PRIMARY KEY,

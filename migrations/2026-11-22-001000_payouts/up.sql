@@ -137,8 +137,15 @@ BEGIN
     IF OLD.state = 'released' THEN
         RAISE EXCEPTION 'a released batch never changes' USING ERRCODE = 'restrict_violation', CONSTRAINT = 'batch_immutable';
     END IF;
-    IF NEW.state IN ('approved', 'released') AND (OLD.sha256, OLD.file_id, OLD.payout_count, OLD.control_sum_minor, OLD.sealed_by)
-       IS DISTINCT FROM (NEW.sha256, NEW.file_id, NEW.payout_count, NEW.control_sum_minor, NEW.sealed_by) THEN
+    -- Who built it and what it pays from decide who may approve it, so they stand from the beginning.
+    IF (OLD.entity_id, OLD.bank_account_id, OLD.currency, OLD.built_by)
+       IS DISTINCT FROM (NEW.entity_id, NEW.bank_account_id, NEW.currency, NEW.built_by) THEN
+        RAISE EXCEPTION 'the facts of a batch never change' USING ERRCODE = 'restrict_violation', CONSTRAINT = 'batch_immutable';
+    END IF;
+    -- Once sealed, it changes only by being opened again, which voids every approval.
+    IF OLD.state IN ('sealed', 'approved') AND NEW.state <> 'open'
+       AND (OLD.sha256, OLD.file_id, OLD.payout_count, OLD.control_sum_minor, OLD.message_id, OLD.execute_on, OLD.sealed_by, OLD.sealed_at)
+       IS DISTINCT FROM (NEW.sha256, NEW.file_id, NEW.payout_count, NEW.control_sum_minor, NEW.message_id, NEW.execute_on, NEW.sealed_by, NEW.sealed_at) THEN
         RAISE EXCEPTION 'sealed bytes never change' USING ERRCODE = 'restrict_violation', CONSTRAINT = 'batch_immutable';
     END IF;
     IF NEW.state = 'sealed' AND OLD.state = 'open' THEN

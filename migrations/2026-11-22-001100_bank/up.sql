@@ -83,8 +83,9 @@ CREATE TRIGGER state BEFORE INSERT OR UPDATE ON bank_line FOR EACH ROW EXECUTE F
 
 CREATE FUNCTION guard_bank_line() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF (OLD.statement_id, OLD.n, OLD.booked_on, OLD.amount_minor, OLD.currency, OLD.fingerprint, OLD.occurrence)
-       IS DISTINCT FROM (NEW.statement_id, NEW.n, NEW.booked_on, NEW.amount_minor, NEW.currency, NEW.fingerprint, NEW.occurrence) THEN
+    IF to_jsonb(OLD) - '{state,matched_kind,matched_id,owner_id,version}'::text[]
+       IS DISTINCT FROM to_jsonb(NEW) - '{state,matched_kind,matched_id,owner_id,version}'::text[]
+       OR OLD.state = 'matched' AND (OLD.matched_kind, OLD.matched_id) IS DISTINCT FROM (NEW.matched_kind, NEW.matched_id) THEN
         RAISE EXCEPTION 'what the bank said never changes' USING ERRCODE = 'restrict_violation', CONSTRAINT = 'bank_line_immutable';
     END IF;
     RETURN NEW;

@@ -32,6 +32,7 @@ use crate::outbox::{self, QueuedLetter};
 use crate::platform::db::Tx;
 use crate::platform::error::{Error, Result};
 use crate::platform::keys::Keys;
+use crate::platform::telemetry;
 
 /// A signed-in device is asked to sign in again after this long.
 const SESSION_LIFE: Duration = Duration::days(180);
@@ -214,6 +215,7 @@ pub fn failed(tx: &mut Tx<'_>, email: &str) -> Result<()> {
     let hash = rules::email_hash(email);
     let failures = store::find_failure(tx, &hash)?.map_or(0, |(failures, _)| failures).saturating_add(1);
     let until = tx.now().checked_add_signed(rules::wait_after(failures)).unwrap_or_else(|| tx.now());
+    metrics::counter!(telemetry::SIGN_IN_REFUSED, "reason" => "credentials").increment(1);
     tracing::info!(event = "authn_login_fail", failures, "sign-in failed");
     store::upsert_failure(tx, &hash, failures, until)
 }

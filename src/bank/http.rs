@@ -59,7 +59,7 @@ pub struct StatementView {
     pub lines: i64,
     /// How many of them are matched.
     pub matched: i64,
-    /// How many of them nothing explains yet.
+    /// How many of them wait for somebody: nothing explains them yet, or only a part of them.
     pub suspense: i64,
     /// Who imported it.
     pub imported_by: PersonId,

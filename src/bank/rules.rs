@@ -9,6 +9,7 @@ use crate::kernel::ids::{BankAccountId, BankLineId, EntityId, InvoiceId, PayoutI
 use crate::kernel::money::{Currency, Minor, to_plain};
 use crate::kernel::references::Ogm;
 use crate::kernel::refusal::Refusal;
+use crate::payouts::PayoutState;
 
 /// As the tables keep them; ISO 20022 allows 35 to 140 for these.
 const SHORT_MAX: usize = 140;
@@ -165,7 +166,7 @@ pub(super) struct PayoutFact {
     /// In which currency.
     pub currency: Currency,
     /// Where it stands.
-    pub state: String,
+    pub state: PayoutState,
 }
 
 /// An invoice with the line's reference.
@@ -234,10 +235,10 @@ pub(super) enum Decision {
 pub(super) fn judge(line: &LineRow, entity: EntityId, facts: &Facts) -> Decision {
     let amount = line.amount_minor;
     if let Some(payout) = facts.payout.as_ref().filter(|it| it.entity == entity && it.currency == line.currency) {
-        if payout.state == "released" && payout.amount.negated() == Ok(amount) {
+        if payout.state == PayoutState::Released && payout.amount.negated() == Ok(amount) {
             return Decision::SettlePayout(payout.id);
         }
-        if payout.state == "settled" && payout.amount == amount {
+        if payout.state == PayoutState::Settled && payout.amount == amount {
             return Decision::ReturnPayout(payout.id);
         }
     }

@@ -46,7 +46,7 @@ fn payout(state: &str) -> Facts {
         entity: HOUSE,
         amount: Minor::new(92_500),
         currency: Currency::EUR,
-        state: state.to_owned(),
+        state: state.parse().unwrap(),
     };
     Facts { payout: Some(payout), ..Facts::default() }
 }

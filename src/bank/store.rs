@@ -227,7 +227,7 @@ pub(super) fn insert_statement(tx: &mut Tx<'_>, row: &StatementRow) -> Result<()
 pub(super) fn sum_statements(tx: &mut Tx<'_>, ids: &[StatementId]) -> Result<BTreeMap<StatementId, Totals>> {
     let rows: Vec<TotalsOf> = diesel::sql_query(
         "SELECT statement_id, count(*) AS lines, count(*) FILTER (WHERE state = 'matched') AS matched, \
-                count(*) FILTER (WHERE state = 'suspense') AS suspense, \
+                count(*) FILTER (WHERE owner_id IS NOT NULL) AS suspense, \
                 coalesce(sum(amount_minor) FILTER (WHERE amount_minor > 0), 0)::bigint AS in_minor, \
                 coalesce(-sum(amount_minor) FILTER (WHERE amount_minor < 0), 0)::bigint AS out_minor \
          FROM bank_line WHERE statement_id = ANY($1) GROUP BY statement_id",

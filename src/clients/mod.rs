@@ -131,7 +131,7 @@ pub fn restore(tx: &mut Tx<'_>, id: ClientId, expected: i32) -> Result<ClientRow
     }
     rules::check_own(&row, tx.person()?)?;
     if row.archived_at.is_none() {
-        return Err(Error::state_conflict("active", "restore").with("status", "active"));
+        return Err(Error::state_conflict("active", "restore"));
     }
     store::save_archived(tx, &row, None)
 }

@@ -20,7 +20,8 @@ use umbel::worker::Worker;
 use super::serve::{THREADS, in_background, readable_password};
 use super::{Outcome, Running, Store, assemble};
 
-const ADMIN: &str = "admin@umbel.example";
+/// The first administrator of a demonstration.
+pub const ADMIN: &str = "admin@umbel.example";
 const MEMBER: &str = "awa@member.example";
 const IBAN: &str = "BE68539007547034";
 /// The story begins this long ago and ends today, so that everything that is left can be used at once.
@@ -45,12 +46,11 @@ pub fn run(config: &Config, once: bool) -> Outcome<ExitCode> {
     let server = in_background(&running, listener, THREADS)?;
     let stage = Stage { base: base.clone(), clock: clock.clone(), worker, mails };
     let mut teller = Teller { step: 0 };
-    let outcome = tell(&stage, &mut teller, &password, &config.data);
-    let is_sound = match &outcome {
-        Ok(is_sound) => *is_sound,
+    let (is_sound, open_order) = match tell(&stage, &mut teller, &password, &config.data) {
+        Ok(told) => told,
         Err(error) => {
             println!("\nThe story broke off: {error}");
-            false
+            (false, String::new())
         }
     };
     if once || !is_sound {
@@ -61,11 +61,11 @@ pub fn run(config: &Config, once: bool) -> Outcome<ExitCode> {
     }
     // The story has caught up with today: from here on the real clock rules.
     drop(server);
-    serve_on(config, store, stage, &password)
+    serve_on(config, store, stage, &password, &open_order)
 }
 
 /// The same data, the real clock, until somebody stops it.
-fn serve_on(config: &Config, store: Store, stage: Stage, password: &str) -> Outcome<ExitCode> {
+fn serve_on(config: &Config, store: Store, stage: Stage, password: &str, open_order: &str) -> Outcome<ExitCode> {
     let clock = Clock::system();
     let mut running = assemble(config, &store, &clock)?;
     running.parts.public_url.clone_from(&stage.base);
@@ -83,6 +83,7 @@ fn serve_on(config: &Config, store: Store, stage: Stage, password: &str) -> Outc
     println!("\nThe mutual is left running. Stop it with Ctrl-C.");
     println!("  API for people    {}/docs", stage.base);
     println!("  API for machines  {}/openapi.json", stage.base);
+    println!("  a client's page   {open_order}");
     println!("  mails             {}", config.data.join("mail").display());
     println!("  bank files, PDFs  {}", config.data.join("demo").display());
     println!("  sign in at POST {}/v1/sessions as", stage.base);
@@ -104,14 +105,15 @@ fn serve_on(config: &Config, store: Store, stage: Stage, password: &str) -> Outc
 }
 
 /// A worker that speaks real SMTP with the mail catcher.
-fn courier(config: &Config, running: &Running, mails: &Catcher, base: &str) -> Outcome<Worker> {
+pub fn courier(config: &Config, running: &Running, mails: &Catcher, base: &str) -> Outcome<Worker> {
     let from = config.mail_from.to_string();
     let mail = MailConfig { smtp_url: Some(mails.url()), from: from.clone(), folder: config.data.join("mail") };
     let (db, keys) = (running.parts.db.clone(), std::sync::Arc::clone(&running.parts.keys));
     Ok(Worker::new(db, keys, Mailer::new(&mail)?, base.to_owned(), &from))
 }
 
-fn first_administrator(running: &Running, clock: &Clock) -> Outcome<String> {
+/// Adds the first administrator and answers their password.
+pub fn first_administrator(running: &Running, clock: &Clock) -> Outcome<String> {
     let password = readable_password(clock);
     let hash = running.parts.passwords.hash_blocking(&password)?;
     super::serve::insert_person(&running.parts.db, &hash, ADMIN, "Administrator", &[Role::Administrator])?;
@@ -150,8 +152,8 @@ fn save(folder: &Path, name: &str, answer: &Answer) -> Result<(), DemoError> {
     write().map_err(|error: std::io::Error| DemoError(error.to_string()))
 }
 
-/// The story. Answers whether every invariant holds at its end.
-fn tell(stage: &Stage, teller: &mut Teller, password: &str, data: &Path) -> Result<bool, DemoError> {
+/// The story. Answers whether every invariant holds at its end, and the page of an order that waits for its client.
+fn tell(stage: &Stage, teller: &mut Teller, password: &str, data: &Path) -> Result<(bool, String), DemoError> {
     println!("A mutual at work. Today in the story: {}\n", stage.today());
     let administrator = stage.visitor().sign_in(ADMIN, password)?;
     let mut cast = stage.found_mutual(administrator, IBAN, 1_000_000)?;
@@ -234,7 +236,11 @@ fn tell(stage: &Stage, teller: &mut Teller, password: &str, data: &Path) -> Resu
             field(&paid, "/settlement")
         ),
     );
-    close_the_books(stage, teller, &cast, &folder)
+    let member = umbel::demo::MemberCast { client: stage.sign_in(MEMBER)?, ..member };
+    let (_, token) = stage.sent_order(&member, 240_000)?;
+    let page = format!("{}/o/{token}", stage.base);
+    teller.says("member", "sends the next order; it waits for its client's answer");
+    Ok((close_the_books(stage, teller, &cast, &folder)?, page))
 }
 
 fn pay_out(

@@ -54,7 +54,10 @@ impl Store {
             }
             Database::Private => Self::private(Cluster::start(&config.data)?),
         };
-        service::migrate(&store.owner_url)?;
+        // A service that is not given the owner cannot migrate, and need not when somebody else has.
+        if store.owner_url != store.login_url || !service::is_current(&store.login_url)? {
+            service::migrate(&store.owner_url)?;
+        }
         Ok(store)
     }
 

@@ -322,23 +322,32 @@ impl Stage {
         Ok(MemberCast { client: member, email: email.to_owned(), activity_id, client_id, client_email })
     }
 
-    /// A member sends an order; the client confirms it by the link of the mail. Answers the confirmed order.
+    /// A member sends an order. Answers its id and the token of the link that the client got.
     ///
     /// # Errors
     /// Says which step failed.
-    pub fn confirmed_order(&self, member: &MemberCast, cents: i64) -> Step<Value> {
+    pub fn sent_order(&self, member: &MemberCast, cents: i64) -> Step<(String, String)> {
         let today = self.today();
         let id = member.client.new_id();
         let order = json!({
             "id": id, "activity_id": member.activity_id, "client_id": member.client_id,
             "title": "Illustrations pour le rapport annuel", "description": "Six planches, deux allers-retours.",
-            "work_ends_on": today, "valid_until": today + Days::new(14),
+            "work_ends_on": today, "valid_until": today + Days::new(60),
             "lines": [{"label": "Illustrations", "quantity": "1", "unit_price": {"amount_minor": cents, "currency": "EUR"}}],
         });
         let seen = member.client.post("/v1/orders", &order)?.expect(201)?;
         member.client.change(&format!("/v1/orders/{id}/send"), version(&seen), &json!({}))?.expect(200)?;
         self.settle()?;
         let token = self.token_to(&member.client_email, "/o/")?;
+        Ok((id, token))
+    }
+
+    /// A member sends an order; the client confirms it by the link of the mail. Answers the confirmed order.
+    ///
+    /// # Errors
+    /// Says which step failed.
+    pub fn confirmed_order(&self, member: &MemberCast, cents: i64) -> Step<Value> {
+        let (id, token) = self.sent_order(member, cents)?;
         let client = self.visitor();
         let offer = client.get(&format!("/v1/order_links/{token}"))?.expect(200)?;
         let answer = json!({"document_sha256": text(&offer, "document_sha256")?, "signer_name": "Łukasz Øster"});

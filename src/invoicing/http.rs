@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::store::{ChargeRow, Filter, InvoiceRow, TaxRow};
-use super::{Draft, Invoice};
+use super::{Draft, Invoice, InvoiceState};
 use crate::access::{Member, MemberOrDesk, Reviewer};
 use crate::archive::{self, Kind};
 use crate::kernel::ids::{ActivityId, ClientId, EntityId, InvoiceId, OrderId, PersonId, RuleSetId};
@@ -166,7 +166,7 @@ pub struct InvoiceView {
     /// Grows with every change.
     pub version: i32,
     /// `draft`, `submitted`, `issued` or `discarded`.
-    pub state: String,
+    pub state: InvoiceState,
     /// `none`, `open`, `part_settled` or `settled`: from what the bank brought.
     pub settlement: &'static str,
     /// Its number; given when it is issued.
@@ -224,27 +224,27 @@ fn forecast(invoice: &Invoice) -> ForecastView {
     if let Some(advance) = &invoice.advance {
         return ForecastView { basis: "available", on: Some(advance.advanced_on), blocked_by: Vec::new() };
     }
-    let waits_for = match row.state.as_str() {
-        "draft" => vec!["submit"],
-        "submitted" => vec!["issue"],
-        "issued" if invoice.open == Minor::ZERO => Vec::new(),
-        "issued" if !invoice.is_covered => vec!["client_payment"],
-        _ => Vec::new(),
+    let is_paid = invoice.open == Minor::ZERO;
+    let blocked_by = match row.state {
+        InvoiceState::Draft => vec!["submit"],
+        InvoiceState::Submitted => vec!["issue"],
+        InvoiceState::Issued if !is_paid && !invoice.is_covered => vec!["client_payment"],
+        InvoiceState::Issued | InvoiceState::Discarded => Vec::new(),
     };
-    let basis = match (invoice.is_covered, row.state.as_str()) {
-        (_, "issued") if invoice.open == Minor::ZERO => "available",
-        (true, _) => "guarantee",
-        (false, _) => "client",
+    let basis = match (row.state, invoice.is_covered) {
+        (InvoiceState::Issued, _) if is_paid => "available",
+        (_, true) => "guarantee",
+        (_, false) => "client",
     };
-    ForecastView { basis, on: row.advance_due_on, blocked_by: waits_for }
+    ForecastView { basis, on: row.advance_due_on, blocked_by }
 }
 
 fn settlement(row: &InvoiceRow, open: Minor) -> &'static str {
-    match row.state.as_str() {
-        "issued" if open == Minor::ZERO => "settled",
-        "issued" if open == row.gross_minor => "open",
-        "issued" => "part_settled",
-        _ => "none",
+    match row.state {
+        InvoiceState::Issued if open == Minor::ZERO => "settled",
+        InvoiceState::Issued if open == row.gross_minor => "open",
+        InvoiceState::Issued => "part_settled",
+        InvoiceState::Draft | InvoiceState::Submitted | InvoiceState::Discarded => "none",
     }
 }
 
@@ -255,7 +255,7 @@ impl InvoiceView {
         let money = |amount_minor: Minor| Money { amount_minor, currency: row.currency };
         let kept = Minor::sum(invoice.charges.iter().map(|charge| charge.amount_minor))?;
         let to_activity = row.net_minor.minus(kept)?;
-        let is_issued = row.state == "issued";
+        let is_issued = row.state == InvoiceState::Issued;
         let tax = |tax: &TaxRow| TaxView {
             vat_case: tax.vat_case,
             rate: Ppm(tax.rate_ppm).to_fraction(),
@@ -315,7 +315,7 @@ pub struct InvoiceSummary {
     /// Grows with every change.
     pub version: i32,
     /// Where it stands.
-    pub state: String,
+    pub state: InvoiceState,
     /// From what the bank brought.
     pub settlement: &'static str,
     /// Its number.
@@ -382,7 +382,8 @@ async fn create_invoice(who: Member, db: Data<Db>, command: Command<InvoiceBody>
 #[serde(deny_unknown_fields)]
 struct InvoiceFilter {
     /// Only in this state.
-    state: Option<String>,
+    #[param(inline)]
+    state: Option<InvoiceState>,
     /// Only for this client.
     client_id: Option<ClientId>,
     /// Only issued ones that are past due and not paid.

@@ -102,13 +102,14 @@ fn snapshot(value: Option<&serde_json::Value>) -> Result<PartySnapshot> {
     Ok(serde_json::from_value(value.clone())?)
 }
 
-fn party(snapshot: &PartySnapshot) -> Party {
+/// A party; its country stands on the document only where it says something: across a border.
+fn party(snapshot: &PartySnapshot, is_abroad: bool) -> Party {
     let street = format!("{} {}", snapshot.street, snapshot.building_number);
     Party {
         name: snapshot.name.clone(),
         legal_form: snapshot.legal_form.clone(),
         lines: vec![street.trim().to_owned(), format!("{} {}", snapshot.postcode, snapshot.town)],
-        country: snapshot.country.clone(),
+        country: if is_abroad { snapshot.country.clone() } else { String::new() },
         enterprise_number: snapshot.enterprise_number.clone(),
         vat_number: snapshot.vat_number.clone(),
         register: snapshot.register.clone().filter(|register| !register.is_empty()),
@@ -128,6 +129,7 @@ pub fn facts(tx: &mut Tx<'_>, invoice: &Invoice) -> Result<InvoiceFacts> {
     let account = charter::bank_account(tx, row.entity_id)?;
     let member = access::person(tx, row.member_id)?;
     let language = buyer.language.as_deref().and_then(|tag| tag.parse().ok()).unwrap_or(Language::En);
+    let is_abroad = seller.country != buyer.country;
     let is_reverse = invoice.taxes.iter().any(|tax| tax.vat_case == VatCase::ReverseCharge);
     let reference = row.payment_reference.as_deref().and_then(Ogm::parse).map(|ogm| ogm.printed());
     Ok(InvoiceFacts {
@@ -137,8 +139,8 @@ pub fn facts(tx: &mut Tx<'_>, invoice: &Invoice) -> Result<InvoiceFacts> {
         issued_on,
         due_on,
         supply: Some(Supply::On(row.supplied_on)),
-        seller: party(&seller),
-        buyer: party(&buyer),
+        seller: party(&seller, is_abroad),
+        buyer: party(&buyer, is_abroad),
         currency: row.currency,
         lines: invoice.lines.iter().map(|line| document_line(line, &invoice.taxes)).collect(),
         vat: invoice

@@ -11,7 +11,7 @@ mod rules;
 mod store;
 
 use chrono::NaiveDate;
-pub use rules::{Issued, mention as reverse_charge_mention};
+pub use rules::{InvoiceState, Issued, mention as reverse_charge_mention};
 pub use store::{ChargeRow, Filter, InvoiceLineRow, InvoiceRow, OpenInvoice, TaxRow};
 use uuid::Uuid;
 
@@ -24,6 +24,7 @@ use crate::kernel::lines::DocumentLine;
 use crate::kernel::money::{Currency, Minor, Money};
 use crate::kernel::vat::{self, Totals};
 use crate::ledger::{self, events};
+use crate::orders::OrderState;
 use crate::outbox::{self, Job, QueuedLetter};
 use crate::platform::db::Tx;
 use crate::platform::error::{Error, Result};
@@ -79,7 +80,7 @@ pub fn create(tx: &mut Tx<'_>, id: InvoiceId, draft: &Draft) -> Result<Invoice> 
     if activity.member_id != me {
         return Err(Error::field("/activity_id", "invalid"));
     }
-    let totals = check_draft(tx, draft, activity.entity_id)?;
+    let totals = check_draft(tx, draft, activity.entity_id, me)?;
     let row = store::insert(tx, id, me, activity.entity_id, draft, &totals)?;
     let lines = store::insert_lines(tx, id, draft, &totals)?;
     let taxes = totals.taxes.iter().map(|tax| TaxRow::preview(id, tax)).collect();
@@ -93,9 +94,9 @@ pub fn create(tx: &mut Tx<'_>, id: InvoiceId, draft: &Draft) -> Result<Invoice> 
 pub fn revise(tx: &mut Tx<'_>, id: InvoiceId, expected: i32, draft: &Draft) -> Result<Invoice> {
     let invoice = store::lock(tx, id)?;
     check_version(&invoice, expected)?;
-    rules::may(&invoice.state, rules::Command::Revise)?;
-    activities::require_open(tx, draft.activity)?;
-    let totals = check_draft(tx, draft, invoice.entity_id)?;
+    rules::may(invoice.state, rules::Command::Revise)?;
+    let activity = activities::require_open(tx, draft.activity)?;
+    let totals = check_draft(tx, draft, invoice.entity_id, activity.member_id)?;
     store::delete_lines(tx, id)?;
     store::save_draft(tx, &invoice, draft, &totals)?;
     store::insert_lines(tx, id, draft, &totals)?;
@@ -109,11 +110,11 @@ pub fn revise(tx: &mut Tx<'_>, id: InvoiceId, expected: i32, draft: &Draft) -> R
 pub fn submit(tx: &mut Tx<'_>, id: InvoiceId, expected: i32) -> Result<Invoice> {
     let invoice = store::lock(tx, id)?;
     check_version(&invoice, expected)?;
-    rules::may(&invoice.state, rules::Command::Submit)?;
+    rules::may(invoice.state, rules::Command::Submit)?;
     members::require_active(tx, invoice.member_id)?;
     check_order_amount(tx, &invoice)?;
-    store::mark_submitted(tx, &invoice)?;
-    find(tx, id)
+    let row = store::mark_submitted(tx, &invoice)?;
+    whole(tx, row)
 }
 
 /// Gives a submitted invoice back to its member, with the reason.
@@ -123,7 +124,7 @@ pub fn submit(tx: &mut Tx<'_>, id: InvoiceId, expected: i32) -> Result<Invoice> 
 pub fn give_back(tx: &mut Tx<'_>, id: InvoiceId, expected: i32, reason: &str) -> Result<Invoice> {
     let invoice = store::lock(tx, id)?;
     check_version(&invoice, expected)?;
-    rules::may(&invoice.state, rules::Command::Return)?;
+    rules::may(invoice.state, rules::Command::Return)?;
     let mut checks = crate::kernel::refusal::Checks::default();
     checks.text(reason, "/reason", 1, 2000);
     checks.done()?;
@@ -146,7 +147,7 @@ pub fn give_back(tx: &mut Tx<'_>, id: InvoiceId, expected: i32, reason: &str) ->
 pub fn discard(tx: &mut Tx<'_>, id: InvoiceId, expected: i32) -> Result<Invoice> {
     let invoice = store::lock(tx, id)?;
     check_version(&invoice, expected)?;
-    rules::may(&invoice.state, rules::Command::Discard)?;
+    rules::may(invoice.state, rules::Command::Discard)?;
     store::mark_discarded(tx, &invoice)?;
     find(tx, id)
 }
@@ -160,7 +161,7 @@ pub fn discard(tx: &mut Tx<'_>, id: InvoiceId, expected: i32) -> Result<Invoice>
 pub fn issue(tx: &mut Tx<'_>, id: InvoiceId, expected: i32) -> Result<Invoice> {
     let invoice = store::lock(tx, id)?;
     check_version(&invoice, expected)?;
-    rules::may(&invoice.state, rules::Command::Issue)?;
+    rules::may(invoice.state, rules::Command::Issue)?;
     if tx.principal().is_some_and(|who| who.person == invoice.member_id) {
         return Err(Error::forbidden("self_approval_forbidden"));
     }
@@ -191,16 +192,25 @@ pub fn issue(tx: &mut Tx<'_>, id: InvoiceId, expected: i32) -> Result<Invoice> {
 /// 404.
 pub fn find(tx: &mut Tx<'_>, id: InvoiceId) -> Result<Invoice> {
     let row = store::find(tx, id)?;
+    whole(tx, row)
+}
+
+/// An invoice with what belongs to its row. Before it is issued nothing is taxed, kept or advanced yet.
+fn whole(tx: &mut Tx<'_>, row: InvoiceRow) -> Result<Invoice> {
+    let id = row.id;
     let lines = store::list_lines(tx, id)?;
-    let taxes = store::list_taxes(tx, id)?;
-    let charges = store::list_charges(tx, id)?;
-    let open = if row.state == "issued" { store::open_amount(tx, id)? } else { Minor::ZERO };
-    let advance = guarantee::advance_of(tx, id)?;
     let is_covered = match row.order_id {
         Some(order) => guarantee::decision(tx, order)?.is_some_and(|decision| decision.eligible),
         None => false,
     };
-    let taxes = if taxes.is_empty() { preview_taxes(tx, &row, &lines)? } else { taxes };
+    if row.state != InvoiceState::Issued {
+        let taxes = preview_taxes(tx, &row, &lines)?;
+        return Ok(Invoice { row, lines, taxes, charges: Vec::new(), open: Minor::ZERO, advance: None, is_covered });
+    }
+    let taxes = store::list_taxes(tx, id)?;
+    let charges = store::list_charges(tx, id)?;
+    let open = store::open_amount(tx, id)?;
+    let advance = guarantee::advance_of(tx, id)?;
     Ok(Invoice { row, lines, taxes, charges, open, advance, is_covered })
 }
 
@@ -218,7 +228,7 @@ pub fn list(tx: &mut Tx<'_>, filter: &Filter, after: Option<Uuid>, limit: i64) -
 /// 404; 409 `order_not_confirmed` for an order that may not be invoiced.
 pub fn draft_from_order(tx: &mut Tx<'_>, order: OrderId) -> Result<Draft> {
     let row = orders::row(tx, order)?;
-    if !matches!(row.state.as_str(), "confirmed" | "sent") {
+    if !matches!(row.state, OrderState::Confirmed | OrderState::Sent) {
         return Err(Error::conflict("order_not_confirmed").with("state", row.state));
     }
     let lines = orders::lines(tx, order)?.iter().map(|line| line.document(row.currency)).collect();
@@ -339,7 +349,7 @@ fn check_version(invoice: &InvoiceRow, expected: i32) -> Result<()> {
 fn check_order_amount(tx: &mut Tx<'_>, invoice: &InvoiceRow) -> Result<()> {
     let Some(order) = invoice.order_id else { return Ok(()) };
     let order = orders::row(tx, order)?;
-    if order.state != "confirmed" && order.state != "sent" {
+    if !matches!(order.state, OrderState::Confirmed | OrderState::Sent) {
         return Err(Error::conflict("order_not_confirmed").with("state", order.state));
     }
     let invoiced = store::invoiced_of_order(tx, order.id, invoice.id)?.plus(invoice.net_minor)?;
@@ -351,17 +361,16 @@ fn check_order_amount(tx: &mut Tx<'_>, invoice: &InvoiceRow) -> Result<()> {
     Ok(())
 }
 
-fn check_draft(tx: &mut Tx<'_>, draft: &Draft, entity: EntityId) -> Result<Totals> {
+fn check_draft(tx: &mut Tx<'_>, draft: &Draft, entity: EntityId, member: PersonId) -> Result<Totals> {
     rules::check_draft(draft, tx.now().date_naive())?;
     let entity = charter::entity(tx, entity)?;
     let client = clients::client(tx, draft.client)?;
-    let activity = activities::activity(tx, draft.activity)?;
-    if client.member_id != activity.member_id {
+    if client.member_id != member {
         return Err(Error::field("/client_id", "invalid"));
     }
     if let Some(order) = draft.order {
         let order = orders::row(tx, order)?;
-        if order.member_id != activity.member_id || order.client_id != draft.client {
+        if order.member_id != member || order.client_id != draft.client {
             return Err(Error::field("/order_id", "invalid"));
         }
     }

@@ -13,6 +13,21 @@ use crate::kernel::refusal::{Checks, Refusal};
 use crate::kernel::vat::{self, Buyer, Totals};
 use crate::ledger::Entry;
 use crate::ledger::events::{self, ClientPayment};
+use crate::named;
+
+named! {
+    /// Where an invoice stands. Whether it is paid is another question.
+    InvoiceState {
+        /// Being written.
+        Draft = "draft",
+        /// With the office.
+        Submitted = "submitted",
+        /// A legal document.
+        Issued = "issued",
+        /// Thrown away before it was one.
+        Discarded = "discarded",
+    }
+}
 
 /// What may be done with an invoice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,18 +39,18 @@ pub(super) enum Command {
     Discard,
 }
 
-pub(super) fn may(state: &str, command: Command) -> Result<(), Refusal> {
+pub(super) fn may(state: InvoiceState, command: Command) -> Result<(), Refusal> {
     let (name, allowed) = match command {
-        Command::Revise => ("revise", "draft"),
-        Command::Submit => ("submit", "draft"),
-        Command::Discard => ("discard", "draft"),
-        Command::Return => ("return", "submitted"),
-        Command::Issue => ("issue", "submitted"),
+        Command::Revise => ("revise", InvoiceState::Draft),
+        Command::Submit => ("submit", InvoiceState::Draft),
+        Command::Discard => ("discard", InvoiceState::Draft),
+        Command::Return => ("return", InvoiceState::Submitted),
+        Command::Issue => ("issue", InvoiceState::Submitted),
     };
     if state == allowed {
         return Ok(());
     }
-    if state == "issued" {
+    if state == InvoiceState::Issued {
         return Err(Refusal::state("already_issued").with("command", name));
     }
     Err(Refusal::state("state_conflict").with("state", state).with("command", name))
@@ -176,10 +191,10 @@ mod tests {
 
     #[test]
     fn an_invoice_is_issued_once_and_only_when_it_was_submitted() {
-        assert!(may("submitted", Command::Issue).is_ok());
-        assert_eq!(may("draft", Command::Issue).unwrap_err().code, "state_conflict");
-        assert_eq!(may("issued", Command::Issue).unwrap_err().code, "already_issued");
-        assert_eq!(may("issued", Command::Revise).unwrap_err().code, "already_issued");
+        assert!(may(InvoiceState::Submitted, Command::Issue).is_ok());
+        assert_eq!(may(InvoiceState::Draft, Command::Issue).unwrap_err().code, "state_conflict");
+        assert_eq!(may(InvoiceState::Issued, Command::Issue).unwrap_err().code, "already_issued");
+        assert_eq!(may(InvoiceState::Issued, Command::Revise).unwrap_err().code, "already_issued");
     }
 
     proptest! {

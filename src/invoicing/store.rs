@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Bool, Date, Integer, Jsonb, Text, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Bool, Date, Integer, Jsonb, Numeric, Text, Uuid as SqlUuid};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -13,7 +13,7 @@ use umbel_schema::{invoice, invoice_line, invoice_open, invoice_tax, levy_charge
 use uuid::Uuid;
 
 use super::Draft;
-use super::rules::{Issued, payment_reference};
+use super::rules::{InvoiceState, Issued, payment_reference};
 use crate::kernel::calendar::Holidays;
 use crate::kernel::ids::{ActivityId, BankAccountId, ClientId, EntityId, InvoiceId, OrderId, PersonId, RuleSetId};
 use crate::kernel::levies::{Charge, Levy, LevyKind};
@@ -23,6 +23,7 @@ use crate::kernel::vat::{Priced, TaxLine, Totals, VatCase};
 use crate::platform::db::{Locked, Tx};
 use crate::platform::error::{Error, Result};
 use crate::platform::faults::Guard;
+use crate::platform::prepared::Prepare;
 
 /// An invoice.
 #[derive(Debug, Clone, Queryable, Selectable)]
@@ -41,7 +42,7 @@ pub struct InvoiceRow {
     /// The order that it invoices.
     pub order_id: Option<OrderId>,
     /// Where it stands.
-    pub state: String,
+    pub state: InvoiceState,
     /// One line.
     pub title: String,
     /// Of every amount.
@@ -81,7 +82,7 @@ pub struct InvoiceRow {
 }
 
 /// A line of an invoice.
-#[derive(Debug, Clone, Queryable, Selectable, Deserialize)]
+#[derive(Debug, Clone, Queryable, QueryableByName, Selectable, Deserialize)]
 #[diesel(table_name = invoice_line, check_for_backend(diesel::pg::Pg))]
 pub struct InvoiceLineRow {
     /// Its place.
@@ -314,6 +315,8 @@ struct ContextRow {
     holidays: Vec<NaiveDate>,
     #[diesel(sql_type = Bool)]
     is_covered: bool,
+    #[diesel(sql_type = Bool)]
+    is_closed: bool,
     #[diesel(sql_type = Jsonb)]
     lines: Value,
 }
@@ -335,7 +338,7 @@ struct LevyJson {
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Filter {
     /// Only in this state.
-    pub state: Option<String>,
+    pub state: Option<InvoiceState>,
     /// Only for this client.
     pub client_id: Option<ClientId>,
     /// Only issued ones that are past due and not paid.
@@ -410,22 +413,24 @@ pub(super) fn insert_lines(
     draft: &Draft,
     totals: &Totals,
 ) -> Result<Vec<InvoiceLineRow>> {
-    let rows: Vec<_> = (1_i32..)
-        .zip(draft.lines.iter().zip(&totals.lines))
-        .map(|(n, (line, net))| {
-            (
-                invoice_line::invoice_id.eq(id),
-                invoice_line::n.eq(n),
-                invoice_line::label.eq(line.label.trim()),
-                invoice_line::quantity.eq(line.quantity),
-                invoice_line::unit_price_minor.eq(line.unit_price.amount_minor),
-                invoice_line::vat_case.eq(line.vat_case),
-                invoice_line::net_minor.eq(*net),
-            )
-        })
-        .collect();
-    let inserted = diesel::insert_into(invoice_line::table).values(rows).returning(InvoiceLineRow::as_returning());
-    Ok(inserted.get_results(tx.conn())?)
+    let lines = &draft.lines;
+    let mut rows: Vec<InvoiceLineRow> = diesel::sql_query(
+        "INSERT INTO invoice_line (invoice_id, n, label, quantity, unit_price_minor, vat_case, net_minor) \
+         SELECT $1, l.n, l.label, l.quantity, l.unit_price_minor, l.vat_case, l.net_minor \
+         FROM unnest($2::text[], $3::numeric[], $4::bigint[], $5::text[], $6::bigint[]) \
+              WITH ORDINALITY AS l (label, quantity, unit_price_minor, vat_case, net_minor, n) \
+         RETURNING n, label, quantity, unit_price_minor, vat_case, net_minor",
+    )
+    .bind::<SqlUuid, _>(id)
+    .bind::<Array<Text>, _>(lines.iter().map(|line| line.label.trim()).collect::<Vec<_>>())
+    .bind::<Array<Numeric>, _>(lines.iter().map(|line| line.quantity).collect::<Vec<_>>())
+    .bind::<Array<BigInt>, _>(lines.iter().map(|line| line.unit_price.amount_minor).collect::<Vec<_>>())
+    .bind::<Array<Text>, _>(lines.iter().map(|line| line.vat_case).collect::<Vec<_>>())
+    .bind::<Array<BigInt>, _>(&totals.lines)
+    .prepared()
+    .get_results(tx.conn())?;
+    rows.sort_by_key(|line| line.n);
+    Ok(rows)
 }
 
 pub(super) fn find(tx: &mut Tx<'_>, id: InvoiceId) -> Result<InvoiceRow> {
@@ -487,8 +492,8 @@ pub(super) fn list(
     if let Some(owner) = tx.only_owner() {
         query = query.filter(invoice::member_id.eq(owner));
     }
-    if let Some(state) = &filter.state {
-        query = query.filter(invoice::state.eq(state.clone()));
+    if let Some(state) = filter.state {
+        query = query.filter(invoice::state.eq(state));
     }
     if let Some(client) = filter.client_id {
         query = query.filter(invoice::client_id.eq(client));
@@ -518,42 +523,49 @@ pub(super) fn list(
         .collect())
 }
 
-pub(super) fn mark_submitted(tx: &mut Tx<'_>, row: &Locked<InvoiceRow>) -> Result<()> {
+pub(super) fn mark_submitted(tx: &mut Tx<'_>, row: &Locked<InvoiceRow>) -> Result<InvoiceRow> {
     let now = tx.now();
-    diesel::update(invoice::table.find(row.id))
-        .set((invoice::state.eq("submitted"), invoice::submitted_at.eq(now), invoice::return_reason.eq(None::<String>)))
-        .execute(tx.conn())?;
-    Ok(())
+    Ok(diesel::update(invoice::table.find(row.id))
+        .set((
+            invoice::state.eq(InvoiceState::Submitted),
+            invoice::submitted_at.eq(now),
+            invoice::return_reason.eq(None::<String>),
+        ))
+        .returning(InvoiceRow::as_returning())
+        .prepared()
+        .get_result(tx.conn())?)
 }
 
 pub(super) fn mark_returned(tx: &mut Tx<'_>, row: &Locked<InvoiceRow>, reason: &str) -> Result<()> {
     diesel::update(invoice::table.find(row.id))
-        .set((invoice::state.eq("draft"), invoice::return_reason.eq(reason)))
+        .set((invoice::state.eq(InvoiceState::Draft), invoice::return_reason.eq(reason)))
         .execute(tx.conn())?;
     Ok(())
 }
 
 pub(super) fn mark_discarded(tx: &mut Tx<'_>, row: &Locked<InvoiceRow>) -> Result<()> {
-    diesel::update(invoice::table.find(row.id)).set(invoice::state.eq("discarded")).execute(tx.conn())?;
+    diesel::update(invoice::table.find(row.id)).set(invoice::state.eq(InvoiceState::Discarded)).execute(tx.conn())?;
     Ok(())
 }
 
 pub(super) fn invoiced_of_order(tx: &mut Tx<'_>, order: OrderId, but: InvoiceId) -> Result<Minor> {
     let nets: Vec<Minor> = invoice::table
         .filter(invoice::order_id.eq(order))
-        .filter(invoice::state.eq_any(["submitted", "issued"]))
+        .filter(invoice::state.eq_any([InvoiceState::Submitted, InvoiceState::Issued]))
         .filter(invoice::id.ne(but))
         .select(invoice::net_minor)
         .load(tx.conn())?;
     Ok(Minor::sum(nets)?)
 }
 
-/// Reads across the tables of other rooms, in one statement instead of nine: the only store that does.
+/// Reads across the tables of other rooms, in one statement instead of nine: the only store that does. The activity
+/// is held, so that it cannot be closed in the same moment.
 pub(super) fn issue_context(tx: &mut Tx<'_>, row: &Locked<InvoiceRow>) -> Result<IssueContext> {
     let found: ContextRow = diesel::sql_query(
         "SELECT to_jsonb(e) AS seller, to_jsonb(c) AS buyer, c.kind AS buyer_kind, e.zone, b.id AS bank_account_id, \
                 r.id AS rule_set_id, coalesce(r.payment_terms_days, 0) AS payment_terms_days, \
                 coalesce(r.advance_working_days, 0) AS advance_working_days, coalesce(d.eligible, false) AS is_covered, \
+                a.closed_at IS NOT NULL AS is_closed, \
                 coalesce((SELECT jsonb_agg(jsonb_build_object('kind', l.kind, 'rate_ppm', l.rate_ppm) ORDER BY l.kind) \
                           FROM rule_set_levy l WHERE l.rule_set_id = r.id), '[]') AS levies, \
                 coalesce((SELECT jsonb_agg(jsonb_build_object('vat_case', v.vat_case, 'category', v.category, 'rate_ppm', v.rate_ppm)) \
@@ -565,6 +577,7 @@ pub(super) fn issue_context(tx: &mut Tx<'_>, row: &Locked<InvoiceRow>) -> Result
                           'unit_price_minor', x.unit_price_minor, 'vat_case', x.vat_case, 'net_minor', x.net_minor) ORDER BY x.n) \
                  FROM invoice_line x WHERE x.invoice_id = i.id) AS lines \
          FROM invoice i JOIN entity e ON e.id = i.entity_id JOIN client c ON c.id = i.client_id \
+              JOIN activity a ON a.id = i.activity_id \
          CROSS JOIN LATERAL (SELECT (umbel_now() AT TIME ZONE e.zone)::date AS today) t \
          LEFT JOIN orders o ON o.id = i.order_id LEFT JOIN guarantee_decision d ON d.order_id = i.order_id \
          LEFT JOIN LATERAL (SELECT id FROM entity_bank_account WHERE entity_id = e.id AND currency = i.currency \
@@ -572,10 +585,14 @@ pub(super) fn issue_context(tx: &mut Tx<'_>, row: &Locked<InvoiceRow>) -> Result
          LEFT JOIN LATERAL (SELECT * FROM rule_set s WHERE s.id = o.rule_set_id \
                               OR (o.rule_set_id IS NULL AND s.entity_id = e.id AND s.valid_from <= t.today) \
                             ORDER BY s.valid_from DESC LIMIT 1) r ON true \
-         WHERE i.id = $1",
+         WHERE i.id = $1 FOR SHARE OF a",
     )
     .bind::<SqlUuid, _>(row.id)
+    .prepared()
     .get_result(tx.conn())?;
+    if found.is_closed {
+        return Err(Error::conflict("activity_closed"));
+    }
     let rates: Vec<RateJson> = serde_json::from_value(found.rates)?;
     let levies: Vec<LevyJson> = serde_json::from_value(found.levies)?;
     Ok(IssueContext {
@@ -622,6 +639,7 @@ pub(super) fn insert_issue_parts(
     .bind::<Array<BigInt>, _>(issued.charges.iter().map(|charge| charge.base).collect::<Vec<_>>())
     .bind::<Array<BigInt>, _>(issued.charges.iter().map(|charge| charge.rate.0).collect::<Vec<_>>())
     .bind::<Array<BigInt>, _>(issued.charges.iter().map(|charge| charge.amount).collect::<Vec<_>>())
+    .prepared()
     .execute(tx.conn())?;
     Ok(())
 }
@@ -645,6 +663,7 @@ pub(super) fn take_number(tx: &mut Tx<'_>, entity: EntityId, today: NaiveDate) -
     .bind::<SqlUuid, _>(entity)
     .bind::<Integer, _>(year)
     .bind::<Date, _>(today)
+    .prepared()
     .get_result(tx.conn())
     .optional()?;
     let taken = taken.ok_or_else(|| Error::conflict("issue_date_before_last"))?;
@@ -662,7 +681,7 @@ pub(super) fn seal(
     let reference = payment_reference(number.year, number.seq).ok_or_else(|| Error::internal("the series is full"))?;
     Ok(diesel::update(invoice::table.find(row.id))
         .set((
-            invoice::state.eq("issued"),
+            invoice::state.eq(InvoiceState::Issued),
             invoice::rule_set_id.eq(context.rule_set_id),
             invoice::bank_account_id.eq(context.bank_account_id),
             invoice::issued_on.eq(issued.issued_on),
@@ -676,6 +695,7 @@ pub(super) fn seal(
             invoice::buyer_snapshot.eq(serde_json::to_value(&context.buyer)?),
         ))
         .returning(InvoiceRow::as_returning())
+        .prepared()
         .get_result(tx.conn())?)
 }
 
@@ -692,7 +712,7 @@ pub(super) fn lock_open(tx: &mut Tx<'_>, id: InvoiceId) -> Result<OpenInvoice> {
     // An issued row never changes, but whoever allocates to it must wait for the one before.
     let locked: Option<InvoiceId> = invoice::table
         .find(id)
-        .filter(invoice::state.eq("issued"))
+        .filter(invoice::state.eq(InvoiceState::Issued))
         .select(invoice::id)
         .for_update()
         .first(tx.conn())

@@ -5,88 +5,20 @@
 #![deny(clippy::arithmetic_side_effects, clippy::float_arithmetic)]
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::str::FromStr;
 
-use diesel::deserialize::{self, FromSql, FromSqlRow};
-use diesel::expression::AsExpression;
-use diesel::pg::{Pg, PgValue};
-use diesel::serialize::{self, Output, ToSql};
-use diesel::sql_types::Text;
 use rust_decimal::Decimal;
-use serde::{Deserialize, Serialize};
 
 use super::money::{Minor, MoneyError, Ppm};
 use super::refusal::Refusal;
+use crate::named;
 
-/// How VAT applies to a line.
-#[derive(
-    Debug,
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    Serialize,
-    Deserialize,
-    AsExpression,
-    FromSqlRow,
-    utoipa::ToSchema,
-)]
-#[diesel(sql_type = Text)]
-#[serde(rename_all = "snake_case")]
-pub enum VatCase {
-    /// The seller's standard rate.
-    Standard,
-    /// The buyer accounts for the tax (Directive 2006/112/EC art. 44 and 196).
-    ReverseCharge,
-}
-
-impl VatCase {
-    /// All cases.
-    pub const ALL: [Self; 2] = [Self::Standard, Self::ReverseCharge];
-
-    /// The stored name.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Standard => "standard",
-            Self::ReverseCharge => "reverse_charge",
-        }
-    }
-}
-
-impl fmt::Display for VatCase {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl FromStr for VatCase {
-    type Err = UnknownVatCase;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::ALL.into_iter().find(|case| case.name() == text).ok_or(UnknownVatCase)
-    }
-}
-
-/// Not a VAT case that we know.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("unknown VAT case")]
-pub struct UnknownVatCase;
-
-impl ToSql<Text, Pg> for VatCase {
-    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Pg>) -> serialize::Result {
-        <str as ToSql<Text, Pg>>::to_sql(self.name(), out)
-    }
-}
-
-impl FromSql<Text, Pg> for VatCase {
-    fn from_sql(value: PgValue<'_>) -> deserialize::Result<Self> {
-        let text = <String as FromSql<Text, Pg>>::from_sql(value)?;
-        Ok(text.parse()?)
+named! {
+    /// How VAT applies to a line.
+    VatCase {
+        /// The seller's standard rate.
+        Standard = "standard",
+        /// The buyer accounts for the tax (Directive 2006/112/EC art. 44 and 196).
+        ReverseCharge = "reverse_charge",
     }
 }
 

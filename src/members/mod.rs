@@ -7,6 +7,7 @@
 
 mod applications;
 pub mod http;
+pub mod pages;
 mod rules;
 mod store;
 

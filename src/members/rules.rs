@@ -91,8 +91,7 @@ impl ApplicationCommand {
 }
 
 fn conflict(state: impl ToString, command: &str) -> Refusal {
-    let state = state.to_string();
-    Refusal::state("state_conflict").with("state", &state).with("status", state).with("command", command)
+    Refusal::state("state_conflict").with("state", state).with("command", command)
 }
 
 /// Where a command leads.

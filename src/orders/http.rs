@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::store::{Filter, OrderRow};
-use super::{Answer, Draft, NewAnswer, Offer, Order};
+use super::{Answer, Draft, NewAnswer, Offer, Order, OrderState};
 use crate::access::{Member, MemberOrDesk, Visitor};
 use crate::guarantee::{Badge, Reason};
 use crate::kernel::ids::{ActivityId, ClientId, EntityId, OrderId, PersonId};
@@ -172,7 +172,7 @@ pub struct OrderView {
     /// Grows with every change.
     pub version: i32,
     /// `draft`, `sent`, `confirmed`, `declined`, `change_requested`, `withdrawn` or `expired`.
-    pub state: String,
+    pub state: OrderState,
     /// Which entity would do it.
     pub entity_id: EntityId,
     /// Who offers it.
@@ -258,7 +258,7 @@ pub struct OrderSummary {
     /// Grows with every change.
     pub version: i32,
     /// Where it stands.
-    pub state: String,
+    pub state: OrderState,
     /// Who may buy.
     pub client_id: ClientId,
     /// One line.
@@ -310,7 +310,8 @@ async fn create_order(who: Member, db: Data<Db>, command: Command<OrderBody>) ->
 #[serde(deny_unknown_fields)]
 struct OrderFilter {
     /// Only in this state.
-    state: Option<String>,
+    #[param(inline)]
+    state: Option<OrderState>,
     /// Only for this client.
     client_id: Option<ClientId>,
     /// Rows a page, 1 to 200.
@@ -416,9 +417,9 @@ impl TryFrom<Offer> for OfferView {
     fn try_from(offer: Offer) -> Result<Self> {
         let state = match &offer.answer {
             Some(answer) => answer.answer.clone(),
-            None if offer.row.state == "sent" && !offer.is_expired => "open".to_owned(),
-            None if offer.row.state == "sent" => "expired".to_owned(),
-            None => offer.row.state.clone(),
+            None if offer.row.state == OrderState::Sent && !offer.is_expired => "open".to_owned(),
+            None if offer.row.state == OrderState::Sent => "expired".to_owned(),
+            None => offer.row.state.to_string(),
         };
         Ok(Self {
             state,

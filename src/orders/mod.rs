@@ -11,7 +11,7 @@ mod rules;
 mod store;
 
 use chrono::{Duration, NaiveDate};
-pub use rules::{Answer, FrozenOrder};
+pub use rules::{Answer, FrozenOrder, OrderState};
 pub use store::{AnswerRow, OrderLineRow, OrderRow};
 use uuid::Uuid;
 
@@ -97,7 +97,7 @@ pub fn create(tx: &mut Tx<'_>, id: OrderId, draft: &Draft) -> Result<Order> {
 pub fn revise(tx: &mut Tx<'_>, id: OrderId, expected: i32, draft: &Draft) -> Result<Order> {
     let order = store::lock(tx, id)?;
     check_version(&order, expected)?;
-    rules::may(&order.state, rules::Command::Revise)?;
+    rules::may(order.state, rules::Command::Revise)?;
     let totals = check_draft(tx, draft)?;
     activities::require_open(tx, draft.activity)?;
     store::save_draft(tx, &order, draft, &totals)?;
@@ -112,7 +112,7 @@ pub fn revise(tx: &mut Tx<'_>, id: OrderId, expected: i32, draft: &Draft) -> Res
 pub fn send(tx: &mut Tx<'_>, id: OrderId, expected: i32) -> Result<Order> {
     let order = store::lock(tx, id)?;
     check_version(&order, expected)?;
-    rules::may(&order.state, rules::Command::Send)?;
+    rules::may(order.state, rules::Command::Send)?;
     let entity = charter::entity(tx, order.entity_id)?;
     let today = tx.today(entity.zone());
     if order.valid_until < today {
@@ -156,8 +156,8 @@ pub fn send(tx: &mut Tx<'_>, id: OrderId, expected: i32) -> Result<Order> {
 pub fn withdraw(tx: &mut Tx<'_>, id: OrderId, expected: i32) -> Result<Order> {
     let order = store::lock(tx, id)?;
     check_version(&order, expected)?;
-    rules::may(&order.state, rules::Command::Withdraw)?;
-    store::set_state(tx, &order, "withdrawn")?;
+    rules::may(order.state, rules::Command::Withdraw)?;
+    store::set_state(tx, &order, OrderState::Withdrawn)?;
     find(tx, id)
 }
 
@@ -260,7 +260,7 @@ pub fn answer(tx: &mut Tx<'_>, keys: &Keys, token: &str, given: &NewAnswer) -> R
     let (link, subject) = access::follow_link(tx, keys, LinkPurpose::Order, token)?;
     let order = store::lock(tx, OrderId(subject))?;
     let shown = offer(tx, keys, token)?;
-    if shown.answer.is_some() || order.state != "sent" {
+    if shown.answer.is_some() || order.state != OrderState::Sent {
         return Err(Error::conflict("link_used"));
     }
     if shown.is_expired {

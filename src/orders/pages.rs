@@ -11,7 +11,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono_tz::Tz;
 use serde::Deserialize;
 
-use super::{Answer, NewAnswer, Offer};
+use super::{Answer, NewAnswer, Offer, OrderState};
 use crate::access::Visitor;
 use crate::charter;
 use crate::formats::pages::{
@@ -145,7 +145,7 @@ fn what_it_shows(offer: &Offer) -> Option<Outcome> {
         Some("confirmed") => Some(Outcome::Confirmed),
         Some("declined") => Some(Outcome::Declined),
         Some(_) => Some(Outcome::ChangeRequested),
-        None if offer.row.state != "sent" => Some(Outcome::Used),
+        None if offer.row.state != OrderState::Sent => Some(Outcome::Used),
         None if offer.is_expired => Some(Outcome::Expired),
         None => None,
     }

@@ -13,6 +13,27 @@ use crate::kernel::lines::{self, DocumentLine};
 use crate::kernel::money::{Currency, Minor, Money, Ppm};
 use crate::kernel::refusal::{Checks, Refusal};
 use crate::kernel::vat::{self, VatCase};
+use crate::named;
+
+named! {
+    /// Where an order stands.
+    OrderState {
+        /// Being written.
+        Draft = "draft",
+        /// With its client.
+        Sent = "sent",
+        /// The client said yes.
+        Confirmed = "confirmed",
+        /// The client said no.
+        Declined = "declined",
+        /// The client wants something else.
+        ChangeRequested = "change_requested",
+        /// Taken back.
+        Withdrawn = "withdrawn",
+        /// Nobody answered in time.
+        Expired = "expired",
+    }
+}
 
 /// What a client may answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,13 +47,13 @@ pub enum Answer {
 }
 
 impl Answer {
-    /// The state that the order goes to; also the stored name.
+    /// The state that the order goes to; its name is also that of the answer.
     #[must_use]
-    pub const fn state(self) -> &'static str {
+    pub const fn state(self) -> OrderState {
         match self {
-            Self::Confirmed => "confirmed",
-            Self::Declined => "declined",
-            Self::ChangeRequested => "change_requested",
+            Self::Confirmed => OrderState::Confirmed,
+            Self::Declined => OrderState::Declined,
+            Self::ChangeRequested => OrderState::ChangeRequested,
         }
     }
 }
@@ -45,11 +66,12 @@ pub(super) enum Command {
     Withdraw,
 }
 
-pub(super) fn may(state: &str, command: Command) -> Result<(), Refusal> {
-    let (name, allowed): (_, &[&str]) = match command {
-        Command::Revise => ("revise", &["draft", "change_requested"]),
-        Command::Send => ("send", &["draft"]),
-        Command::Withdraw => ("withdraw", &["draft", "sent", "change_requested"]),
+pub(super) fn may(state: OrderState, command: Command) -> Result<(), Refusal> {
+    use OrderState::{ChangeRequested, Draft, Sent};
+    let (name, allowed): (_, &[OrderState]) = match command {
+        Command::Revise => ("revise", &[Draft, ChangeRequested]),
+        Command::Send => ("send", &[Draft]),
+        Command::Withdraw => ("withdraw", &[Draft, Sent, ChangeRequested]),
     };
     if allowed.contains(&state) {
         return Ok(());
@@ -203,14 +225,14 @@ mod tests {
 
     #[test]
     fn a_command_is_refused_where_it_has_no_meaning() {
-        let states = ["draft", "sent", "confirmed", "declined", "change_requested", "withdrawn", "expired"];
+        use OrderState::{ChangeRequested, Draft, Sent};
         let cases = [
-            (Command::Revise, vec!["draft", "change_requested"]),
-            (Command::Send, vec!["draft"]),
-            (Command::Withdraw, vec!["draft", "sent", "change_requested"]),
+            (Command::Revise, vec![Draft, ChangeRequested]),
+            (Command::Send, vec![Draft]),
+            (Command::Withdraw, vec![Draft, Sent, ChangeRequested]),
         ];
         for (command, allowed) in cases {
-            let found: Vec<_> = states.into_iter().filter(|state| may(state, command).is_ok()).collect();
+            let found: Vec<_> = OrderState::ALL.iter().copied().filter(|state| may(*state, command).is_ok()).collect();
             assert_eq!(found, allowed, "{command:?}");
         }
     }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use umbel_schema::{order_answer, order_line, order_version, orders};
 use uuid::Uuid;
 
-use super::{Draft, NewAnswer};
+use super::{Draft, NewAnswer, OrderState};
 use crate::kernel::ids::{ActivityId, ClientId, EntityId, OrderId, PersonId, RuleSetId};
 use crate::kernel::money::{Currency, Minor};
 use crate::kernel::vat::{Totals, VatCase};
@@ -30,7 +30,7 @@ pub struct OrderRow {
     /// Who may buy.
     pub client_id: ClientId,
     /// Where it stands.
-    pub state: String,
+    pub state: OrderState,
     /// One line.
     pub title: String,
     /// More.
@@ -105,7 +105,7 @@ pub struct AnswerRow {
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Filter {
     /// Only in this state.
-    pub state: Option<String>,
+    pub state: Option<OrderState>,
     /// Only for this client.
     pub client_id: Option<ClientId>,
 }
@@ -146,7 +146,7 @@ pub(super) fn insert(
 pub(super) fn save_draft(tx: &mut Tx<'_>, order: &Locked<OrderRow>, draft: &Draft, totals: &Totals) -> Result<()> {
     diesel::update(orders::table.find(order.id))
         .set((
-            orders::state.eq("draft"),
+            orders::state.eq(OrderState::Draft),
             orders::activity_id.eq(draft.activity),
             orders::client_id.eq(draft.client),
             orders::title.eq(draft.title.trim()),
@@ -205,8 +205,8 @@ pub(super) fn list(tx: &mut Tx<'_>, filter: &Filter, after: Option<Uuid>, limit:
     if let Some(owner) = tx.only_owner() {
         query = query.filter(orders::member_id.eq(owner));
     }
-    if let Some(state) = &filter.state {
-        query = query.filter(orders::state.eq(state.clone()));
+    if let Some(state) = filter.state {
+        query = query.filter(orders::state.eq(state));
     }
     if let Some(client) = filter.client_id {
         query = query.filter(orders::client_id.eq(client));
@@ -245,7 +245,7 @@ pub(super) fn mark_sent(tx: &mut Tx<'_>, order: &Locked<OrderRow>, n: i32, rule_
     let now = tx.now();
     diesel::update(orders::table.find(order.id))
         .set((
-            orders::state.eq("sent"),
+            orders::state.eq(OrderState::Sent),
             orders::sent_version.eq(n),
             orders::rule_set_id.eq(rule_set),
             orders::sent_at.eq(now),
@@ -254,7 +254,7 @@ pub(super) fn mark_sent(tx: &mut Tx<'_>, order: &Locked<OrderRow>, n: i32, rule_
     Ok(())
 }
 
-pub(super) fn set_state(tx: &mut Tx<'_>, order: &Locked<OrderRow>, state: &str) -> Result<()> {
+pub(super) fn set_state(tx: &mut Tx<'_>, order: &Locked<OrderRow>, state: OrderState) -> Result<()> {
     diesel::update(orders::table.find(order.id)).set(orders::state.eq(state)).execute(tx.conn())?;
     Ok(())
 }
@@ -271,7 +271,7 @@ pub(super) fn insert_answer(
         .values((
             order_answer::order_id.eq(order.id),
             order_answer::n.eq(n),
-            order_answer::answer.eq(given.answer.state()),
+            order_answer::answer.eq(given.answer.state().name()),
             order_answer::sha256.eq(&given.sha256),
             order_answer::signer.eq(given.signer.trim()),
             order_answer::message.eq(given.message.trim()),
@@ -290,7 +290,7 @@ pub(super) fn find_answer(tx: &mut Tx<'_>, id: OrderId, n: i32) -> Result<Option
 pub(super) fn expire(tx: &mut Tx<'_>, entity: EntityId, today: NaiveDate) -> Result<usize> {
     let late = orders::table
         .filter(orders::entity_id.eq(entity))
-        .filter(orders::state.eq("sent"))
+        .filter(orders::state.eq(OrderState::Sent))
         .filter(orders::valid_until.lt(today));
-    Ok(diesel::update(late).set(orders::state.eq("expired")).execute(tx.conn())?)
+    Ok(diesel::update(late).set(orders::state.eq(OrderState::Expired)).execute(tx.conn())?)
 }

@@ -95,11 +95,11 @@ pub fn postpone(tx: &mut Tx<'_>, job: &Claimed, error: &str) -> Result<()> {
     store::postpone(tx, job.id, next, error)
 }
 
-/// How many jobs wait, and how many wait for a person.
+/// How many jobs wait, those that wait for a person included.
 ///
 /// # Errors
 /// Fails with the database.
-pub fn backlog(tx: &mut Tx<'_>) -> Result<(i64, i64)> {
+pub fn backlog(tx: &mut Tx<'_>) -> Result<i64> {
     store::count(tx)
 }
 
@@ -136,6 +136,18 @@ pub enum Delivery<'a> {
     Refused(&'a str),
     /// It did not work this time.
     Failed(&'a str),
+}
+
+impl Delivery<'_> {
+    /// The stored name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Sent => "sent",
+            Self::Refused(_) => "refused",
+            Self::Failed(_) => "failed",
+        }
+    }
 }
 
 /// The mails about something, oldest first.

@@ -24,6 +24,9 @@ pub struct Claimed {
     /// What is to be done.
     #[diesel(sql_type = Jsonb)]
     pub payload: Value,
+    /// Its kind.
+    #[diesel(sql_type = Text)]
+    pub topic: String,
     /// Its stable key.
     #[diesel(sql_type = Text)]
     pub dedup_key: String,
@@ -93,7 +96,7 @@ pub(super) fn claim(tx: &mut Tx<'_>, worker: &str) -> Result<Option<Claimed>> {
          WHERE id = (SELECT id FROM outbox WHERE (state = 'pending' AND available_at <= $3) \
                         OR (state = 'claimed' AND lease_until < $3) \
                      ORDER BY available_at, id FOR UPDATE SKIP LOCKED LIMIT 1) \
-         RETURNING id, payload, dedup_key, subject_id, attempts",
+         RETURNING id, topic, payload, dedup_key, subject_id, attempts",
     )
     .bind::<Text, _>(worker)
     .bind::<Timestamptz, _>(lease)
@@ -124,10 +127,9 @@ pub(super) fn postpone(tx: &mut Tx<'_>, id: i64, after: Option<Duration>, error:
     Ok(())
 }
 
-pub(super) fn count(tx: &mut Tx<'_>) -> Result<(i64, i64)> {
-    let waiting = outbox::table.filter(outbox::state.eq_any(["pending", "claimed"])).count().get_result(tx.conn())?;
-    let dead = outbox::table.filter(outbox::state.eq("dead")).count().get_result(tx.conn())?;
-    Ok((waiting, dead))
+pub(super) fn count(tx: &mut Tx<'_>) -> Result<i64> {
+    let waits = outbox::table.filter(outbox::state.eq_any(["pending", "claimed", "dead"]));
+    Ok(waits.count().get_result(tx.conn())?)
 }
 
 pub(super) fn upsert_email(

@@ -6,8 +6,8 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::Shown;
 use super::store::{ApprovalRow, BatchRow, PayoutFilter, PayoutRow};
+use super::{BatchState, PayoutState, Shown};
 use crate::access::{Approver, Member, MemberOrDesk, Reviewer, ViewBatches};
 use crate::kernel::ids::{ActivityId, BatchId, EntityId, PayoutId, PersonId};
 use crate::kernel::money::{Minor, Money};
@@ -55,7 +55,7 @@ pub struct PayoutView {
     /// Grows with every change.
     pub version: i32,
     /// `requested`, `approved`, `refused`, `cancelled`, `batched`, `released`, `settled` or `returned`.
-    pub state: String,
+    pub state: PayoutState,
     /// Who pays.
     pub entity_id: EntityId,
     /// Who is paid.
@@ -132,7 +132,8 @@ async fn request_payout(who: Member, db: Data<Db>, command: Command<RequestPayou
 #[serde(deny_unknown_fields)]
 struct PayoutQuery {
     /// Only in this state.
-    state: Option<String>,
+    #[param(inline)]
+    state: Option<PayoutState>,
     /// Only from this activity.
     activity_id: Option<ActivityId>,
     /// Rows a page, 1 to 200.
@@ -271,7 +272,7 @@ pub struct BatchSummary {
     /// Grows with every change.
     pub version: i32,
     /// `open`, `sealed`, `approved`, `released` or `dissolved`.
-    pub state: String,
+    pub state: BatchState,
     /// Who pays.
     pub entity_id: EntityId,
     /// The day the bank is asked to debit.
@@ -385,7 +386,8 @@ async fn build_batch(who: Reviewer, db: Data<Db>, command: Command<BuildBatch>) 
 #[serde(deny_unknown_fields)]
 struct BatchQuery {
     /// Only in this state.
-    state: Option<String>,
+    #[param(inline)]
+    state: Option<BatchState>,
     /// Rows a page, 1 to 200.
     #[serde(skip_serializing)]
     #[param(minimum = 1, maximum = 200)]
@@ -410,7 +412,7 @@ async fn list_batches(
     let listing = Listing::new(&key, who.person(), "batches", &query, query.limit, query.cursor.as_deref())?;
     let page = db
         .write(who.into(), move |tx| {
-            let rows = super::batches(tx, query.state.as_deref(), listing.after, listing.fetch)?;
+            let rows = super::batches(tx, query.state, listing.after, listing.fetch)?;
             Ok(listing.page(rows, |row| row.id.0, BatchSummary::from))
         })
         .await?;

@@ -10,7 +10,7 @@ mod rules;
 mod store;
 
 use chrono::NaiveDate;
-pub use rules::{BatchCommand, PayoutCommand};
+pub use rules::{BatchCommand, BatchState, PayoutCommand, PayoutState};
 pub use store::{ApprovalRow, BatchRow, PayoutFilter, PayoutRow};
 use uuid::Uuid;
 
@@ -91,7 +91,7 @@ pub fn list(tx: &mut Tx<'_>, filter: &PayoutFilter, after: Option<Uuid>, limit: 
 /// 403 for one's own; 409 in another state or without a verified account; 412 for another version.
 pub fn approve(tx: &mut Tx<'_>, id: PayoutId, expected: i32) -> Result<PayoutRow> {
     let payout = lock_at(tx, id, expected)?;
-    rules::may(&payout.state, PayoutCommand::Approve)?;
+    rules::may(payout.state, PayoutCommand::Approve)?;
     let me = tx.person()?;
     if me == payout.member_id {
         return Err(Error::forbidden("self_approval_forbidden"));
@@ -107,7 +107,7 @@ pub fn approve(tx: &mut Tx<'_>, id: PayoutId, expected: i32) -> Result<PayoutRow
 /// 403 for one's own; 409 in another state; 412 for another version.
 pub fn refuse(tx: &mut Tx<'_>, id: PayoutId, expected: i32, reason: &str) -> Result<PayoutRow> {
     let payout = lock_at(tx, id, expected)?;
-    rules::may(&payout.state, PayoutCommand::Refuse)?;
+    rules::may(payout.state, PayoutCommand::Refuse)?;
     let mut checks = Checks::default();
     checks.text(reason, "/reason", 1, 2000);
     checks.done()?;
@@ -126,9 +126,9 @@ pub fn refuse(tx: &mut Tx<'_>, id: PayoutId, expected: i32, reason: &str) -> Res
 /// 409 in another state; 412 for another version.
 pub fn cancel(tx: &mut Tx<'_>, id: PayoutId, expected: i32) -> Result<PayoutRow> {
     let payout = lock_at(tx, id, expected)?;
-    rules::may(&payout.state, PayoutCommand::Cancel)?;
+    rules::may(payout.state, PayoutCommand::Cancel)?;
     give_back(tx, &payout)?;
-    store::set_state(tx, &payout, "cancelled")
+    store::set_state(tx, &payout, PayoutState::Cancelled)
 }
 
 fn give_back(tx: &mut Tx<'_>, payout: &PayoutRow) -> Result<()> {
@@ -173,7 +173,7 @@ pub fn batch(tx: &mut Tx<'_>, id: BatchId) -> Result<BatchRow> {
 ///
 /// # Errors
 /// Fails with the database.
-pub fn batches(tx: &mut Tx<'_>, state: Option<&str>, after: Option<Uuid>, limit: i64) -> Result<Vec<BatchRow>> {
+pub fn batches(tx: &mut Tx<'_>, state: Option<BatchState>, after: Option<Uuid>, limit: i64) -> Result<Vec<BatchRow>> {
     store::list_batches(tx, state, after, limit)
 }
 
@@ -207,7 +207,7 @@ pub fn is_new_payee(tx: &mut Tx<'_>, payout: &PayoutRow) -> Result<bool> {
 /// 409 `batch_sealed` once the batch is sealed.
 pub fn remove(tx: &mut Tx<'_>, id: BatchId, expected: i32, payout: PayoutId) -> Result<BatchRow> {
     let batch = lock_batch_at(tx, id, expected)?;
-    rules::may_batch(&batch.state, BatchCommand::Edit)?;
+    rules::may_batch(batch.state, BatchCommand::Edit)?;
     let payout = store::lock(tx, payout)?;
     if payout.batch_id != Some(batch.id) {
         return Err(Error::not_found());
@@ -222,7 +222,7 @@ pub fn remove(tx: &mut Tx<'_>, id: BatchId, expected: i32, payout: PayoutId) -> 
 /// 403 for a payee; 409 in another state or when a payout cannot be written; 412 for another version.
 pub fn seal(tx: &mut Tx<'_>, keys: &Keys, id: BatchId, expected: i32) -> Result<BatchRow> {
     let batch = lock_batch_at(tx, id, expected)?;
-    rules::may_batch(&batch.state, BatchCommand::Seal)?;
+    rules::may_batch(batch.state, BatchCommand::Seal)?;
     let me = tx.person()?;
     let items = store::list_items(tx, id)?;
     if items.is_empty() {
@@ -278,7 +278,7 @@ fn bank_file(
 /// 409 in another state; 412 for another version.
 pub fn unseal(tx: &mut Tx<'_>, id: BatchId, expected: i32) -> Result<BatchRow> {
     let batch = lock_batch_at(tx, id, expected)?;
-    rules::may_batch(&batch.state, BatchCommand::Unseal)?;
+    rules::may_batch(batch.state, BatchCommand::Unseal)?;
     store::mark_unsealed(tx, &batch)
 }
 
@@ -288,7 +288,7 @@ pub fn unseal(tx: &mut Tx<'_>, id: BatchId, expected: i32) -> Result<BatchRow> {
 /// 409 in another state; 412 for another version.
 pub fn dissolve(tx: &mut Tx<'_>, id: BatchId, expected: i32) -> Result<BatchRow> {
     let batch = lock_batch_at(tx, id, expected)?;
-    rules::may_batch(&batch.state, BatchCommand::Dissolve)?;
+    rules::may_batch(batch.state, BatchCommand::Dissolve)?;
     store::free_items(tx, id)?;
     store::mark_dissolved(tx, &batch)
 }
@@ -310,7 +310,7 @@ pub struct Shown {
 /// 403 `self_approval_forbidden`; 409 `batch_hash_mismatch` or in another state; 412 for another version.
 pub fn approve_batch(tx: &mut Tx<'_>, id: BatchId, expected: i32, shown: &Shown) -> Result<BatchRow> {
     let batch = lock_batch_at(tx, id, expected)?;
-    rules::may_batch(&batch.state, BatchCommand::Approve)?;
+    rules::may_batch(batch.state, BatchCommand::Approve)?;
     let me = tx.person()?;
     let is_payee = store::list_items(tx, id)?.iter().any(|payout| payout.member_id == me);
     if Some(me) == batch.sealed_by || me == batch.built_by || is_payee {
@@ -325,7 +325,7 @@ pub fn approve_batch(tx: &mut Tx<'_>, id: BatchId, expected: i32, shown: &Shown)
         return Err(Error::conflict("batch_hash_mismatch"));
     }
     store::insert_approval(tx, &batch, me, &shown.sha256)?;
-    store::set_batch_state(tx, &batch, "approved")
+    store::set_batch_state(tx, &batch, BatchState::Approved)
 }
 
 /// Releases an approved batch to the bank, once: its payouts are booked as on their way.
@@ -334,7 +334,7 @@ pub fn approve_batch(tx: &mut Tx<'_>, id: BatchId, expected: i32, shown: &Shown)
 /// 403 for a payee; 409 in another state; 412 for another version.
 pub fn release(tx: &mut Tx<'_>, id: BatchId, expected: i32) -> Result<BatchRow> {
     let batch = lock_batch_at(tx, id, expected)?;
-    rules::may_batch(&batch.state, BatchCommand::Release)?;
+    rules::may_batch(batch.state, BatchCommand::Release)?;
     let me = tx.person()?;
     let items = store::lock_items(tx, id)?;
     if items.iter().any(|payout| payout.member_id == me) {
@@ -393,7 +393,7 @@ pub fn by_end_to_end_id(tx: &mut Tx<'_>, end_to_end_id: &str) -> Result<Option<P
 /// 409 in another state than released.
 pub fn settle(tx: &mut Tx<'_>, id: PayoutId, on: NaiveDate, account: BankAccountId) -> Result<()> {
     let payout = store::lock(tx, id)?;
-    rules::may(&payout.state, PayoutCommand::Settle)?;
+    rules::may(payout.state, PayoutCommand::Settle)?;
     let at = Booking { entity: payout.entity_id, on, currency: payout.currency };
     ledger::post(tx, &events::payout_settled(at, funds(&payout), payout.amount_minor, account)?)?;
     store::mark_settled(tx, &payout, on)
@@ -412,7 +412,7 @@ pub fn return_to_activity(
     desk_owner: PersonId,
 ) -> Result<()> {
     let payout = store::lock(tx, id)?;
-    rules::may(&payout.state, PayoutCommand::Return)?;
+    rules::may(payout.state, PayoutCommand::Return)?;
     tx.reason(reason)?;
     let at = Booking { entity: payout.entity_id, on, currency: payout.currency };
     ledger::post(tx, &events::payout_returned(at, funds(&payout), payout.amount_minor, from)?)?;

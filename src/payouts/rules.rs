@@ -8,10 +8,49 @@ use crate::formats::pain001::{Address, CreditTransferFile, Party, Transfer};
 use crate::formats::sepa_text::to_sepa;
 use crate::kernel::refusal::Refusal;
 use crate::members::MemberRow;
+use crate::named;
 use crate::platform::error::{Error, Result};
 
 /// The largest amount of one SEPA transfer, in cents (EPC115-06).
 pub(super) const AMOUNT_MAX: i64 = 99_999_999_999;
+
+named! {
+    /// Where a payout stands.
+    PayoutState {
+        /// Asked for; its money is set aside.
+        Requested = "requested",
+        /// Reviewed; its account is frozen.
+        Approved = "approved",
+        /// Refused; its money is back.
+        Refused = "refused",
+        /// Taken back; its money is back.
+        Cancelled = "cancelled",
+        /// In a batch.
+        Batched = "batched",
+        /// On its way.
+        Released = "released",
+        /// Carried out by the bank.
+        Settled = "settled",
+        /// Given back by the bank; its money is back.
+        Returned = "returned",
+    }
+}
+
+named! {
+    /// Where a batch stands.
+    BatchState {
+        /// Being gathered.
+        Open = "open",
+        /// Written to bytes.
+        Sealed = "sealed",
+        /// Another person stands for the bytes.
+        Approved = "approved",
+        /// Sent, once.
+        Released = "released",
+        /// Given up; its payouts are free.
+        Dissolved = "dissolved",
+    }
+}
 
 /// What may be done with a payout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,13 +67,14 @@ pub enum PayoutCommand {
     Return,
 }
 
-pub(super) fn may(state: &str, command: PayoutCommand) -> Result<(), Refusal> {
-    let (name, allowed): (_, &[&str]) = match command {
-        PayoutCommand::Approve => ("approve", &["requested"]),
-        PayoutCommand::Refuse => ("refuse", &["requested"]),
-        PayoutCommand::Cancel => ("cancel", &["requested", "approved"]),
-        PayoutCommand::Settle => ("settle", &["released"]),
-        PayoutCommand::Return => ("return", &["settled"]),
+pub(super) fn may(state: PayoutState, command: PayoutCommand) -> Result<(), Refusal> {
+    use PayoutState::{Approved, Released, Requested, Settled};
+    let (name, allowed): (_, &[PayoutState]) = match command {
+        PayoutCommand::Approve => ("approve", &[Requested]),
+        PayoutCommand::Refuse => ("refuse", &[Requested]),
+        PayoutCommand::Cancel => ("cancel", &[Requested, Approved]),
+        PayoutCommand::Settle => ("settle", &[Released]),
+        PayoutCommand::Return => ("return", &[Settled]),
     };
     if allowed.contains(&state) {
         return Ok(());
@@ -59,23 +99,24 @@ pub enum BatchCommand {
     Dissolve,
 }
 
-pub(super) fn may_batch(state: &str, command: BatchCommand) -> Result<(), Refusal> {
-    let (name, allowed): (_, &[&str]) = match command {
-        BatchCommand::Edit => ("edit", &["open"]),
-        BatchCommand::Seal => ("seal", &["open"]),
-        BatchCommand::Unseal => ("unseal", &["sealed", "approved"]),
-        BatchCommand::Approve => ("approve", &["sealed"]),
-        BatchCommand::Release => ("release", &["approved"]),
-        BatchCommand::Dissolve => ("dissolve", &["open"]),
+pub(super) fn may_batch(state: BatchState, command: BatchCommand) -> Result<(), Refusal> {
+    use BatchState::{Approved, Open, Released, Sealed};
+    let (name, allowed): (_, &[BatchState]) = match command {
+        BatchCommand::Edit => ("edit", &[Open]),
+        BatchCommand::Seal => ("seal", &[Open]),
+        BatchCommand::Unseal => ("unseal", &[Sealed, Approved]),
+        BatchCommand::Approve => ("approve", &[Sealed]),
+        BatchCommand::Release => ("release", &[Approved]),
+        BatchCommand::Dissolve => ("dissolve", &[Open]),
     };
     if allowed.contains(&state) {
         return Ok(());
     }
     let is_closed_to_edits = matches!(command, BatchCommand::Edit | BatchCommand::Dissolve);
-    if is_closed_to_edits && matches!(state, "sealed" | "approved" | "released") {
+    if is_closed_to_edits && matches!(state, Sealed | Approved | Released) {
         return Err(Refusal::state("batch_sealed").with("state", state));
     }
-    if command == BatchCommand::Release && matches!(state, "sealed" | "open") {
+    if command == BatchCommand::Release && matches!(state, Sealed | Open) {
         return Err(Refusal::state("approval_missing").with("state", state));
     }
     Err(Refusal::state("state_conflict").with("state", state).with("command", name))
@@ -157,21 +198,22 @@ mod tests {
 
     #[test]
     fn each_command_has_its_states() {
-        let states = ["open", "sealed", "approved", "released", "dissolved"];
+        use BatchState::{Approved, Open, Sealed};
         let cases = [
-            (BatchCommand::Edit, vec!["open"]),
-            (BatchCommand::Seal, vec!["open"]),
-            (BatchCommand::Unseal, vec!["sealed", "approved"]),
-            (BatchCommand::Approve, vec!["sealed"]),
-            (BatchCommand::Release, vec!["approved"]),
-            (BatchCommand::Dissolve, vec!["open"]),
+            (BatchCommand::Edit, vec![Open]),
+            (BatchCommand::Seal, vec![Open]),
+            (BatchCommand::Unseal, vec![Sealed, Approved]),
+            (BatchCommand::Approve, vec![Sealed]),
+            (BatchCommand::Release, vec![Approved]),
+            (BatchCommand::Dissolve, vec![Open]),
         ];
         for (command, allowed) in cases {
-            let found: Vec<_> = states.into_iter().filter(|state| may_batch(state, command).is_ok()).collect();
+            let found: Vec<_> =
+                BatchState::ALL.iter().copied().filter(|state| may_batch(*state, command).is_ok()).collect();
             assert_eq!(found, allowed, "{command:?}");
         }
-        assert_eq!(may_batch("sealed", BatchCommand::Edit).unwrap_err().code, "batch_sealed");
-        assert_eq!(may_batch("sealed", BatchCommand::Release).unwrap_err().code, "approval_missing");
-        assert_eq!(may_batch("released", BatchCommand::Release).unwrap_err().code, "state_conflict");
+        assert_eq!(may_batch(BatchState::Sealed, BatchCommand::Edit).unwrap_err().code, "batch_sealed");
+        assert_eq!(may_batch(BatchState::Sealed, BatchCommand::Release).unwrap_err().code, "approval_missing");
+        assert_eq!(may_batch(BatchState::Released, BatchCommand::Release).unwrap_err().code, "state_conflict");
     }
 }

@@ -6,6 +6,7 @@ use serde::Serialize;
 use umbel_schema::{batch_approval, payout, payout_batch};
 use uuid::Uuid;
 
+use super::rules::{BatchState, PayoutState};
 use crate::kernel::ids::{ActivityId, BankAccountId, BatchId, EntityId, FileId, PayeeAccountId, PayoutId, PersonId};
 use crate::kernel::money::{Currency, Minor, Money};
 use crate::kernel::schemes::Scheme;
@@ -28,7 +29,7 @@ pub struct PayoutRow {
     /// How it becomes pay.
     pub scheme: String,
     /// Where it stands.
-    pub state: String,
+    pub state: PayoutState,
     /// The budget.
     pub amount_minor: Minor,
     /// Its currency.
@@ -72,7 +73,7 @@ pub struct BatchRow {
     /// From which bank account.
     pub bank_account_id: BankAccountId,
     /// Where it stands.
-    pub state: String,
+    pub state: BatchState,
     /// Of every amount.
     pub currency: Currency,
     /// The day the bank is asked to debit.
@@ -119,7 +120,7 @@ pub struct ApprovalRow {
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct PayoutFilter {
     /// Only in this state.
-    pub state: Option<String>,
+    pub state: Option<PayoutState>,
     /// Only from this activity.
     pub activity_id: Option<ActivityId>,
 }
@@ -185,8 +186,8 @@ pub(super) fn list(tx: &mut Tx<'_>, filter: &PayoutFilter, after: Option<Uuid>, 
     if let Some(owner) = tx.only_owner() {
         query = query.filter(payout::member_id.eq(owner));
     }
-    if let Some(state) = &filter.state {
-        query = query.filter(payout::state.eq(state.clone()));
+    if let Some(state) = filter.state {
+        query = query.filter(payout::state.eq(state));
     }
     if let Some(activity) = filter.activity_id {
         query = query.filter(payout::activity_id.eq(activity));
@@ -206,7 +207,7 @@ pub(super) fn mark_approved(
     let now = tx.now();
     Ok(diesel::update(payout::table.find(row.id))
         .set((
-            payout::state.eq("approved"),
+            payout::state.eq(PayoutState::Approved),
             payout::payee_account_id.eq(account),
             payout::reviewed_by.eq(by),
             payout::reviewed_at.eq(now),
@@ -219,7 +220,7 @@ pub(super) fn mark_refused(tx: &mut Tx<'_>, row: &Locked<PayoutRow>, by: PersonI
     let now = tx.now();
     Ok(diesel::update(payout::table.find(row.id))
         .set((
-            payout::state.eq("refused"),
+            payout::state.eq(PayoutState::Refused),
             payout::reviewed_by.eq(by),
             payout::reviewed_at.eq(now),
             payout::reason.eq(reason),
@@ -228,7 +229,7 @@ pub(super) fn mark_refused(tx: &mut Tx<'_>, row: &Locked<PayoutRow>, by: PersonI
         .get_result(tx.conn())?)
 }
 
-pub(super) fn set_state(tx: &mut Tx<'_>, row: &Locked<PayoutRow>, state: &str) -> Result<PayoutRow> {
+pub(super) fn set_state(tx: &mut Tx<'_>, row: &Locked<PayoutRow>, state: PayoutState) -> Result<PayoutRow> {
     Ok(diesel::update(payout::table.find(row.id))
         .set(payout::state.eq(state))
         .returning(PayoutRow::as_returning())
@@ -246,7 +247,7 @@ pub(super) fn lock_by_end_to_end_id(tx: &mut Tx<'_>, end_to_end_id: &str) -> Res
 
 pub(super) fn mark_settled(tx: &mut Tx<'_>, row: &Locked<PayoutRow>, on: NaiveDate) -> Result<()> {
     diesel::update(payout::table.find(row.id))
-        .set((payout::state.eq("settled"), payout::settled_on.eq(on)))
+        .set((payout::state.eq(PayoutState::Settled), payout::settled_on.eq(on)))
         .execute(tx.conn())?;
     Ok(())
 }
@@ -261,7 +262,7 @@ pub(super) fn mark_returned(
     let reason: String = reason.chars().take(400).collect();
     diesel::update(payout::table.find(row.id))
         .set((
-            payout::state.eq("returned"),
+            payout::state.eq(PayoutState::Returned),
             payout::returned_on.eq(on),
             payout::return_reason.eq(reason),
             payout::desk_owner_id.eq(owner),
@@ -296,7 +297,7 @@ pub(super) fn insert_batch(
 pub(super) fn gather(tx: &mut Tx<'_>, batch: &BatchRow) -> Result<usize> {
     let free: Vec<PayoutId> = payout::table
         .filter(payout::entity_id.eq(batch.entity_id))
-        .filter(payout::state.eq("approved"))
+        .filter(payout::state.eq(PayoutState::Approved))
         .filter(payout::currency.eq(batch.currency))
         .order(payout::id.asc())
         .select(payout::id)
@@ -304,7 +305,7 @@ pub(super) fn gather(tx: &mut Tx<'_>, batch: &BatchRow) -> Result<usize> {
         .skip_locked()
         .load(tx.conn())?;
     Ok(diesel::update(payout::table.filter(payout::id.eq_any(free)))
-        .set((payout::state.eq("batched"), payout::batch_id.eq(batch.id)))
+        .set((payout::state.eq(PayoutState::Batched), payout::batch_id.eq(batch.id)))
         .execute(tx.conn())?)
 }
 
@@ -321,14 +322,14 @@ pub(super) fn lock_batch(tx: &mut Tx<'_>, id: BatchId) -> Result<Locked<BatchRow
 
 pub(super) fn list_batches(
     tx: &mut Tx<'_>,
-    state: Option<&str>,
+    state: Option<BatchState>,
     after: Option<Uuid>,
     limit: i64,
 ) -> Result<Vec<BatchRow>> {
     let mut query =
         payout_batch::table.order(payout_batch::id.desc()).limit(limit).select(BatchRow::as_select()).into_boxed();
     if let Some(state) = state {
-        query = query.filter(payout_batch::state.eq(state.to_owned()));
+        query = query.filter(payout_batch::state.eq(state));
     }
     if let Some(after) = after {
         query = query.filter(payout_batch::id.lt(after));
@@ -355,19 +356,19 @@ pub(super) fn lock_items(tx: &mut Tx<'_>, id: BatchId) -> Result<Vec<PayoutRow>>
 
 pub(super) fn leave_batch(tx: &mut Tx<'_>, row: &Locked<PayoutRow>) -> Result<()> {
     diesel::update(payout::table.find(row.id))
-        .set((payout::state.eq("approved"), payout::batch_id.eq(None::<BatchId>)))
+        .set((payout::state.eq(PayoutState::Approved), payout::batch_id.eq(None::<BatchId>)))
         .execute(tx.conn())?;
     Ok(())
 }
 
 /// A change of what a batch holds is a change of the batch.
 pub(super) fn touch_batch(tx: &mut Tx<'_>, batch: &Locked<BatchRow>) -> Result<BatchRow> {
-    set_batch_state(tx, batch, "open")
+    set_batch_state(tx, batch, BatchState::Open)
 }
 
 pub(super) fn free_items(tx: &mut Tx<'_>, id: BatchId) -> Result<()> {
     diesel::update(payout::table.filter(payout::batch_id.eq(id)))
-        .set((payout::state.eq("approved"), payout::batch_id.eq(None::<BatchId>)))
+        .set((payout::state.eq(PayoutState::Approved), payout::batch_id.eq(None::<BatchId>)))
         .execute(tx.conn())?;
     Ok(())
 }
@@ -376,7 +377,7 @@ pub(super) fn mark_sealed(tx: &mut Tx<'_>, batch: &Locked<BatchRow>, seal: &Seal
     let now = tx.now();
     Ok(diesel::update(payout_batch::table.find(batch.id))
         .set((
-            payout_batch::state.eq("sealed"),
+            payout_batch::state.eq(BatchState::Sealed),
             payout_batch::message_id.eq(&seal.message_id),
             payout_batch::payout_count.eq(seal.count),
             payout_batch::control_sum_minor.eq(seal.total),
@@ -392,7 +393,7 @@ pub(super) fn mark_sealed(tx: &mut Tx<'_>, batch: &Locked<BatchRow>, seal: &Seal
 pub(super) fn mark_unsealed(tx: &mut Tx<'_>, batch: &Locked<BatchRow>) -> Result<BatchRow> {
     Ok(diesel::update(payout_batch::table.find(batch.id))
         .set((
-            payout_batch::state.eq("open"),
+            payout_batch::state.eq(BatchState::Open),
             payout_batch::message_id.eq(None::<String>),
             payout_batch::payout_count.eq(None::<i32>),
             payout_batch::control_sum_minor.eq(None::<Minor>),
@@ -406,10 +407,10 @@ pub(super) fn mark_unsealed(tx: &mut Tx<'_>, batch: &Locked<BatchRow>) -> Result
 }
 
 pub(super) fn mark_dissolved(tx: &mut Tx<'_>, batch: &Locked<BatchRow>) -> Result<BatchRow> {
-    set_batch_state(tx, batch, "dissolved")
+    set_batch_state(tx, batch, BatchState::Dissolved)
 }
 
-pub(super) fn set_batch_state(tx: &mut Tx<'_>, batch: &Locked<BatchRow>, state: &str) -> Result<BatchRow> {
+pub(super) fn set_batch_state(tx: &mut Tx<'_>, batch: &Locked<BatchRow>, state: BatchState) -> Result<BatchRow> {
     Ok(diesel::update(payout_batch::table.find(batch.id))
         .set(payout_batch::state.eq(state))
         .returning(BatchRow::as_returning())
@@ -419,14 +420,18 @@ pub(super) fn set_batch_state(tx: &mut Tx<'_>, batch: &Locked<BatchRow>, state: 
 pub(super) fn mark_released(tx: &mut Tx<'_>, batch: &Locked<BatchRow>, by: PersonId) -> Result<BatchRow> {
     let now = tx.now();
     Ok(diesel::update(payout_batch::table.find(batch.id))
-        .set((payout_batch::state.eq("released"), payout_batch::released_by.eq(by), payout_batch::released_at.eq(now)))
+        .set((
+            payout_batch::state.eq(BatchState::Released),
+            payout_batch::released_by.eq(by),
+            payout_batch::released_at.eq(now),
+        ))
         .returning(BatchRow::as_returning())
         .get_result(tx.conn())?)
 }
 
 pub(super) fn release_items(tx: &mut Tx<'_>, id: BatchId) -> Result<()> {
     diesel::update(payout::table.filter(payout::batch_id.eq(id)))
-        .set(payout::state.eq("released"))
+        .set(payout::state.eq(PayoutState::Released))
         .execute(tx.conn())?;
     Ok(())
 }
@@ -456,7 +461,7 @@ pub(super) fn is_new_payee(tx: &mut Tx<'_>, row: &PayoutRow) -> Result<bool> {
     let before = payout::table
         .filter(payout::member_id.eq(row.member_id))
         .filter(payout::payee_account_id.eq(row.payee_account_id))
-        .filter(payout::state.eq("settled"));
+        .filter(payout::state.eq(PayoutState::Settled));
     let was_paid: bool = diesel::select(diesel::dsl::exists(before)).get_result(tx.conn())?;
     Ok(!was_paid)
 }

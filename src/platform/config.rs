@@ -70,21 +70,9 @@ pub struct Settings {
     /// Writes a minute for each person [default: 60]
     #[arg(long, env = "UMBEL_WRITES_PER_MINUTE", value_name = "N", global = true)]
     writes_per_minute: Option<String>,
-    /// Sign-in attempts a minute for each account [default: 5]
-    #[arg(long, env = "UMBEL_SIGN_INS_PER_ACCOUNT", value_name = "N", global = true)]
-    sign_ins_per_account: Option<String>,
     /// Sign-in attempts a minute from each network address [default: 20]
     #[arg(long, env = "UMBEL_SIGN_INS_PER_ADDRESS", value_name = "N", global = true)]
     sign_ins_per_address: Option<String>,
-    /// Token refreshes an hour for each session [default: 30]
-    #[arg(long, env = "UMBEL_REFRESHES_PER_HOUR", value_name = "N", global = true)]
-    refreshes_per_hour: Option<String>,
-    /// Uploads an hour for each person [default: 60]
-    #[arg(long, env = "UMBEL_UPLOADS_PER_HOUR", value_name = "N", global = true)]
-    uploads_per_hour: Option<String>,
-    /// Exports an hour for each person [default: 5]
-    #[arg(long, env = "UMBEL_EXPORTS_PER_HOUR", value_name = "N", global = true)]
-    exports_per_hour: Option<String>,
     /// Passwords checked at the same time, 19 MiB each [default: half of the processors]
     #[arg(long, env = "UMBEL_PASSWORD_JOBS", value_name = "N", global = true)]
     password_jobs: Option<String>,
@@ -212,16 +200,8 @@ pub struct Limits {
     pub reads_per_minute: NonZeroU32,
     /// Writes a minute and person.
     pub writes_per_minute: NonZeroU32,
-    /// Sign-in attempts a minute and account.
-    pub sign_ins_per_account: NonZeroU32,
     /// Sign-in attempts a minute and network address.
     pub sign_ins_per_address: NonZeroU32,
-    /// Refreshes an hour and session.
-    pub refreshes_per_hour: NonZeroU32,
-    /// Uploads an hour and person.
-    pub uploads_per_hour: NonZeroU32,
-    /// Exports an hour and person.
-    pub exports_per_hour: NonZeroU32,
 }
 
 /// What is wrong with the settings, all of it in one line. The program ends with code 2.
@@ -380,11 +360,7 @@ impl Reader {
         Limits {
             reads_per_minute: self.number("UMBEL_READS_PER_MINUTE", typed.reads_per_minute.as_deref(), 100),
             writes_per_minute: self.number("UMBEL_WRITES_PER_MINUTE", typed.writes_per_minute.as_deref(), 60),
-            sign_ins_per_account: self.number("UMBEL_SIGN_INS_PER_ACCOUNT", typed.sign_ins_per_account.as_deref(), 5),
             sign_ins_per_address: self.number("UMBEL_SIGN_INS_PER_ADDRESS", typed.sign_ins_per_address.as_deref(), 20),
-            refreshes_per_hour: self.number("UMBEL_REFRESHES_PER_HOUR", typed.refreshes_per_hour.as_deref(), 30),
-            uploads_per_hour: self.number("UMBEL_UPLOADS_PER_HOUR", typed.uploads_per_hour.as_deref(), 60),
-            exports_per_hour: self.number("UMBEL_EXPORTS_PER_HOUR", typed.exports_per_hour.as_deref(), 5),
         }
     }
 
@@ -474,7 +450,7 @@ mod tests {
         assert_eq!(config.public_url, "http://127.0.0.1:8080");
         assert_eq!(config.metrics_listen.unwrap().to_string(), "127.0.0.1:9464");
         assert_eq!((config.worker, config.client_address), (Worker::Inside, ClientAddress::Peer));
-        assert_eq!((config.limits.reads_per_minute.get(), config.limits.sign_ins_per_account.get()), (100, 5));
+        assert_eq!((config.limits.reads_per_minute.get(), config.limits.sign_ins_per_address.get()), (100, 20));
     }
 
     const PRODUCTION: &str = "--database-url postgres://u:hunter2@db/umbel --keys /keys --smtp-url \

@@ -4,7 +4,7 @@
 //! and commits. It tries again when PostgreSQL gave up because of other transactions, so the closure must have no
 //! effect outside the database.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
@@ -17,6 +17,8 @@ use uuid::Uuid;
 use super::clock::Clock;
 use super::error::{self, Error, Result};
 use super::faults::{Faults, Guard};
+use super::prepared::Prepare;
+use super::telemetry;
 use crate::kernel::ids::{PersonId, SessionId};
 use crate::kernel::language::Language;
 use crate::kernel::roles::Role;
@@ -189,7 +191,7 @@ impl Db {
             let outcome = self.try_transaction(actor, isolation, &mut work);
             match outcome {
                 Err(error) if attempt < TRIES_MAX && error::is_conflict_of_transactions(&error) => {
-                    metrics::counter!("umbel_transaction_retries_total").increment(1);
+                    metrics::counter!(telemetry::DB_RETRIES).increment(1);
                     let [jitter] = self.clock.random_bytes::<1>();
                     std::thread::sleep(Duration::from_millis(
                         u64::from(jitter).saturating_mul(u64::from(attempt)).saturating_div(8),
@@ -207,7 +209,9 @@ impl Db {
         isolation: Isolation,
         work: &mut impl FnMut(&mut Tx<'_>) -> Result<T>,
     ) -> Result<T> {
+        let asked = Instant::now();
         let mut conn = self.pool.get().map_err(Error::unavailable)?;
+        metrics::histogram!(telemetry::DB_WAIT_SECONDS).record(asked.elapsed());
         let now = self.clock.now();
         let build = conn.build_transaction();
         let mut build = match isolation {
@@ -249,6 +253,7 @@ fn enter(conn: &mut PgConnection, actor: &Actor, now: DateTime<Utc>) -> Result<O
         .bind::<Integer, _>(generation)
         .bind::<Nullable<SqlUuid>, _>(request)
         .bind::<Timestamptz, _>(now)
+        .prepared()
         .get_result(conn)
         .optional()?;
     let Actor::Session { roles: needed, .. } = actor else { return Ok(None) };

@@ -25,10 +25,8 @@ pub const DB_RETRIES: &str = "umbel_db_retries_total";
 pub const DB_WAIT_SECONDS: &str = "umbel_db_wait_seconds";
 /// Jobs ended, by kind and outcome.
 pub const JOBS: &str = "umbel_jobs_total";
-/// Jobs that wait, by kind.
+/// Jobs that wait, those that wait for a person included.
 pub const JOBS_WAITING: &str = "umbel_jobs_waiting";
-/// Age in seconds of the oldest job that waits.
-pub const JOBS_OLDEST_SECONDS: &str = "umbel_jobs_oldest_seconds";
 /// Mails handed over or refused, by outcome.
 pub const MAILS: &str = "umbel_mails_total";
 /// Violations found by the last run of the invariants, by invariant; each of them is an alarm.
@@ -103,7 +101,6 @@ fn describe() {
     metrics::describe_histogram!(DB_WAIT_SECONDS, "Seconds waited for a database connection.");
     metrics::describe_counter!(JOBS, "Jobs ended.");
     metrics::describe_gauge!(JOBS_WAITING, "Jobs that wait.");
-    metrics::describe_gauge!(JOBS_OLDEST_SECONDS, "Age of the oldest job that waits.");
     metrics::describe_counter!(MAILS, "Mails handed over or refused.");
     metrics::describe_gauge!(INVARIANT_VIOLATIONS, "Violations found by the last check; anything but 0 is an alarm.");
 }

@@ -11,10 +11,18 @@
 )]
 
 mod bad_input;
+#[cfg(feature = "faults")]
+mod concurrency;
 mod contract;
 mod described;
+mod house;
+mod invariants;
 mod journeys;
+mod ledger;
+mod migrations;
 mod permissions;
+mod privileges;
 mod sessions;
+mod stories;
 mod support;
 mod world;

@@ -1,8 +1,10 @@
-//! The few pages that people see in a browser: the client's order link, its outcomes, and the description of the API.
+//! The few pages that people see in a browser: the client's order link, its outcomes, the links that open an account,
+//! and the description of the API.
 //!
 //! They need no script, load nothing from anywhere, and work on a narrow phone and with a screen reader. The one
 //! style sheet is inline under the nonce of the answer's content security policy. Forms are plain posts.
 
+mod account;
 mod api_docs;
 mod order;
 
@@ -10,6 +12,7 @@ use std::sync::LazyLock;
 
 use serde::Serialize;
 
+pub use account::{AccountStep, account_page};
 pub use api_docs::api_docs;
 pub use order::{Answered, OrderLine, OrderPage, Outcome, OutcomePage, Typed, VatLine, order_page, outcome_page};
 
@@ -27,6 +30,7 @@ static LAYOUTS: LazyLock<Layouts> = LazyLock::new(|| {
         ("frame.html", include_str!("frame.html")),
         ("order.html", include_str!("order.html")),
         ("outcome.html", include_str!("outcome.html")),
+        ("account.html", include_str!("account.html")),
         ("api_docs.html", include_str!("api_docs.html")),
     ])
 });

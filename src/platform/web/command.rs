@@ -22,6 +22,7 @@ use crate::kernel::language::Language;
 use crate::platform::db::{Actor, Db, Tx};
 use crate::platform::error::{Error, Result};
 use crate::platform::faults::Guard;
+use crate::platform::prepared::Prepare;
 
 /// The largest JSON body that is read, in bytes.
 pub const BODY_MAX: usize = 256 * 1024;
@@ -288,6 +289,7 @@ fn finish<V: Serialize>(
     .bind::<Text, _>(&body)
     .bind::<Text, _>(actor)
     .bind::<Text, _>(key)
+    .prepared()
     .execute(tx.conn())?;
     Ok(Outcome::Done { status, body, version, id })
 }
@@ -355,6 +357,7 @@ impl Envelope {
         .bind::<Text, _>(key)
         .bind::<Text, _>(operation)
         .bind::<Binary, _>(&self.fingerprint[..])
+        .prepared()
         .execute(tx.conn());
         match taken {
             Ok(1) => return Ok(None),

@@ -9,6 +9,7 @@ use governor::state::keyed::DefaultKeyedStateStore;
 use governor::{Quota, RateLimiter};
 
 use crate::platform::error::{Error, Result};
+use crate::platform::telemetry;
 
 type Keyed = RateLimiter<String, DefaultKeyedStateStore<String>, DefaultClock, StateInformationMiddleware>;
 
@@ -21,6 +22,17 @@ pub enum Kind {
     Write,
     /// Attempts to sign in, to apply, to use a link: by address.
     Entry,
+}
+
+impl Kind {
+    /// Its name in headers and figures.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Entry => "entry",
+        }
+    }
 }
 
 /// The limits of one process.
@@ -69,6 +81,7 @@ impl RateLimits {
                 left: snapshot.remaining_burst_capacity(),
             }),
             Err(not_until) => {
+                metrics::counter!(telemetry::HTTP_LIMITED, "kind" => kind.name()).increment(1);
                 let wait = not_until.wait_time_from(DefaultClock::default().now());
                 Err(Error::new(actix_web::http::StatusCode::TOO_MANY_REQUESTS, "rate_limited")
                     .retry_after(wait.as_secs().saturating_add(1)))
@@ -92,11 +105,7 @@ impl Allowance {
     /// `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers).
     #[must_use]
     pub fn headers(self) -> (String, String) {
-        let name = match self.kind {
-            Kind::Read => "read",
-            Kind::Write => "write",
-            Kind::Entry => "entry",
-        };
+        let name = self.kind.name();
         (format!("\"{name}\";q={};w=60", self.quota), format!("\"{name}\";r={};t=60", self.left))
     }
 }

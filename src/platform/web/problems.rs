@@ -1,5 +1,7 @@
 //! The outermost layer: request ids, problems in the reader's language, headers that every answer carries.
 
+use std::time::Instant;
+
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
@@ -16,7 +18,7 @@ use super::{RequestFacts, language};
 use crate::kernel::language::Language;
 use crate::platform::clock::Clock;
 use crate::platform::error::Error;
-use crate::platform::i18n;
+use crate::platform::{i18n, telemetry};
 
 /// RFC 9457.
 pub const MEDIA_TYPE: &str = "application/problem+json";
@@ -86,6 +88,7 @@ pub async fn outermost<B: MessageBody + 'static>(
     next: Next<B>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
     let id = request.app_data::<web::Data<Clock>>().map_or_else(Uuid::nil, |clock| clock.new_id());
+    let began = Instant::now();
     let trusts_proxy = request.app_data::<web::Data<TrustProxy>>().is_some_and(|trust| trust.0);
     let address = if trusts_proxy {
         request.connection_info().realip_remote_addr().unwrap_or_default().to_owned()
@@ -107,7 +110,7 @@ pub async fn outermost<B: MessageBody + 'static>(
         Some(error) => ServiceResponse::new(http.clone(), answer(&error, reader, id)),
         None => response.map_into_boxed_body(),
     };
-    log(&http, response.status());
+    log(&http, response.status(), began);
     let headers = response.headers_mut();
     if let Ok(value) = HeaderValue::from_str(&id.to_string()) {
         headers.insert(HeaderName::from_static("request-id"), value);
@@ -159,9 +162,13 @@ pub async fn versioned<B: MessageBody + 'static>(
     Ok(response)
 }
 
-fn log(request: &HttpRequest, status: StatusCode) {
+fn log(request: &HttpRequest, status: StatusCode, began: Instant) {
     let route = request.match_pattern().unwrap_or_else(|| "unmatched".to_owned());
-    metrics::counter!("umbel_http_requests_total", "route" => route, "status" => status.as_u16().to_string())
+    let method = request.method().to_string();
+    metrics::histogram!(telemetry::HTTP_SECONDS, "method" => method.clone(), "route" => route.clone())
+        .record(began.elapsed());
+    let status_text = status.as_u16().to_string();
+    metrics::counter!(telemetry::HTTP_REQUESTS, "method" => method, "route" => route, "status" => status_text)
         .increment(1);
     tracing::info!(status = status.as_u16(), "answered");
 }

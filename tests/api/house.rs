@@ -1,0 +1,487 @@
+//! The rules of the house, read off the source and the catalogue: who may use whom, where SQL lives, which words
+//! exist. What is excepted is listed with its reason, and the lists may only shrink.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+use umbel::platform::i18n;
+
+use super::ledger::lines;
+use super::support::TestDatabase;
+
+/// The rooms in reading order: each uses those before it, never those after it.
+const ROOMS: &[&str] = &[
+    "kernel",
+    "formats",
+    "schema",
+    "platform", //
+    "access",
+    "outbox",
+    "archive",
+    "ledger", //
+    "charter",
+    "members",
+    "activities",
+    "clients",
+    "guarantee",
+    "orders",
+    "invoicing",
+    "payouts",
+    "bank",
+    "accounting", //
+    "operations",
+    "api",
+    "worker",
+    "service",
+    "demo",
+    "commands",
+    "main",
+];
+
+/// A file, the later room it uses, and why.
+const LATER_ROOMS: &[(&str, &str, &str)] = &[
+    ("access/mod.rs", "outbox", "the letters with the links that confirm an address and set a password"),
+    ("orders/pages.rs", "invoicing", "the page of an order shows its total as the invoice will compute it"),
+];
+
+/// Files that speak to PostgreSQL and are no store, and why.
+const SQL_ELSEWHERE: &[(&str, &str)] = &[
+    ("platform/cluster.rs", "makes the roles and the database of a private server"),
+    ("platform/db.rs", "the door itself: who acts, and the audit"),
+    ("platform/error.rs", "what the database's refusals mean"),
+    ("platform/web/command.rs", "the keys of repeated requests, in the transaction of each command"),
+    ("service.rs", "runs the migrations"),
+];
+
+/// A source file: its path under `src/`, and its code without comments.
+struct Source {
+    path: String,
+    code: String,
+}
+
+impl Source {
+    fn room(&self) -> &str {
+        self.path.split('/').next().unwrap().trim_end_matches(".rs")
+    }
+
+    fn is(&self, kind: &str) -> bool {
+        self.path.ends_with(&format!("/{kind}.rs")) || self.path.contains(&format!("/{kind}/"))
+    }
+}
+
+/// Every source file of the program but for the generated schema, the list of rooms and tests.
+fn sources() -> Vec<Source> {
+    fn gather(folder: &Path, root: &Path, into: &mut Vec<Source>) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                gather(&path, root, into);
+            } else if path.extension().is_some_and(|ending| ending == "rs") {
+                let text = fs::read_to_string(&path).unwrap();
+                let code: Vec<&str> = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+                let path = path.strip_prefix(root).unwrap().to_str().unwrap().to_owned();
+                into.push(Source { path, code: code.join("\n") });
+            }
+        }
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = Vec::new();
+    gather(&root, &root, &mut found);
+    // Tests in files of their own, and the reader of the files that they compare with.
+    let is_test = |path: &str| path.ends_with("tests.rs") || path == "formats/golden.rs";
+    found.retain(|source| source.room() != "schema" && source.path != "lib.rs" && !is_test(&source.path));
+    assert!(found.len() > 100, "{} files", found.len());
+    found.sort_by(|a, b| a.path.cmp(&b.path));
+    found
+}
+
+fn source(path: &str) -> Source {
+    sources().into_iter().find(|source| source.path == path).unwrap_or_else(|| panic!("no {path}"))
+}
+
+/// The rooms that code names: `crate::room`, `umbel::room`, `use crate::{room, room}`.
+fn rooms_in(code: &str) -> BTreeSet<&'static str> {
+    let mut rooms = BTreeSet::new();
+    for start in ["crate::", "umbel::"] {
+        for (at, _) in code.match_indices(start) {
+            let rest = &code[at + start.len()..];
+            let names = match rest.strip_prefix('{') {
+                Some(group) => group.split('}').next().unwrap().split(',').map(str::trim).collect(),
+                None => vec![rest],
+            };
+            for name in names {
+                let end = name.find(|c: char| !c.is_ascii_lowercase() && c != '_').unwrap_or(name.len());
+                rooms.extend(ROOMS.iter().find(|room| **room == &name[..end]));
+            }
+        }
+    }
+    rooms
+}
+
+fn place(room: &str) -> usize {
+    ROOMS.iter().position(|known| *known == room).unwrap_or_else(|| panic!("{room} has no place in the list of rooms"))
+}
+
+#[test]
+fn a_room_uses_only_rooms_before_it() {
+    let mut later = BTreeSet::new();
+    for source in sources() {
+        for used in rooms_in(&source.code) {
+            if place(used) > place(source.room()) {
+                later.insert((source.path.clone(), used));
+            }
+        }
+    }
+    let listed: BTreeSet<_> = LATER_ROOMS.iter().map(|(path, used, _)| ((*path).to_owned(), *used)).collect();
+    assert_eq!(later, listed, "found against listed exceptions");
+}
+
+#[test]
+fn sql_lives_in_stores() {
+    let mut elsewhere = Vec::new();
+    for source in sources().into_iter().filter(|source| !source.is("store")) {
+        // Kernel types derive how PostgreSQL writes them; that is a form of a value and no query.
+        let speaks = if source.room() == "kernel" {
+            ["sql_query", "RunQueryDsl", "diesel::prelude", "umbel_schema"]
+                .iter()
+                .any(|word| source.code.contains(word))
+        } else {
+            ["diesel::", "sql_query", "umbel_schema"].iter().any(|word| source.code.contains(word))
+        };
+        if speaks {
+            elsewhere.push(source.path);
+        }
+    }
+    let listed: Vec<&str> = SQL_ELSEWHERE.iter().map(|(path, _)| *path).collect();
+    assert_eq!(elsewhere, listed, "found against listed exceptions");
+}
+
+#[test]
+fn what_is_saved_was_locked_or_made_in_the_same_transaction() {
+    let mut count = 0;
+    for source in sources() {
+        for (at, _) in source.code.match_indices("Locked::new(") {
+            assert!(source.is("store"), "{}: only stores make a Locked", source.path);
+            let start = source.code[..at].rfind("fn ").unwrap();
+            let end = source.code[at..].find("\n}").map_or(source.code.len(), |end| at + end);
+            let function = &source.code[start..end];
+            let is_held = ["for_update", "for_no_key_update", "FOR UPDATE", "insert_into"]
+                .iter()
+                .any(|how| function.contains(how));
+            assert!(is_held, "{}: {function}", source.path);
+            count += 1;
+        }
+    }
+    assert!(count >= 10, "{count} places");
+}
+
+#[test]
+fn rulebooks_are_pure() {
+    for source in sources().into_iter().filter(|source| source.is("rules")) {
+        for word in
+            ["platform::db", "platform::clock", "Tx<", "diesel", "Utc::now", "rand::", "std::fs", "reqwest", "ureq"]
+        {
+            assert!(!source.code.contains(word), "{} uses {word}", source.path);
+        }
+    }
+    let values = |source: &Source| matches!(source.room(), "kernel" | "formats");
+    for source in sources().into_iter().filter(values) {
+        for word in ["platform::", "Tx<", "Utc::now", "rand::", "std::fs", "std::net"] {
+            assert!(!source.code.contains(word), "{} uses {word}", source.path);
+        }
+    }
+}
+
+/// The first text literal after each place where a call begins, with the arguments before it.
+fn texts_after<'a>(code: &'a str, call: &str) -> Vec<(&'a str, &'a str)> {
+    let mut found = Vec::new();
+    for (at, _) in code.match_indices(call) {
+        let rest = &code[at + call.len()..];
+        let Some(open) = rest.find('"') else { continue };
+        let (before, text) = (&rest[..open], &rest[open + 1..]);
+        if before.contains([';', '{', '}', ')']) {
+            continue;
+        }
+        found.push((before, text.split('"').next().unwrap()));
+    }
+    found
+}
+
+/// The code of the program that runs, without its own tests.
+fn without_tests(code: &str) -> &str {
+    code.split("#[cfg(test)]\nmod ").next().unwrap()
+}
+
+#[test]
+fn every_problem_has_words() {
+    let known: BTreeSet<&str> = i18n::codes().collect();
+    let mut missing = BTreeSet::new();
+    let mut count = 0;
+    let mut say = |code: &str, at: &str| {
+        count += 1;
+        if !known.contains(code) {
+            missing.insert(format!("{code} ({at})"));
+        }
+    };
+    for source in sources() {
+        let code = without_tests(&source.code);
+        for kind in ["conflict", "value", "forbidden", "unauthorized", "bad_request", "state"] {
+            for start in ["Error", "Refusal", "Self"] {
+                for (before, text) in texts_after(code, &format!("{start}::{kind}(")) {
+                    if before.trim().is_empty() {
+                        say(text, &source.path);
+                    }
+                }
+            }
+        }
+        for (before, text) in texts_after(code, "::new(StatusCode::") {
+            // A rehearsal is rolled back by an "error" that is none: its status is 200.
+            if before.trim_end().ends_with(',') && !before.starts_with("OK") {
+                say(text, &source.path);
+            }
+        }
+        if let Some((_, table)) = code.split_once("const CONSTRAINTS") {
+            for (before, text) in texts_after(table.split("];").next().unwrap(), "StatusCode::") {
+                assert!(before.trim_end().ends_with(','), "{before}");
+                say(text, "the table of constraints");
+            }
+        }
+        if source.path == "formats/camt053/refused.rs" {
+            let (_, body) = code.split_once("fn code(").unwrap();
+            for line in body.lines().take_while(|line| *line != "    }") {
+                if let Some((_, text)) = line.split_once("=> \"") {
+                    say(text.split('"').next().unwrap(), &source.path);
+                }
+            }
+        }
+    }
+    assert!(missing.is_empty(), "without words: {missing:#?}");
+    assert!(count > 100, "{count} codes found");
+}
+
+#[test]
+fn every_field_error_has_words() {
+    let known: BTreeSet<&str> = i18n::field_codes().collect();
+    let mut missing = BTreeSet::new();
+    let mut count = 0;
+    for source in sources() {
+        let code = without_tests(&source.code);
+        for (at, _) in code.match_indices("\"/") {
+            // `…("/pointer", "code")`: the literal that follows the pointer, if one does.
+            let after = code[at + 1..].split_once('"').unwrap().1;
+            let Some(text) = after.strip_prefix(", \"").and_then(|text| text.split('"').next()) else { continue };
+            let line = &code[code[..at].rfind('\n').unwrap_or(0)..at];
+            if ["field(", "refuse(", "require(", "parse("].iter().any(|call| line.contains(call)) {
+                count += 1;
+                if !known.contains(text) {
+                    missing.insert(format!("{text} ({})", source.path));
+                }
+            }
+        }
+    }
+    assert!(missing.is_empty(), "without words: {missing:#?}");
+    assert!(count > 20, "{count} codes found");
+}
+
+#[test]
+fn the_words_of_a_state_conflict_use_what_it_says() {
+    assert_eq!(i18n::params_of("state_conflict").into_iter().collect::<Vec<_>>(), ["command", "state"]);
+    let params = serde_json::json!({"state": "sent", "command": "send"}).as_object().cloned().unwrap();
+    for language in umbel::kernel::language::Language::ALL {
+        let (_, detail) = i18n::problem(language, "state_conflict", &params);
+        assert!(detail.contains("sent") && detail.contains("send"), "{language}: {detail}");
+    }
+}
+
+/// Where a machine's commands are, and the state each leads to.
+struct Machine {
+    name: &'static str,
+    file: &'static str,
+    commands: &'static [(&'static str, &'static str)],
+    /// Moves that are no command on the object itself: how it is born, what clients, banks and jobs do to it.
+    moves: &'static [(&'static str, &'static str)],
+}
+
+const MACHINES: &[Machine] = &[
+    Machine {
+        name: "order",
+        file: "orders/rules.rs",
+        commands: &[("revise", "draft"), ("send", "sent"), ("withdraw", "withdrawn")],
+        moves: &[
+            ("", "draft"),
+            ("sent", "confirmed"),
+            ("sent", "declined"),
+            ("sent", "change_requested"),
+            ("sent", "expired"),
+        ],
+    },
+    Machine {
+        name: "invoice",
+        file: "invoicing/rules.rs",
+        commands: &[
+            ("revise", "draft"),
+            ("submit", "submitted"),
+            ("discard", "discarded"),
+            ("return", "draft"),
+            ("issue", "issued"),
+        ],
+        moves: &[("", "draft")],
+    },
+    Machine {
+        name: "payout",
+        file: "payouts/rules.rs",
+        commands: &[("refuse", "refused"), ("cancel", "cancelled"), ("settle", "settled"), ("return", "returned")],
+        // Its own `approve` shares its name with the batch's; the others are moves of its batch.
+        moves: &[
+            ("", "requested"),
+            ("requested", "approved"),
+            ("approved", "batched"),
+            ("batched", "approved"),
+            ("batched", "released"),
+        ],
+    },
+    Machine {
+        name: "batch",
+        file: "payouts/rules.rs",
+        commands: &[("seal", "sealed"), ("unseal", "open"), ("release", "released"), ("dissolve", "dissolved")],
+        moves: &[("", "open"), ("sealed", "approved")],
+    },
+    Machine {
+        name: "member",
+        file: "members/rules.rs",
+        commands: &[],
+        moves: &[("", "pending_share"), ("pending_share", "active"), ("active", "suspended"), ("suspended", "active")],
+    },
+    Machine {
+        name: "share",
+        file: "members/rules.rs",
+        commands: &[],
+        moves: &[("", "subscribed"), ("subscribed", "paid")],
+    },
+    Machine {
+        name: "bank_line",
+        file: "bank/rules.rs",
+        commands: &[],
+        moves: &[("", "matched"), ("", "suspense"), ("suspense", "matched")],
+    },
+];
+
+/// The states in which the rulebook allows a command: `=> ("name", &["state", …])` or `=> ("name", "state")`.
+fn states_of<'a>(code: &'a str, command: &str) -> Vec<&'a str> {
+    let (_, after) =
+        code.split_once(&format!("=> (\"{command}\", ")).unwrap_or_else(|| panic!("no rule for {command}"));
+    after.split(')').next().unwrap().split('"').skip(1).step_by(2).collect()
+}
+
+/// The moves of an application, off its one `match`: `(C::Submit, S::Draft | S::InfoRequested) => Ok(S::Submitted)`.
+fn application_moves(code: &str) -> BTreeSet<(String, String)> {
+    let snake = |name: &str| {
+        let mut text = String::new();
+        for c in name.trim().chars() {
+            if c.is_ascii_uppercase() && !text.is_empty() {
+                text.push('_');
+            }
+            text.push(c.to_ascii_lowercase());
+        }
+        text
+    };
+    let mut moves = BTreeSet::from([(String::new(), "draft".to_owned())]);
+    for line in code.lines().filter(|line| line.trim_start().starts_with("(C::") && line.contains("=> Ok(S::")) {
+        let (from, to) = line.split_once("=> Ok(S::").unwrap();
+        let to = snake(to.split(')').next().unwrap());
+        for state in from.split("S::").skip(1) {
+            moves.insert((snake(state.split([' ', '|', ')']).next().unwrap()), to.clone()));
+        }
+    }
+    moves
+}
+
+#[test]
+fn the_moves_of_the_code_are_the_moves_of_the_tables() {
+    let declared = lines(
+        &mut TestDatabase::new().owner(),
+        "SELECT concat_ws(' ', machine, coalesce(nullif(from_state, ''), '-'), to_state) AS line FROM state_transition",
+    );
+    let mut declared_moves: BTreeMap<String, BTreeSet<(String, String)>> = BTreeMap::new();
+    for line in declared {
+        let [machine, from, to] = line.split(' ').collect::<Vec<_>>().try_into().unwrap();
+        let from = if from == "-" { "" } else { from };
+        declared_moves.entry(machine.to_owned()).or_default().insert((from.to_owned(), to.to_owned()));
+    }
+    let mut in_code = BTreeMap::from([("application".to_owned(), application_moves(&source("members/rules.rs").code))]);
+    for machine in MACHINES {
+        let rules = source(machine.file);
+        let mut moves: BTreeSet<(String, String)> =
+            machine.moves.iter().map(|(from, to)| ((*from).to_owned(), (*to).to_owned())).collect();
+        for (command, to) in machine.commands {
+            for from in states_of(&rules.code, command).into_iter().filter(|from| from != to) {
+                moves.insert((from.to_owned(), (*to).to_owned()));
+            }
+        }
+        in_code.insert(machine.name.to_owned(), moves);
+    }
+    assert_eq!(in_code, declared_moves, "code against tables");
+}
+
+#[test]
+fn money_is_whole_cents_with_a_currency() {
+    let mut conn = TestDatabase::new().owner();
+    let wrong = lines(
+        &mut conn,
+        "SELECT format('%s.%s is %s', c.relname, a.attname, format_type(a.atttypid, NULL)) AS line \
+         FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid \
+         WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped \
+           AND ((a.attname LIKE '%\\_minor' AND a.atttypid <> 'bigint'::regtype) \
+                OR a.atttypid IN ('real'::regtype, 'double precision'::regtype, 'money'::regtype) \
+                OR (a.atttypid = 'numeric'::regtype AND a.attname <> 'quantity') \
+                OR (a.attname ~ '(amount|price|total|balance|net|gross|tax|fee)$'))",
+    );
+    assert_eq!(wrong, Vec::<String>::new());
+    let without_currency = lines(
+        &mut conn,
+        "SELECT DISTINCT c.relname::text AS line FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid \
+         WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' AND a.attname LIKE '%\\_minor' \
+           AND NOT EXISTS (SELECT FROM pg_attribute o WHERE o.attrelid = c.oid AND o.attname = 'currency') ORDER BY 1",
+    );
+    // Parts of a document are in the currency of the document.
+    assert_eq!(without_currency, ["allocation", "invoice_line", "invoice_tax", "levy_charge", "order_line"]);
+}
+
+#[test]
+fn every_foreign_key_is_indexed() {
+    // Lists that only migrations change are never searched from the other side.
+    let missing = lines(
+        &mut TestDatabase::new().owner(),
+        "SELECT format('%s %s', c.conrelid::regclass, c.conname) AS line FROM pg_constraint c \
+         WHERE c.contype = 'f' AND c.connamespace = 'public'::regnamespace \
+           AND c.confrelid::regclass::text NOT IN ('currency', 'ledger_account', 'ledger_event', 'ledger_source') \
+           AND NOT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.conrelid \
+                           AND (i.indkey::int2[])[0:cardinality(c.conkey) - 1] @> c.conkey) ORDER BY 1",
+    );
+    assert_eq!(missing, Vec::<String>::new());
+}
+
+#[test]
+fn what_somebody_owns_has_row_level_security() {
+    let mut conn = TestDatabase::new().owner();
+    let open = lines(
+        &mut conn,
+        "SELECT DISTINCT c.relname::text AS line FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid \
+         WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' AND a.attname IN ('member_id', 'person_id', 'owner_id') \
+           AND NOT c.relrowsecurity",
+    );
+    assert_eq!(open, Vec::<String>::new());
+    let without_policy = lines(
+        &mut conn,
+        "SELECT c.relname::text AS line FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace AND c.relrowsecurity \
+         AND NOT EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid AND p.polpermissive)",
+    );
+    assert_eq!(without_policy, Vec::<String>::new());
+    let as_definer = lines(
+        &mut conn,
+        "SELECT c.relname::text AS line FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'v' \
+         AND NOT coalesce('security_invoker=true' = ANY (c.reloptions), false)",
+    );
+    assert_eq!(as_definer, Vec::<String>::new(), "a view that would pass by row-level security");
+}

@@ -1,0 +1,138 @@
+//! Each invariant can fail: for every view there is damage, planted past all guards, that makes exactly this view
+//! speak. The damage is rolled back, so the books are sound again when the test ends.
+
+use diesel::Connection;
+use diesel::connection::SimpleConnection;
+use diesel::pg::PgConnection;
+
+use super::ledger::{Ground, lines};
+
+/// Postings slipped into the newest entry of an event, past every trigger. All carry the ids of the ground, so each
+/// account finds its own: account and amount.
+macro_rules! slip {
+    ($event:literal, $postings:literal) => {
+        concat!(
+            "INSERT INTO posting (entry_id, account, amount_minor, currency, activity_id, invoice_id, payout_id, member_id, bank_line_id, bank_account_id) \
+             SELECT (SELECT max(id) FROM journal_entry WHERE event = '",
+            $event,
+            "'), v.account, v.amount, 'EUR', '{activity}', '{issued}', '{settled_payout}', '{member}', \
+             (SELECT id FROM bank_line WHERE state = 'suspense'), (SELECT id FROM entity_bank_account) FROM (VALUES ",
+            $postings,
+            ") v (account, amount)"
+        )
+    };
+}
+
+#[rustfmt::skip] // one case, one line: a table is read as a table
+const PLANTED: &[(&str, &str, &str)] = &[
+    ("i01_entries_balance", "a posting without its counterpart", slip!("client_paid", "('fee_income', 1)")),
+    ("i01_entries_balance", "an entry that lost its postings", "INSERT INTO journal_entry (entity_id, booked_on, event, source_kind, source_id) VALUES ('{entity}', '2026-05-04', 'payout_cancelled', 'payout', '{asked_payout}')"),
+    ("i02_receivable_is_open_amount", "a cent owed that is on no invoice", slip!("client_paid", "('receivable', 1), ('fee_income', -1)")),
+    ("i03_balances_are_postings", "a balance raised by hand", "UPDATE activity_balance SET available_minor = available_minor + 1"),
+    ("i03_balances_are_postings", "a posting that moved no balance", slip!("client_paid", "('funds.pending', -1), ('fee_income', 1)")),
+    (
+        "i04_floors",
+        "more spent than there was",
+        concat!(
+            "ALTER TABLE activity_balance DROP CONSTRAINT activity_available_floor; UPDATE activity_balance SET available_minor = available_minor - 1000000; ",
+            slip!("client_paid", "('funds.available', 1000000), ('fee_income', -1000000)")
+        ),
+    ),
+    ("i05_bank_is_statement", "money in the books that the bank does not have", slip!("client_paid", "('bank', 1), ('fee_income', -1)")),
+    ("i06_numbers_without_gap", "a number that no invoice has", "UPDATE document_series SET last_seq = last_seq + 1"),
+    ("i06_numbers_without_gap", "a number moved away", "UPDATE invoice SET seq = 7 WHERE id = '{issued}'"),
+    (
+        "i06_numbers_without_gap",
+        "a number dated before its predecessor",
+        "INSERT INTO invoice SELECT (i).* FROM (SELECT jsonb_populate_record(i, jsonb_build_object('id', '{client}', 'number', 'later', 'seq', 2, \
+         'payment_reference', '000000000000', 'issued_on', '2026-05-01', 'net_minor', 0, 'tax_minor', 0, 'gross_minor', 0)) AS i FROM invoice i WHERE id = '{issued}') x; \
+         UPDATE document_series SET last_seq = 2",
+    ),
+    ("i08_advances_match_memo", "an advance that nobody gave", slip!("client_paid", "('memo.advances', 1), ('memo.advances_contra', -1)")),
+    ("i09_vat_is_documents", "VAT that is on no document", slip!("client_paid", "('vat_output', -1), ('fee_income', 1)")),
+    ("i10_in_transit_is_released", "money on its way that no payout sent", slip!("payout_released", "('payouts_in_transit', -1), ('fee_income', 1)")),
+    ("i11_documents_agree_with_entries", "an entry that says something else than its invoice", slip!("invoice_issued", "('turnover', -1), ('fee_income', 1)")),
+    (
+        "i11_documents_agree_with_entries",
+        "an entry without a fact",
+        "WITH e AS (INSERT INTO journal_entry (entity_id, booked_on, event, source_kind, source_id) \
+         VALUES ('{entity}', '2026-05-04', 'payout_cancelled', 'payout', '{client}') RETURNING id) \
+         INSERT INTO posting (entry_id, account, amount_minor, currency) SELECT e.id, 'opening_balance', v.amount, 'EUR' FROM e, (VALUES (1), (-1)) v (amount)",
+    ),
+    (
+        "i12_closed_periods_unchanged",
+        "a posting slipped into a closed month",
+        concat!(
+            "INSERT INTO accounting_period (entity_id, period, entry_count, sha256) VALUES ('{entity}', '2026-05', 0, period_sha256('{entity}', '2026-05')); ",
+            slip!("client_paid", "('fee_income', 1), ('fee_income', -1)")
+        ),
+    ),
+    (
+        "i12_closed_periods_unchanged",
+        "a day changed within a closed month",
+        "INSERT INTO accounting_period (entity_id, period, entry_count, sha256) VALUES ('{entity}', '2026-05', 0, period_sha256('{entity}', '2026-05')); \
+         UPDATE journal_entry SET booked_on = '2026-05-31' WHERE event = 'client_paid'",
+    ),
+    ("i13_released_by_four_eyes", "a release that nobody approved", "DELETE FROM batch_approval"),
+    ("i13_released_by_four_eyes", "an approval over other bytes", "UPDATE batch_approval SET sha256 = sha256('other')"),
+    ("i13_released_by_four_eyes", "an approval by the one who sealed", "UPDATE batch_approval SET approver_id = '{reviewer}'"),
+    ("i13_released_by_four_eyes", "an approval by the one who is paid", "UPDATE batch_approval SET approver_id = '{member}'"),
+    ("i13_released_by_four_eyes", "an approval of an earlier seal", "UPDATE batch_approval SET at = at - interval '1 day'"),
+    ("i13_released_by_four_eyes", "a payout that left the batch after its seal", "UPDATE payout SET batch_id = '{sealed_batch}' WHERE id = '{settled_payout}'"),
+    (
+        "i13_released_by_four_eyes",
+        "a file that was rewritten",
+        "ALTER TABLE archived_file DROP CONSTRAINT archived_file_hash_is_its_own; \
+         UPDATE archived_file SET bytes = set_byte(bytes, 0, 0) WHERE id = (SELECT file_id FROM payout_batch WHERE id = '{released_batch}')",
+    ),
+    ("i14_shares_are_capital", "capital that is in no register", slip!("share_paid", "('share_capital', -1), ('fee_income', 1)")),
+    ("i14_shares_are_capital", "a share that is in no entry", "UPDATE share SET quantity = quantity + 1"),
+    (
+        "i15_solvent",
+        "more owed to members than there is",
+        concat!(
+            "UPDATE activity_balance SET available_minor = available_minor + 1000000000; ",
+            slip!("client_paid", "('funds.available', -1000000000), ('fee_income', 1000000000)")
+        ),
+    ),
+    ("i16_suspense_has_owner", "suspense that is no bank line's", slip!("bank_line_booked", "('bank_suspense', -1), ('fee_income', 1)")),
+];
+
+fn speaking(conn: &mut PgConnection, views: &[String]) -> Vec<String> {
+    let mut speaking = Vec::new();
+    for view in views {
+        if !lines(conn, &format!("SELECT subject AS line FROM invariant_{view}")).is_empty() {
+            speaking.push(view.clone());
+        }
+    }
+    speaking
+}
+
+#[test]
+fn each_invariant_finds_the_damage_that_it_is_there_for() {
+    let ground = Ground::new();
+    let url = ground.app.database.owner_url.replace("user=umbel_owner", "user=postgres");
+    let mut conn = PgConnection::establish(&url).unwrap();
+    let views = lines(
+        &mut conn,
+        "SELECT substr(viewname, 11)::text AS line FROM pg_views WHERE viewname LIKE 'invariant\\_%' ORDER BY viewname",
+    );
+    let planted: std::collections::BTreeSet<&str> = PLANTED.iter().map(|(view, _, _)| *view).collect();
+    assert_eq!(views, planted.into_iter().collect::<Vec<_>>(), "every invariant has its planted violation");
+    assert_eq!(speaking(&mut conn, &views), Vec::<String>::new(), "before anything is planted");
+    let mut wrong = Vec::new();
+    for (view, damage, sql) in PLANTED {
+        // Only a superuser passes by the triggers; not even the owner of the tables can.
+        conn.batch_execute("BEGIN; SET LOCAL session_replication_role = replica").unwrap();
+        if let Err(error) = conn.batch_execute(&ground.fill(sql)) {
+            wrong.push(format!("{damage}: could not be planted: {error}"));
+        } else {
+            let found = speaking(&mut conn, &views);
+            if found != [*view] {
+                wrong.push(format!("{damage}: expected {view} to speak, and alone; it was {found:?}"));
+            }
+        }
+        conn.batch_execute("ROLLBACK").unwrap();
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}

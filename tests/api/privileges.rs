@@ -1,0 +1,110 @@
+//! What the runtime role may do: exactly what is listed here, so that whoever widens it says so.
+
+use super::ledger::{APPEND_ONLY, lines};
+use super::support::TestDatabase;
+
+/// Table by table.
+const PRIVILEGES: &[(&str, &[&str])] = &[
+    (
+        "SELECT",
+        &[
+            "__diesel_schema_migrations",
+            "currency",
+            "holiday",
+            "ledger_account",
+            "ledger_event",
+            "ledger_source",
+            "state_history",
+            "state_transition",
+            "vat_rate",
+        ],
+    ),
+    (
+        "INSERT, SELECT",
+        &[
+            "accounting_period",
+            "agreement",
+            "allocation",
+            "archived_file",
+            "audit_log",
+            "bank_statement",
+            "batch_approval",
+            "entity_bank_account",
+            "guarantee_advance",
+            "guarantee_decision",
+            "invoice_tax",
+            "journal_entry",
+            "levy_charge",
+            "order_answer",
+            "order_version",
+            "posting",
+            "rule_set",
+            "rule_set_levy",
+            "schedule_run",
+            "vat_check",
+        ],
+    ),
+    ("INSERT(activity_id), INSERT(currency), INSERT(owner_id), SELECT", &["activity_balance"]),
+    ("INSERT, SELECT, UPDATE(ended_by), UPDATE(valid_until)", &["role_grant"]),
+    ("INSERT, SELECT, UPDATE(superseded_at), UPDATE(verified_at), UPDATE(verified_by)", &["payee_account"]),
+    ("INSERT, SELECT, UPDATE(paid_on), UPDATE(payment_reference), UPDATE(state)", &["share"]),
+    (
+        "INSERT, SELECT, UPDATE",
+        &[
+            "access_link",
+            "activity",
+            "application",
+            "bank_line",
+            "client",
+            "document_series",
+            "email_message",
+            "entity",
+            "idempotency_key",
+            "invoice",
+            "member",
+            "orders",
+            "outbox",
+            "payout",
+            "payout_batch",
+            "person",
+            "refresh_token",
+            "session",
+        ],
+    ),
+    // Lines of drafts are written anew; triggers refuse it once the document is sent or issued.
+    ("DELETE, INSERT, SELECT", &["invoice_line", "order_line"]),
+    // A counter of failures, forgotten after a success.
+    ("DELETE, INSERT, SELECT, UPDATE", &["sign_in_failure"]),
+];
+
+#[test]
+fn the_runtime_role_may_do_exactly_what_is_listed() {
+    let database = TestDatabase::new();
+    let found = lines(
+        &mut database.owner(),
+        "SELECT table_name || ': ' || string_agg(privilege, ', ' ORDER BY privilege) AS line FROM ( \
+           SELECT table_name::text, privilege_type::text AS privilege FROM information_schema.role_table_grants \
+           WHERE grantee IN ('umbel_app', 'umbel_login', 'PUBLIC') AND table_schema = 'public' \
+           UNION SELECT c.table_name::text, format('%s(%s)', c.privilege_type, c.column_name) FROM information_schema.role_column_grants c \
+           WHERE c.grantee IN ('umbel_app', 'umbel_login', 'PUBLIC') AND c.table_schema = 'public' AND NOT EXISTS ( \
+               SELECT FROM information_schema.role_table_grants t WHERE t.grantee = c.grantee AND t.table_name = c.table_name AND t.privilege_type = c.privilege_type) \
+         ) granted WHERE table_name NOT LIKE 'invariant\\_%' AND table_name <> 'invoice_open' GROUP BY table_name ORDER BY table_name COLLATE \"C\"",
+    );
+    let mut listed: Vec<String> = PRIVILEGES
+        .iter()
+        .flat_map(|(privileges, tables)| tables.iter().map(move |table| format!("{table}: {privileges}")))
+        .collect();
+    listed.sort_unstable_by(|a, b| a.split(':').next().cmp(&b.split(':').next()));
+    assert_eq!(found, listed);
+    for (privileges, tables) in PRIVILEGES {
+        for table in tables.iter().filter(|table| APPEND_ONLY.contains(table)) {
+            assert!(matches!(*privileges, "SELECT" | "INSERT, SELECT"), "{table} is append-only: {privileges}");
+        }
+    }
+    let views = lines(
+        &mut database.owner(),
+        "SELECT DISTINCT privilege_type::text AS line FROM information_schema.role_table_grants WHERE grantee = 'umbel_app' \
+         AND (table_name LIKE 'invariant\\_%' OR table_name = 'invoice_open')",
+    );
+    assert_eq!(views, ["SELECT"]);
+}
