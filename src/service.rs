@@ -113,6 +113,8 @@ pub fn server(parts: &Parts, listener: TcpListener, threads: usize) -> Result<Se
     let server = server
         .workers(threads)
         .shutdown_timeout(10)
+        // Longer than clients and proxies keep idle connections: who sends on one that we are closing gets no answer.
+        .keep_alive(std::time::Duration::from_secs(75))
         .client_request_timeout(std::time::Duration::from_secs(10))
         // A request that is refused before its body has arrived: without this wait the connection is reset and the
         // client never reads why.

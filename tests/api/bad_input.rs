@@ -352,7 +352,7 @@ fn wrong_values(leaf: &Value, pointer: &str) -> Vec<(Wrong, Value)> {
             (Perhaps, json!(9_007_199_254_740_991_i64)),
             (Perhaps, json!(i32::MAX)),
         ],
-        _ => Vec::new(),
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => Vec::new(),
     }
 }
 
@@ -368,7 +368,7 @@ fn leaves(value: &Value, pointer: &str, found: &mut Vec<String>) {
                 leaves(item, &format!("{pointer}/{index}"), found);
             }
         }
-        _ => found.push(pointer.to_owned()),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => found.push(pointer.to_owned()),
     }
 }
 

@@ -73,7 +73,8 @@ impl Operation {
         if !media_type.is_empty() {
             headers.push(("Content-Type", media_type));
         }
-        client.send(&self.method, &self.address(id), &headers, self.body.as_ref().map(|_| body)).unwrap()
+        let sent = client.send(&self.method, &self.address(id), &headers, self.body.as_ref().map(|_| body));
+        sent.unwrap_or_else(|error| panic!("{error}; the body has {} bytes", body.len()))
     }
 }
 

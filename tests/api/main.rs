@@ -2,6 +2,14 @@
 //!
 //! When a test ends well, the invariants of the books are checked once more: every test is also a ledger test.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking, and so do its helpers; clippy.toml allows it only inside of #[test]"
+)]
+
 mod bad_input;
 #[cfg(feature = "faults")]
 mod concurrency;

@@ -1,15 +1,20 @@
 //! Signing in, staying signed in, and everything that only looks like a token.
 
+use std::sync::Arc;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::Duration;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Value, json};
+use umbel::access::TokenService;
 use umbel::demo::{Answer, Client};
 use umbel::kernel::roles::Role;
+use umbel::platform::clock::Clock;
+use umbel::platform::keys::Keys;
 
 use super::described::refusal;
-use super::support::TestApp;
+use super::support::{TestApp, beginning};
 use super::world::{claims, session_of, text};
 
 const EMAIL: &str = "somebody@umbel.example";
@@ -137,6 +142,29 @@ fn a_token_that_is_not_exactly_ours_is_refused() {
     app.stage.clock.advance(Duration::minutes(11));
     let late = me(&app, &good);
     assert_eq!((late.status, late.code().as_str()), (401, "token_expired"));
+}
+
+#[test]
+fn a_token_outlives_the_change_of_keys_until_its_key_is_removed() {
+    let (ours, others) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let clock = Clock::simulated(beginning());
+    let service = || {
+        let keys = Arc::new(Keys::from_folder(ours.path(), &clock).unwrap());
+        TokenService::new(keys, "https://umbel.example".to_owned(), clock.clone())
+    };
+    let issue = |service: &TokenService| {
+        service.issue(clock.new_id().into(), clock.new_id().into(), 1, clock.now(), clock.new_id()).unwrap()
+    };
+    let old = issue(&service());
+    Keys::from_folder(others.path(), &clock).unwrap();
+    std::fs::copy(others.path().join("token-1.pem"), ours.path().join("token-2.pem")).unwrap();
+    let both = service();
+    let new = issue(&both);
+    assert!(both.read(&old).is_ok() && both.read(&new).is_ok());
+    std::fs::remove_file(ours.path().join("token-1.pem")).unwrap();
+    let after = service();
+    assert_eq!(after.read(&old).unwrap_err().code, "token_invalid");
+    assert!(after.read(&new).is_ok());
 }
 
 #[test]

@@ -391,6 +391,7 @@ impl Envelope {
     /// Stores a refusal of a money command as the answer to its key.
     fn keep_refusal(&self, db: &Db, actor: &Actor, operation: &str, error: Error) -> Result<Outcome> {
         let is_final = self.keeps_refusals
+            && !self.is_dry_run
             && error.status == StatusCode::CONFLICT
             && !matches!(error.code, "idempotency_in_progress" | "id_unavailable");
         let Some(key) = self.key.as_deref().filter(|_| is_final) else { return Err(error) };

@@ -123,16 +123,16 @@ impl<T: DeserializeOwned> FromRequest for QueryOf<T> {
         if let Some(name) = nul.and_then(|pair| pair.split('=').next()) {
             return ready(Err(Error::field(format!("/{name}"), "not_allowed")));
         }
-        ready(serde_urlencoded::from_str(request.query_string()).map(Self).map_err(
-            |error: serde_urlencoded::de::Error| {
-                let message = error.to_string();
-                match message.split('`').nth(1) {
-                    Some(name) if message.contains("unknown field") => Error::unknown_field(format!("/{name}")),
-                    Some(name) if message.contains("missing field") => Error::field(format!("/{name}"), "required"),
-                    _ => Error::field("/", "invalid"),
-                }
-            },
-        ))
+        let pairs = serde_urlencoded::Deserializer::new(form_urlencoded::parse(request.query_string().as_bytes()));
+        ready(serde_path_to_error::deserialize(pairs).map(Self).map_err(|error| {
+            let at = error.path().to_string();
+            let message = error.inner().to_string();
+            match message.split('`').nth(1) {
+                Some(name) if message.contains("unknown field") => Error::unknown_field(format!("/{name}")),
+                Some(name) if message.contains("missing field") => Error::field(format!("/{name}"), "required"),
+                _ => Error::field(format!("/{}", at.trim_start_matches('.')), "invalid"),
+            }
+        }))
     }
 }
 
