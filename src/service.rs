@@ -20,7 +20,7 @@ use crate::platform::error::{Error, Result};
 use crate::platform::keys::Keys;
 use crate::platform::web::RateLimits;
 use crate::platform::web::limits::FORGET_EVERY;
-use crate::platform::web::problems::{TrustProxy, outermost, unknown_route};
+use crate::platform::web::problems::{TrustProxy, outermost, unknown_route, versioned};
 
 /// The migrations, in the program itself.
 pub const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
@@ -104,6 +104,7 @@ pub fn server(parts: &Parts, listener: TcpListener, threads: usize) -> Result<Se
             .app_data(limits.clone())
             .app_data(known.clone())
             .app_data(Data::new(TrustProxy(parts.trusts_proxy)))
+            .wrap(from_fn(versioned))
             .wrap(Compress::default())
             .wrap(from_fn(outermost))
             .configure(api::routes)
@@ -113,6 +114,9 @@ pub fn server(parts: &Parts, listener: TcpListener, threads: usize) -> Result<Se
         .workers(threads)
         .shutdown_timeout(10)
         .client_request_timeout(std::time::Duration::from_secs(10))
+        // A request that is refused before its body has arrived: without this wait the connection is reset and the
+        // client never reads why.
+        .client_disconnect_timeout(std::time::Duration::from_secs(2))
         .disable_signals()
         .listen(listener)
         .map_err(Error::unavailable)?;

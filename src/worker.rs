@@ -26,6 +26,8 @@ use crate::platform::telemetry;
 
 /// How long to sleep when nothing is due and nobody wakes us.
 const IDLE: Duration = Duration::from_secs(1);
+/// How often the work of today is looked at again: an invoice that is issued today may be due today.
+const CALENDAR: Duration = Duration::from_mins(10);
 /// The promised day of the guarantee.
 const ADVANCE_JOB: &str = "guarantee_advance";
 
@@ -51,14 +53,19 @@ impl Worker {
 
     /// Works until told to stop; finishes the job at hand.
     pub async fn run(self, mut stop: watch::Receiver<bool>) {
-        let mut last_day = None;
+        let (mut last_day, mut calendar_ran) = (None, None::<tokio::time::Instant>);
         while !*stop.borrow() {
             let worker = self.clone();
             let today = self.db.clock().now().date_naive();
             let is_new_day = last_day != Some(today);
+            let now = tokio::time::Instant::now();
+            let is_calendar_due = calendar_ran.is_none_or(|ran| now.duration_since(ran) >= CALENDAR);
             let worked = tokio::task::spawn_blocking(move || {
+                // Mails leave even when the work of the day fails: that is tried again at the next look.
+                if is_calendar_due && let Err(error) = worker.run_calendar() {
+                    tracing::error!(error = %error, source = ?std::error::Error::source(&error), "the work of the day failed");
+                }
                 if is_new_day {
-                    worker.run_calendar()?;
                     worker.watch_books();
                 }
                 let did_something = worker.run_one()?;
@@ -69,15 +76,15 @@ impl Worker {
                 Ok::<bool, Error>(did_something)
             })
             .await;
+            last_day = Some(today);
+            if is_calendar_due {
+                calendar_ran = Some(now);
+            }
             match worked {
-                Ok(Ok(did_something)) => {
-                    last_day = Some(today);
-                    if did_something {
-                        continue;
-                    }
-                }
+                Ok(Ok(true)) => continue,
+                Ok(Ok(false)) => {}
                 Ok(Err(error)) => {
-                    tracing::error!(error = %error, source = ?std::error::Error::source(&error), "work failed")
+                    tracing::error!(error = %error, source = ?std::error::Error::source(&error), "work failed");
                 }
                 Err(panic) => tracing::error!(error = %panic, "a job panicked"),
             }
@@ -189,7 +196,8 @@ impl Worker {
             .map_or_else(|| ("Umbel".to_owned(), String::new()), |entity| (entity.name, entity.email)))
     }
 
-    /// The work of each day of each entity, days that were missed first, each day once.
+    /// The work of each day of each entity: days that were missed first, and today as often as this is called,
+    /// because what is issued today may be due today.
     ///
     /// # Errors
     /// Fails with the database.
@@ -198,7 +206,8 @@ impl Worker {
         for entity in entities {
             let today = self.db.clock().today(entity.zone());
             let last = self.db.write_blocking(&Actor::System, |tx| outbox::last_run(tx, ADVANCE_JOB, entity.id))?;
-            let mut day = last.and_then(|last| last.checked_add_days(Days::new(1))).unwrap_or(today);
+            let next = last.and_then(|last| last.checked_add_days(Days::new(1)));
+            let mut day = next.map_or(today, |next| next.min(today));
             while day <= today {
                 self.run_day(entity.id, day, today)?;
                 let Some(next) = day.succ_opt() else { break };

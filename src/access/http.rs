@@ -432,6 +432,7 @@ async fn create_person(
 }
 
 #[derive(Debug, Deserialize, Serialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct PeopleFilter {
     /// Rows a page, 1 to 200.

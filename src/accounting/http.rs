@@ -230,6 +230,7 @@ pub struct InvariantsView {
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct Through {
     /// Up to the end of this month; of all time when absent.
@@ -238,6 +239,7 @@ struct Through {
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct OfPeriod {
     /// Of this month; of all time when absent.
@@ -246,6 +248,7 @@ struct OfPeriod {
 }
 
 #[derive(Debug, Deserialize, Serialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct JournalFilter {
     /// Of this month; of all time when absent.

@@ -130,6 +130,7 @@ async fn open_activity(who: Member, db: Data<Db>, command: Command<OpenActivity>
 }
 
 #[derive(Debug, Deserialize, Serialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct ActivityFilter {
     /// Of one member.
@@ -178,6 +179,7 @@ async fn show_activity(who: MemberOrDesk, db: Data<Db>, id: Path<ActivityId>) ->
 }
 
 #[derive(Debug, Deserialize, Serialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct PostingFilter {
     /// Rows a page, 1 to 200.

@@ -175,6 +175,7 @@ impl From<LineSummary> for LineView {
 }
 
 #[derive(Debug, Deserialize, Serialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct StatementFilter {
     /// Rows a page, 1 to 200.
@@ -187,6 +188,7 @@ struct StatementFilter {
 }
 
 #[derive(Debug, Deserialize, Serialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct BankLineFilter {
     /// `suspense`: something of it waits. `matched`: it belongs to a document, at least in part.

@@ -524,6 +524,7 @@ async fn create_agreement(
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct AgreementFilter {
     /// `fr`, `nl`, `en` or `de`.

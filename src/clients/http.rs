@@ -171,6 +171,7 @@ async fn create_client(who: Member, db: Data<Db>, command: Command<CreateClient>
 }
 
 #[derive(Debug, Deserialize, Serialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct ClientQuery {
     /// The beginning of the name, in any case.

@@ -20,7 +20,8 @@ use umbel::worker::Worker;
 use super::serve::{THREADS, in_background, readable_password};
 use super::{Outcome, Running, Store, assemble};
 
-const ADMIN: &str = "admin@umbel.example";
+/// The first administrator of a demonstration.
+pub const ADMIN: &str = "admin@umbel.example";
 const MEMBER: &str = "awa@member.example";
 const IBAN: &str = "BE68539007547034";
 /// The story begins this long ago and ends today, so that everything that is left can be used at once.
@@ -104,14 +105,15 @@ fn serve_on(config: &Config, store: Store, stage: Stage, password: &str, open_or
 }
 
 /// A worker that speaks real SMTP with the mail catcher.
-fn courier(config: &Config, running: &Running, mails: &Catcher, base: &str) -> Outcome<Worker> {
+pub fn courier(config: &Config, running: &Running, mails: &Catcher, base: &str) -> Outcome<Worker> {
     let from = config.mail_from.to_string();
     let mail = MailConfig { smtp_url: Some(mails.url()), from: from.clone(), folder: config.data.join("mail") };
     let (db, keys) = (running.parts.db.clone(), std::sync::Arc::clone(&running.parts.keys));
     Ok(Worker::new(db, keys, Mailer::new(&mail)?, base.to_owned(), &from))
 }
 
-fn first_administrator(running: &Running, clock: &Clock) -> Outcome<String> {
+/// Adds the first administrator and answers their password.
+pub fn first_administrator(running: &Running, clock: &Clock) -> Outcome<String> {
     let password = readable_password(clock);
     let hash = running.parts.passwords.hash_blocking(&password)?;
     super::serve::insert_person(&running.parts.db, &hash, ADMIN, "Administrator", &[Role::Administrator])?;

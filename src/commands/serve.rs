@@ -26,7 +26,7 @@ pub fn serve(config: &Config) -> Outcome<ExitCode> {
     telemetry::start_logs(config.log_format, std::env::var("RUST_LOG").ok().as_deref())?;
     let figures = Figures::start()?;
     let store = Store::open(config)?;
-    let clock = Clock::system();
+    let clock = Clock::from_env();
     let running = assemble(config, &store, &clock)?;
     let listener = TcpListener::bind(config.listen)?;
     welcome_administrator(&running)?;
@@ -59,7 +59,7 @@ pub fn serve(config: &Config) -> Outcome<ExitCode> {
 pub fn work(config: &Config) -> Outcome<ExitCode> {
     telemetry::start_logs(config.log_format, std::env::var("RUST_LOG").ok().as_deref())?;
     let store = Store::visit(config)?;
-    let running = assemble(config, &store, &Clock::system())?;
+    let running = assemble(config, &store, &Clock::from_env())?;
     tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?.block_on(async {
         let (stop, stopped) = watch::channel(false);
         let worker = tokio::spawn(running.worker.run(stopped));

@@ -378,6 +378,7 @@ async fn create_invoice(who: Member, db: Data<Db>, command: Command<InvoiceBody>
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct InvoiceFilter {
     /// Only in this state.

@@ -80,7 +80,7 @@ pub fn create(tx: &mut Tx<'_>, id: InvoiceId, draft: &Draft) -> Result<Invoice> 
     if activity.member_id != me {
         return Err(Error::field("/activity_id", "invalid"));
     }
-    let totals = check_draft(tx, draft, activity.entity_id)?;
+    let totals = check_draft(tx, draft, activity.entity_id, me)?;
     let row = store::insert(tx, id, me, activity.entity_id, draft, &totals)?;
     let lines = store::insert_lines(tx, id, draft, &totals)?;
     let taxes = totals.taxes.iter().map(|tax| TaxRow::preview(id, tax)).collect();
@@ -95,8 +95,8 @@ pub fn revise(tx: &mut Tx<'_>, id: InvoiceId, expected: i32, draft: &Draft) -> R
     let invoice = store::lock(tx, id)?;
     check_version(&invoice, expected)?;
     rules::may(invoice.state, rules::Command::Revise)?;
-    activities::require_open(tx, draft.activity)?;
-    let totals = check_draft(tx, draft, invoice.entity_id)?;
+    let activity = activities::require_open(tx, draft.activity)?;
+    let totals = check_draft(tx, draft, invoice.entity_id, activity.member_id)?;
     store::delete_lines(tx, id)?;
     store::save_draft(tx, &invoice, draft, &totals)?;
     store::insert_lines(tx, id, draft, &totals)?;
@@ -113,8 +113,8 @@ pub fn submit(tx: &mut Tx<'_>, id: InvoiceId, expected: i32) -> Result<Invoice> 
     rules::may(invoice.state, rules::Command::Submit)?;
     members::require_active(tx, invoice.member_id)?;
     check_order_amount(tx, &invoice)?;
-    store::mark_submitted(tx, &invoice)?;
-    find(tx, id)
+    let row = store::mark_submitted(tx, &invoice)?;
+    whole(tx, row)
 }
 
 /// Gives a submitted invoice back to its member, with the reason.
@@ -192,16 +192,25 @@ pub fn issue(tx: &mut Tx<'_>, id: InvoiceId, expected: i32) -> Result<Invoice> {
 /// 404.
 pub fn find(tx: &mut Tx<'_>, id: InvoiceId) -> Result<Invoice> {
     let row = store::find(tx, id)?;
+    whole(tx, row)
+}
+
+/// An invoice with what belongs to its row. Before it is issued nothing is taxed, kept or advanced yet.
+fn whole(tx: &mut Tx<'_>, row: InvoiceRow) -> Result<Invoice> {
+    let id = row.id;
     let lines = store::list_lines(tx, id)?;
-    let taxes = store::list_taxes(tx, id)?;
-    let charges = store::list_charges(tx, id)?;
-    let open = if row.state == InvoiceState::Issued { store::open_amount(tx, id)? } else { Minor::ZERO };
-    let advance = guarantee::advance_of(tx, id)?;
     let is_covered = match row.order_id {
         Some(order) => guarantee::decision(tx, order)?.is_some_and(|decision| decision.eligible),
         None => false,
     };
-    let taxes = if taxes.is_empty() { preview_taxes(tx, &row, &lines)? } else { taxes };
+    if row.state != InvoiceState::Issued {
+        let taxes = preview_taxes(tx, &row, &lines)?;
+        return Ok(Invoice { row, lines, taxes, charges: Vec::new(), open: Minor::ZERO, advance: None, is_covered });
+    }
+    let taxes = store::list_taxes(tx, id)?;
+    let charges = store::list_charges(tx, id)?;
+    let open = store::open_amount(tx, id)?;
+    let advance = guarantee::advance_of(tx, id)?;
     Ok(Invoice { row, lines, taxes, charges, open, advance, is_covered })
 }
 
@@ -352,17 +361,16 @@ fn check_order_amount(tx: &mut Tx<'_>, invoice: &InvoiceRow) -> Result<()> {
     Ok(())
 }
 
-fn check_draft(tx: &mut Tx<'_>, draft: &Draft, entity: EntityId) -> Result<Totals> {
+fn check_draft(tx: &mut Tx<'_>, draft: &Draft, entity: EntityId, member: PersonId) -> Result<Totals> {
     rules::check_draft(draft, tx.now().date_naive())?;
     let entity = charter::entity(tx, entity)?;
     let client = clients::client(tx, draft.client)?;
-    let activity = activities::activity(tx, draft.activity)?;
-    if client.member_id != activity.member_id {
+    if client.member_id != member {
         return Err(Error::field("/client_id", "invalid"));
     }
     if let Some(order) = draft.order {
         let order = orders::row(tx, order)?;
-        if order.member_id != activity.member_id || order.client_id != draft.client {
+        if order.member_id != member || order.client_id != draft.client {
             return Err(Error::field("/order_id", "invalid"));
         }
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Bool, Date, Integer, Jsonb, Text, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Bool, Date, Integer, Jsonb, Numeric, Text, Uuid as SqlUuid};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -23,6 +23,7 @@ use crate::kernel::vat::{Priced, TaxLine, Totals, VatCase};
 use crate::platform::db::{Locked, Tx};
 use crate::platform::error::{Error, Result};
 use crate::platform::faults::Guard;
+use crate::platform::prepared::Prepare;
 
 /// An invoice.
 #[derive(Debug, Clone, Queryable, Selectable)]
@@ -81,7 +82,7 @@ pub struct InvoiceRow {
 }
 
 /// A line of an invoice.
-#[derive(Debug, Clone, Queryable, Selectable, Deserialize)]
+#[derive(Debug, Clone, Queryable, QueryableByName, Selectable, Deserialize)]
 #[diesel(table_name = invoice_line, check_for_backend(diesel::pg::Pg))]
 pub struct InvoiceLineRow {
     /// Its place.
@@ -412,22 +413,24 @@ pub(super) fn insert_lines(
     draft: &Draft,
     totals: &Totals,
 ) -> Result<Vec<InvoiceLineRow>> {
-    let rows: Vec<_> = (1_i32..)
-        .zip(draft.lines.iter().zip(&totals.lines))
-        .map(|(n, (line, net))| {
-            (
-                invoice_line::invoice_id.eq(id),
-                invoice_line::n.eq(n),
-                invoice_line::label.eq(line.label.trim()),
-                invoice_line::quantity.eq(line.quantity),
-                invoice_line::unit_price_minor.eq(line.unit_price.amount_minor),
-                invoice_line::vat_case.eq(line.vat_case),
-                invoice_line::net_minor.eq(*net),
-            )
-        })
-        .collect();
-    let inserted = diesel::insert_into(invoice_line::table).values(rows).returning(InvoiceLineRow::as_returning());
-    Ok(inserted.get_results(tx.conn())?)
+    let lines = &draft.lines;
+    let mut rows: Vec<InvoiceLineRow> = diesel::sql_query(
+        "INSERT INTO invoice_line (invoice_id, n, label, quantity, unit_price_minor, vat_case, net_minor) \
+         SELECT $1, l.n, l.label, l.quantity, l.unit_price_minor, l.vat_case, l.net_minor \
+         FROM unnest($2::text[], $3::numeric[], $4::bigint[], $5::text[], $6::bigint[]) \
+              WITH ORDINALITY AS l (label, quantity, unit_price_minor, vat_case, net_minor, n) \
+         RETURNING n, label, quantity, unit_price_minor, vat_case, net_minor",
+    )
+    .bind::<SqlUuid, _>(id)
+    .bind::<Array<Text>, _>(lines.iter().map(|line| line.label.trim()).collect::<Vec<_>>())
+    .bind::<Array<Numeric>, _>(lines.iter().map(|line| line.quantity).collect::<Vec<_>>())
+    .bind::<Array<BigInt>, _>(lines.iter().map(|line| line.unit_price.amount_minor).collect::<Vec<_>>())
+    .bind::<Array<Text>, _>(lines.iter().map(|line| line.vat_case).collect::<Vec<_>>())
+    .bind::<Array<BigInt>, _>(&totals.lines)
+    .prepared()
+    .get_results(tx.conn())?;
+    rows.sort_by_key(|line| line.n);
+    Ok(rows)
 }
 
 pub(super) fn find(tx: &mut Tx<'_>, id: InvoiceId) -> Result<InvoiceRow> {
@@ -520,16 +523,17 @@ pub(super) fn list(
         .collect())
 }
 
-pub(super) fn mark_submitted(tx: &mut Tx<'_>, row: &Locked<InvoiceRow>) -> Result<()> {
+pub(super) fn mark_submitted(tx: &mut Tx<'_>, row: &Locked<InvoiceRow>) -> Result<InvoiceRow> {
     let now = tx.now();
-    diesel::update(invoice::table.find(row.id))
+    Ok(diesel::update(invoice::table.find(row.id))
         .set((
             invoice::state.eq(InvoiceState::Submitted),
             invoice::submitted_at.eq(now),
             invoice::return_reason.eq(None::<String>),
         ))
-        .execute(tx.conn())?;
-    Ok(())
+        .returning(InvoiceRow::as_returning())
+        .prepared()
+        .get_result(tx.conn())?)
 }
 
 pub(super) fn mark_returned(tx: &mut Tx<'_>, row: &Locked<InvoiceRow>, reason: &str) -> Result<()> {
@@ -584,6 +588,7 @@ pub(super) fn issue_context(tx: &mut Tx<'_>, row: &Locked<InvoiceRow>) -> Result
          WHERE i.id = $1 FOR SHARE OF a",
     )
     .bind::<SqlUuid, _>(row.id)
+    .prepared()
     .get_result(tx.conn())?;
     if found.is_closed {
         return Err(Error::conflict("activity_closed"));
@@ -634,6 +639,7 @@ pub(super) fn insert_issue_parts(
     .bind::<Array<BigInt>, _>(issued.charges.iter().map(|charge| charge.base).collect::<Vec<_>>())
     .bind::<Array<BigInt>, _>(issued.charges.iter().map(|charge| charge.rate.0).collect::<Vec<_>>())
     .bind::<Array<BigInt>, _>(issued.charges.iter().map(|charge| charge.amount).collect::<Vec<_>>())
+    .prepared()
     .execute(tx.conn())?;
     Ok(())
 }
@@ -657,6 +663,7 @@ pub(super) fn take_number(tx: &mut Tx<'_>, entity: EntityId, today: NaiveDate) -
     .bind::<SqlUuid, _>(entity)
     .bind::<Integer, _>(year)
     .bind::<Date, _>(today)
+    .prepared()
     .get_result(tx.conn())
     .optional()?;
     let taken = taken.ok_or_else(|| Error::conflict("issue_date_before_last"))?;
@@ -688,6 +695,7 @@ pub(super) fn seal(
             invoice::buyer_snapshot.eq(serde_json::to_value(&context.buyer)?),
         ))
         .returning(InvoiceRow::as_returning())
+        .prepared()
         .get_result(tx.conn())?)
 }
 

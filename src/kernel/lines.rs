@@ -1,7 +1,8 @@
 //! Lines of an order or an invoice, as people send and read them.
 
 use rust_decimal::Decimal;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::money::{Currency, Minor, Money};
 use super::refusal::Checks;
@@ -20,7 +21,7 @@ pub struct DocumentLine {
     #[schema(max_length = 500)]
     pub label: String,
     /// A decimal with up to four decimals, above zero.
-    #[serde(with = "rust_decimal::serde::str")]
+    #[serde(serialize_with = "rust_decimal::serde::str::serialize", deserialize_with = "plain_decimal")]
     #[schema(value_type = String, example = "1.50", pattern = r"^\d{1,9}(\.\d{1,4})?$")]
     pub quantity: Decimal,
     /// Without VAT, for one.
@@ -28,6 +29,17 @@ pub struct DocumentLine {
     /// How VAT applies.
     #[serde(default = "standard")]
     pub vat_case: VatCase,
+}
+
+/// Reads `1.50`, and nothing that only a machine would write, such as `1e3`.
+fn plain_decimal<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Decimal, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let is_plain = text.len() <= 20
+        && text.starts_with(|c: char| c.is_ascii_digit())
+        && text.ends_with(|c: char| c.is_ascii_digit())
+        && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let number = Decimal::from_str_exact(&text).ok().filter(|_| is_plain);
+    number.ok_or_else(|| D::Error::custom("not a plain decimal"))
 }
 
 fn standard() -> VatCase {

@@ -11,6 +11,7 @@ use crate::kernel::ids::{ActivityId, EntityId, PersonId};
 use crate::kernel::money::{Currency, Minor};
 use crate::platform::db::Tx;
 use crate::platform::error::Result;
+use crate::platform::prepared::Prepare;
 
 /// What an activity has.
 #[derive(Debug, Clone, Queryable, Selectable)]
@@ -194,6 +195,7 @@ pub(super) fn insert_entries(tx: &mut Tx<'_>, entries: &[Entry]) -> Result<()> {
     .bind::<Array<Nullable<SqlUuid>>, _>(lines.bank_line)
     .bind::<Array<Nullable<SqlUuid>>, _>(lines.bank_account)
     .bind::<Array<Nullable<Text>>, _>(lines.tax_code)
+    .prepared()
     .execute(tx.conn())?;
     Ok(())
 }
@@ -279,7 +281,7 @@ pub(super) fn list_balances(tx: &mut Tx<'_>, activities: &[ActivityId]) -> Resul
 /// Locks through a function of PostgreSQL's, because the runtime role may not update balances and so may not lock
 /// them either.
 pub(super) fn lock_balance(tx: &mut Tx<'_>, activity: ActivityId) -> Result<ActivityBalance> {
-    diesel::sql_query("SELECT lock_activity_balance($1)").bind::<SqlUuid, _>(activity).execute(tx.conn())?;
+    diesel::sql_query("SELECT lock_activity_balance($1)").bind::<SqlUuid, _>(activity).prepared().execute(tx.conn())?;
     find_balance(tx, activity)
 }
 

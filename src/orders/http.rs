@@ -306,6 +306,7 @@ async fn create_order(who: Member, db: Data<Db>, command: Command<OrderBody>) ->
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct OrderFilter {
     /// Only in this state.

@@ -62,6 +62,7 @@ impl From<EmailMessage> for EmailView {
 }
 
 #[derive(Debug, Deserialize, Serialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct EmailFilter {
     /// `queued`, `sent`, `refused` or `failed`.

@@ -128,6 +128,7 @@ async fn request_payout(who: Member, db: Data<Db>, command: Command<RequestPayou
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct PayoutQuery {
     /// Only in this state.
@@ -381,6 +382,7 @@ async fn build_batch(who: Reviewer, db: Data<Db>, command: Command<BuildBatch>) 
 }
 
 #[derive(Debug, Deserialize, Serialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct BatchQuery {
     /// Only in this state.

@@ -50,7 +50,9 @@ pub fn request(tx: &mut Tx<'_>, id: PayoutId, activity: ActivityId, amount: Mone
     members::live_payee_account(tx, me)?;
     let balance = ledger::lock_balance(tx, activity.id)?;
     if balance.currency != amount.currency {
-        return Err(Error::value("currency_mismatch").with("currency", balance.currency));
+        let mut refused = Error::value("currency_mismatch").with("currency", balance.currency);
+        refused.fields = Error::field("/amount/currency", "currency_mismatch").fields;
+        return Err(refused);
     }
     let spendable = balance.available_minor.plus(balance.overdraft_minor)?;
     if amount.amount_minor > spendable && !tx.faults().removed(Guard::BalanceCheck) {

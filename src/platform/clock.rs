@@ -17,6 +17,8 @@ use uuid::Uuid;
 #[derive(Clone)]
 pub struct Clock {
     simulated: Option<Arc<Mutex<Simulated>>>,
+    /// How far it goes ahead of the machine's clock.
+    ahead: Duration,
 }
 
 struct Simulated {
@@ -27,7 +29,22 @@ struct Simulated {
 impl Clock {
     /// The machine's clock and its cryptographic randomness.
     pub const fn system() -> Self {
-        Self { simulated: None }
+        Self { simulated: None, ahead: Duration::zero() }
+    }
+
+    /// The machine's clock, moved ahead by the seconds in `UMBEL_CLOCK_AHEAD` where tests may ask for faults: the
+    /// crash harness needs a working day on whatever day it runs.
+    #[must_use]
+    pub fn from_env() -> Self {
+        let text = std::env::var("UMBEL_CLOCK_AHEAD").ok().filter(|_| cfg!(feature = "faults"));
+        let ahead = text.and_then(|text| text.parse().ok()).and_then(Duration::try_seconds);
+        Self::ahead_by(ahead.unwrap_or_default())
+    }
+
+    /// The machine's clock with a fixed distance to the true time.
+    #[must_use]
+    pub const fn ahead_by(ahead: Duration) -> Self {
+        Self { simulated: None, ahead }
     }
 
     /// A clock that stands still at `now` until it is moved, with randomness from the system.
@@ -43,12 +60,17 @@ impl Clock {
     }
 
     fn with_random(now: DateTime<Utc>, random: StdRng) -> Self {
-        Self { simulated: Some(Arc::new(Mutex::new(Simulated { now: to_millis(now), random }))) }
+        let simulated = Some(Arc::new(Mutex::new(Simulated { now: to_millis(now), random })));
+        Self { simulated, ahead: Duration::zero() }
     }
 
     /// The instant, to the millisecond: what PostgreSQL and JSON give back equals what was put in.
     pub fn now(&self) -> DateTime<Utc> {
-        self.lock().map_or_else(|| to_millis(Utc::now()), |simulated| simulated.now)
+        if let Some(simulated) = self.lock() {
+            return simulated.now;
+        }
+        let now = Utc::now();
+        to_millis(now.checked_add_signed(self.ahead).unwrap_or(now))
     }
 
     /// The calendar day in a time zone. Legal dates are those of the entity's country, not UTC's.
@@ -110,6 +132,12 @@ mod tests {
 
     fn at(text: &str) -> DateTime<Utc> {
         text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_clock_ahead_keeps_its_distance() {
+        let far = Clock::ahead_by(Duration::days(3)).now() - Clock::system().now();
+        assert!(far >= Duration::days(3) && far < Duration::days(3) + Duration::minutes(1), "{far}");
     }
 
     #[test]

@@ -379,6 +379,11 @@ fn url(socket: &Path, database: &str, role: &str) -> String {
     format!("postgres:///{database}?host={host}&port=5432&user={role}")
 }
 
+/// A program that comes with the newest installed server, such as `pgbench`.
+pub fn program(name: &str) -> Result<PathBuf, ClusterError> {
+    Ok(binaries::find(None)?.folder.join(name))
+}
+
 fn temporary_folder() -> Result<PathBuf, ClusterError> {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let parent = std::env::temp_dir();

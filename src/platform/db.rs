@@ -17,6 +17,7 @@ use uuid::Uuid;
 use super::clock::Clock;
 use super::error::{self, Error, Result};
 use super::faults::{Faults, Guard};
+use super::prepared::Prepare;
 use super::telemetry;
 use crate::kernel::ids::{PersonId, SessionId};
 use crate::kernel::language::Language;
@@ -252,6 +253,7 @@ fn enter(conn: &mut PgConnection, actor: &Actor, now: DateTime<Utc>) -> Result<O
         .bind::<Integer, _>(generation)
         .bind::<Nullable<SqlUuid>, _>(request)
         .bind::<Timestamptz, _>(now)
+        .prepared()
         .get_result(conn)
         .optional()?;
     let Actor::Session { roles: needed, .. } = actor else { return Ok(None) };

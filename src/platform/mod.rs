@@ -10,5 +10,6 @@ pub mod i18n;
 pub mod keys;
 pub mod mail;
 pub mod mail_catcher;
+pub mod prepared;
 pub mod telemetry;
 pub mod web;

@@ -2,11 +2,19 @@
 //!
 //! When a test ends well, the invariants of the books are checked once more: every test is also a ledger test.
 
+mod bad_input;
+#[cfg(feature = "faults")]
+mod concurrency;
+mod contract;
+mod described;
 mod house;
 mod invariants;
 mod journeys;
 mod ledger;
 mod migrations;
+mod permissions;
 mod privileges;
+mod sessions;
 mod stories;
 mod support;
+mod world;

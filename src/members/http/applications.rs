@@ -453,6 +453,7 @@ impl From<FileInfo> for DocumentView {
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct DocumentKind {
     /// What the file shows.

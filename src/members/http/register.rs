@@ -128,6 +128,7 @@ impl MemberView {
 }
 
 #[derive(Debug, Deserialize, Serialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct MemberQuery {
     /// Those in one state.

@@ -63,6 +63,7 @@ impl From<(ApplicationRow, Option<PersonRow>)> for ApplicationSummary {
 }
 
 #[derive(Debug, Deserialize, Serialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct ApplicationQuery {
     /// Those in one state.

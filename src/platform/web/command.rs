@@ -7,7 +7,7 @@ use actix_web::dev::Payload;
 use actix_web::http::header::{CONTENT_TYPE, ETAG, IF_MATCH, LOCATION};
 use actix_web::http::{Method, StatusCode};
 use actix_web::web::{Bytes, BytesMut};
-use actix_web::{FromRequest, HttpRequest, HttpResponse};
+use actix_web::{FromRequest, HttpRequest, HttpResponse, HttpResponseBuilder};
 use diesel::prelude::*;
 use diesel::sql_types::{Binary, Nullable, SmallInt, Text, Uuid as SqlUuid};
 use futures_util::StreamExt;
@@ -17,11 +17,12 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::problems;
+use super::{json, problems};
 use crate::kernel::language::Language;
 use crate::platform::db::{Actor, Db, Tx};
 use crate::platform::error::{Error, Result};
 use crate::platform::faults::Guard;
+use crate::platform::prepared::Prepare;
 
 /// The largest JSON body that is read, in bytes.
 pub const BODY_MAX: usize = 256 * 1024;
@@ -288,6 +289,7 @@ fn finish<V: Serialize>(
     .bind::<Text, _>(&body)
     .bind::<Text, _>(actor)
     .bind::<Text, _>(key)
+    .prepared()
     .execute(tx.conn())?;
     Ok(Outcome::Done { status, body, version, id })
 }
@@ -317,6 +319,9 @@ pub struct FoundKey {
 /// # Errors
 /// Fails with the database.
 pub fn find_key(tx: &mut Tx<'_>, key: &str) -> Result<Option<FoundKey>> {
+    if !is_key(key) {
+        return Ok(None);
+    }
     let actor = actor_name(tx);
     Ok(diesel::sql_query(
         "SELECT key, operation, status, subject_id, created_at FROM idempotency_key \
@@ -326,6 +331,11 @@ pub fn find_key(tx: &mut Tx<'_>, key: &str) -> Result<Option<FoundKey>> {
     .bind::<Text, _>(key)
     .get_result(tx.conn())
     .optional()?)
+}
+
+/// Whether a text can be an idempotency key.
+fn is_key(text: &str) -> bool {
+    (1..=100).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 /// Whose keys these are: nobody can guess into the keys of another.
@@ -347,6 +357,7 @@ impl Envelope {
         .bind::<Text, _>(key)
         .bind::<Text, _>(operation)
         .bind::<Binary, _>(&self.fingerprint[..])
+        .prepared()
         .execute(tx.conn());
         match taken {
             Ok(1) => return Ok(None),
@@ -410,18 +421,29 @@ fn respond(outcome: Outcome, place: Option<&str>) -> HttpResponse {
     match outcome {
         Outcome::Done { status, body, version, id } => {
             let mut response = HttpResponse::build(status);
-            if let (Some(place), Some(id)) = (place, id) {
-                response.insert_header((LOCATION, format!("{place}/{id}")));
-            }
-            if let Some(version) = version {
-                response.insert_header((ETAG, format!("\"{version}\"")));
-            }
+            locate(&mut response, place, id.as_deref(), version);
             response.content_type("application/json").body(body)
         }
         Outcome::Replayed { status, body } => {
             let kind = if status.is_success() { "application/json" } else { problems::MEDIA_TYPE };
-            HttpResponse::build(status).insert_header(("Idempotent-Replayed", "true")).content_type(kind).body(body)
+            let mut response = HttpResponse::build(status);
+            response.insert_header(("Idempotent-Replayed", "true"));
+            if let Some(view) = serde_json::from_str::<Value>(&body).ok().filter(|_| status.is_success()) {
+                let id = view.get("id").and_then(Value::as_str);
+                locate(&mut response, place, id, view.get("version").and_then(Value::as_i64));
+            }
+            response.content_type(kind).body(body)
         }
+    }
+}
+
+/// Says where the object is and which version it has.
+fn locate(response: &mut HttpResponseBuilder, place: Option<&str>, id: Option<&str>, version: Option<i64>) {
+    if let (Some(place), Some(id)) = (place, id) {
+        response.insert_header((LOCATION, format!("{place}/{id}")));
+    }
+    if let Some(version) = version {
+        response.insert_header((ETAG, format!("\"{version}\"")));
     }
 }
 
@@ -435,7 +457,7 @@ impl<T: DeserializeOwned + 'static> FromRequest for Command<T> {
         Box::pin(async move {
             let bytes = read_body(&mut payload, BODY_MAX, "body_too_large").await?;
             check_media_type(&request, &bytes)?;
-            let body = if bytes.is_empty() { Value::Object(serde_json::Map::new()) } else { parse_json(&bytes)? };
+            let body = if bytes.is_empty() { Value::Object(serde_json::Map::new()) } else { json::parse(&bytes)? };
             let default_key = body.get("id").and_then(Value::as_str).map(str::to_owned);
             let mut canonical = String::new();
             write_canonical(&body, &mut canonical);
@@ -459,7 +481,7 @@ impl<T: DeserializeOwned + 'static> FromRequest for Plain<T> {
         Box::pin(async move {
             let bytes = read_body(&mut payload, BODY_MAX, "body_too_large").await?;
             check_media_type(&request, &bytes)?;
-            Ok(Self(from_value(parse_json(&bytes)?)?))
+            Ok(Self(from_value(json::parse(&bytes)?)?))
         })
     }
 }
@@ -511,7 +533,7 @@ fn envelope(request: &HttpRequest, body: &[u8], default_key: Option<String>) -> 
     let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
     let key = header("Idempotency-Key").map(|text| text.trim().trim_matches('"').to_owned()).or(default_key);
     if let Some(key) = &key
-        && !((1..=100).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic()))
+        && !is_key(key)
     {
         return Err(Error::bad_request("header_missing").with("header", "Idempotency-Key"));
     }
@@ -540,12 +562,6 @@ fn envelope(request: &HttpRequest, body: &[u8], default_key: Option<String>) -> 
         language: super::language(request),
         request_id: super::facts(request).id,
     })
-}
-
-/// Reads JSON; what is not JSON, or not UTF-8, is a 400.
-fn parse_json(bytes: &[u8]) -> Result<Value> {
-    serde_json::from_slice(bytes)
-        .map_err(|error| Error::bad_request("malformed_json").with("line", error.line()).with("column", error.column()))
 }
 
 /// Reads a body into its type and names the field that does not fit.

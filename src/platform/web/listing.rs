@@ -118,6 +118,11 @@ impl<T: DeserializeOwned> FromRequest for QueryOf<T> {
     type Future = Ready<Result<Self>>;
 
     fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
+        // PostgreSQL cannot keep a NUL, and nothing that we look for has one.
+        let nul = request.query_string().split('&').find(|pair| pair.contains("%00"));
+        if let Some(name) = nul.and_then(|pair| pair.split('=').next()) {
+            return ready(Err(Error::field(format!("/{name}"), "not_allowed")));
+        }
         ready(serde_urlencoded::from_str(request.query_string()).map(Self).map_err(
             |error: serde_urlencoded::de::Error| {
                 let message = error.to_string();

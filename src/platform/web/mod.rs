@@ -1,6 +1,7 @@
 //! HTTP as every room uses it: commands that run once, lists by pages, problems in four languages, limits.
 
 pub mod command;
+mod json;
 pub mod limits;
 pub mod listing;
 pub mod problems;

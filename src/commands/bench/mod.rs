@@ -1,0 +1,104 @@
+//! `bench`: what this machine does with this build, a figure a line.
+//!
+//! The issue path is measured over HTTP and then as the same SQL run by `pgbench` on the same database, so that the
+//! ratio says what the program itself costs, whatever the disk. Server, load and PostgreSQL share the machine.
+
+mod issue_path;
+mod local;
+mod pgbench;
+mod process;
+mod statements;
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use rust_decimal::Decimal;
+use serde_json::{Number, json};
+use umbel::platform::clock::Clock;
+use umbel::platform::config::{Config, Database, KeySource, Mail};
+
+use super::Outcome;
+
+/// Clients at the same time.
+const CLIENTS: [usize; 3] = [1, 8, 32];
+
+/// Prints figures as they are found.
+pub struct Report {
+    json: bool,
+}
+
+impl Report {
+    /// One figure: `n` is how often it was measured.
+    pub fn figure(&self, name: &str, value: Decimal, unit: &str, n: usize) -> Outcome<()> {
+        let value = value.round_dp(2).normalize();
+        if self.json {
+            let value: Number = value.to_string().parse()?;
+            println!("{}", json!({"name": name, "value": value, "unit": unit, "n": n}));
+        } else {
+            println!("{name:<36}{:>12}  {unit:<16} n={n}", value.to_string());
+        }
+        std::io::stdout().flush()?;
+        Ok(())
+    }
+}
+
+/// A part of a whole, or zero.
+pub fn ratio(part: impl Into<Decimal>, whole: impl Into<Decimal>) -> Decimal {
+    part.into().checked_div(whole.into()).unwrap_or_default()
+}
+
+/// Measures everything on a database of its own.
+pub fn run(config: &Config, json: bool) -> Outcome<ExitCode> {
+    if config.database != Database::Private {
+        return Err(
+            "the benchmark writes thousands of invoices: it takes no DATABASE_URL, only a folder (--data)".into()
+        );
+    }
+    let place = Place::new(config)?;
+    let config = Config {
+        data: place.folder.clone(),
+        mail: Mail::Folder(place.folder.join("mail")),
+        keys: KeySource::Folder(place.folder.join("keys")),
+        ..config.clone()
+    };
+    let report = Report { json };
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load: Decimal = load.split(' ').next().and_then(|text| text.parse().ok()).unwrap_or_default();
+    let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    report.figure("machine_processors", processors.into(), "processors", 1)?;
+    report.figure("machine_load_before", load, "runnable", 1)?;
+    local::measure(&report, &config)?;
+    process::measure(&report, &place.folder.join("idle"))?;
+    issue_path::measure(&report, &config)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The folder of the benchmark: the given one, or one that goes with the program.
+struct Place {
+    folder: PathBuf,
+    is_temporary: bool,
+}
+
+impl Place {
+    fn new(config: &Config) -> Outcome<Self> {
+        if config.data == Path::new("./data") {
+            let name = format!("umbel-bench-{}", Clock::system().new_id());
+            return Ok(Self { folder: std::env::temp_dir().join(name), is_temporary: true });
+        }
+        if std::fs::read_dir(&config.data).is_ok_and(|mut entries| entries.next().is_some()) {
+            return Err(format!("{} has data in it: the benchmark wants an empty folder", config.data.display()).into());
+        }
+        Ok(Self { folder: config.data.clone(), is_temporary: false })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if self.is_temporary
+            && let Err(error) = std::fs::remove_dir_all(&self.folder)
+        {
+            eprintln!("umbel: {} is left behind: {error}", self.folder.display());
+        }
+    }
+}

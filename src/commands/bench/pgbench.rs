@@ -1,0 +1,99 @@
+//! The same SQL without the program: PostgreSQL's own load generator.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use diesel::connection::SimpleConnection;
+use diesel::prelude::*;
+use diesel::sql_types::Jsonb;
+use rust_decimal::Decimal;
+use serde_json::{Map, Value};
+use umbel::platform::cluster;
+
+use super::statements;
+use crate::commands::{Outcome, Store};
+
+/// The issue path as pgbench runs it.
+pub const SCRIPT: &str = include_str!("../../../benches/issue_path.sql");
+const PREPARE: &str = include_str!("../../../benches/prepare.sql");
+const VALUES: &str = include_str!("../../../benches/values.sql");
+
+#[derive(QueryableByName)]
+struct Found {
+    #[diesel(sql_type = Jsonb)]
+    found: Value,
+}
+
+/// A load that can be run.
+pub struct Pgbench {
+    program: PathBuf,
+    script: PathBuf,
+    url: String,
+    values: Map<String, Value>,
+}
+
+impl Pgbench {
+    /// Makes the script ready, with the values of the newest issued invoice.
+    ///
+    /// Refuses when the script is not what the program sends.
+    pub fn new(store: &Store, folder: &Path, sent: &[String]) -> Outcome<Self> {
+        compare(sent)?;
+        let mut conn = PgConnection::establish(&store.owner_url)?;
+        conn.batch_execute(PREPARE)?;
+        let found: Found = diesel::sql_query(VALUES).get_result(&mut conn)?;
+        let Value::Object(values) = found.found else { return Err("no invoice was issued".into()) };
+        let script = folder.join("issue_path.sql");
+        std::fs::write(&script, SCRIPT)?;
+        Ok(Self { program: cluster::program("pgbench")?, script, url: store.login_url.clone(), values })
+    }
+
+    /// Runs it with so many clients; answers how many invoices, in thousandths a second, and how many in all.
+    pub fn run(&self, clients: usize, time: Duration) -> Outcome<(Decimal, usize)> {
+        let mut command = Command::new(&self.program);
+        command.args(["--no-vacuum", "--protocol=prepared", "--jobs=2", "--client", &clients.to_string()]);
+        command.args(["--time", &time.as_secs().to_string(), "--file"]).arg(&self.script);
+        for (name, value) in &self.values {
+            let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            command.arg("--define").arg(format!("{name}={value}"));
+        }
+        let options = "-c role=umbel_app -c statement_timeout=5s -c lock_timeout=3s \
+                       -c idle_in_transaction_session_timeout=5s -c timezone=UTC";
+        let output = command.arg(&self.url).env("PGOPTIONS", options).env("LC_ALL", "C").output()?;
+        let said = String::from_utf8_lossy(&output.stdout);
+        let number = |start: &str| {
+            let line = said.lines().find_map(|line| line.strip_prefix(start));
+            line.and_then(|rest| rest.split([' ', '/']).find(|word| !word.is_empty())).map(str::to_owned)
+        };
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        let failed = || format!("pgbench: {}", complaint.lines().last().unwrap_or("no answer"));
+        if !output.status.success() || complaint.contains("aborted") {
+            return Err(failed().into());
+        }
+        let rate = number("tps = ").and_then(|text| text.parse::<Decimal>().ok()).ok_or_else(failed)?;
+        let count = number("number of transactions actually processed: ").and_then(|text| text.parse().ok());
+        Ok((rate, count.ok_or_else(failed)?))
+    }
+}
+
+/// The script says what the program sends, in the same order, and nothing else but the choice of a member.
+fn compare(sent: &[String]) -> Outcome<()> {
+    let script = statements::of_script(SCRIPT);
+    let script: Vec<String> = script.iter().skip(1).map(|statement| statements::shape(statement)).collect();
+    for (n, (script, sent)) in script.iter().zip(sent.iter().map(|sent| statements::shape(sent))).enumerate() {
+        if *script != sent {
+            return Err(
+                format!("statement {n} of benches/issue_path.sql is {script:?}, the program sends {sent:?}").into()
+            );
+        }
+    }
+    if script.len() != sent.len() {
+        return Err(format!(
+            "benches/issue_path.sql has {} statements, the program sends {}",
+            script.len(),
+            sent.len()
+        )
+        .into());
+    }
+    Ok(())
+}
