@@ -2,6 +2,13 @@
 //!
 //! When a test ends well, the invariants of the books are checked once more: every test is also a ledger test.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking, in its helpers too"
+)]
+
 mod bad_input;
 #[cfg(feature = "faults")]
 mod concurrency;
