@@ -47,9 +47,12 @@ const LATER_ROOMS: &[(&str, &str, &str)] = &[
 
 /// Files that speak to PostgreSQL and are no store, and why.
 const SQL_ELSEWHERE: &[(&str, &str)] = &[
+    ("commands/bench/pgbench.rs", "the same statements as the issue path, for pgbench to run beside it"),
+    ("commands/bench/statements.rs", "counts the statements that the program sends"),
     ("platform/cluster.rs", "makes the roles and the database of a private server"),
     ("platform/db.rs", "the door itself: who acts, and the audit"),
     ("platform/error.rs", "what the database's refusals mean"),
+    ("platform/prepared.rs", "statements prepared once a connection"),
     ("platform/web/command.rs", "the keys of repeated requests, in the transaction of each command"),
     ("service.rs", "runs the migrations"),
 ];
