@@ -1,4 +1,5 @@
 //! The command line of Umbel.
+#![expect(clippy::doc_markdown, reason = "these comments are the help on a terminal, where backticks only disturb")]
 
 use std::process::ExitCode;
 

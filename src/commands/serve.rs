@@ -206,9 +206,10 @@ pub struct Switch {
 }
 
 impl Switch {
-    /// Waits until the server ends by itself or by a signal.
+    /// Waits for a signal to end, then stops the server.
     pub fn wait(self) -> Outcome<()> {
         tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(wait_for_the_end());
+        drop(self);
         Ok(())
     }
 }

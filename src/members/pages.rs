@@ -97,7 +97,7 @@ async fn confirm(
     let desk = Desk::new(&request, db.clone(), form.lang.as_deref());
     let token = token.into_inner();
     match db.write(visitor.clone().with_link(), move |tx| super::confirm_email(tx, &keys, &token)).await {
-        Ok(_) => desk.answer(visitor, AccountStep::EmailConfirmed, StatusCode::OK, None).await,
+        Ok(()) => desk.answer(visitor, AccountStep::EmailConfirmed, StatusCode::OK, None).await,
         Err(error) if is_dead(&error) => desk.answer(visitor, AccountStep::LinkDead, error.status, None).await,
         Err(error) => Err(error),
     }

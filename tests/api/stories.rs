@@ -39,7 +39,8 @@ fn journal(app: &TestApp) -> String {
     let mut last = 0;
     for row in rows {
         if row.entry != last {
-            table.push_str(&format!("{} {}\n", row.booked_on, row.event));
+            let head = format!("{} {}\n", row.booked_on, row.event);
+            table.push_str(&head);
             last = row.entry;
         }
         let line = format!("    {:<22}{:>14} {}", row.account, euros(row.amount), row.about);

@@ -53,7 +53,7 @@ pub fn user_agent(request: &HttpRequest) -> String {
 /// Bytes as hex digits.
 #[must_use]
 pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat()
 }
 
 /// 64 hex digits as 32 bytes.

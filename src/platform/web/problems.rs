@@ -67,7 +67,6 @@ fn answer(error: &Error, language: Language, request_id: Uuid) -> HttpResponse {
 }
 
 /// Answers a path that no room has: 404, or 405 with the methods that are there.
-#[expect(clippy::unused_async, reason = "a handler of the framework is async")]
 pub async fn unknown_route(request: HttpRequest, known: web::Data<KnownRoutes>) -> Result<HttpResponse, Error> {
     Err(match known.methods(request.path()) {
         Some(allowed) => Error::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed").with("allowed", allowed),
