@@ -1,6 +1,6 @@
 //! The table of contents of the API: every room's operations, once for the routes and once for the description.
 
-use std::sync::LazyLock;
+use std::sync::OnceLock;
 
 use actix_web::web::{Data, ServiceConfig};
 use actix_web::{HttpResponse, get};
@@ -95,6 +95,17 @@ pub fn description() -> Result<Value> {
     Ok(value)
 }
 
+/// Made once: it costs milliseconds and megabytes, and anybody may ask for it.
+static DESCRIPTION: OnceLock<String> = OnceLock::new();
+
+fn description_text() -> Result<&'static str> {
+    if let Some(text) = DESCRIPTION.get() {
+        return Ok(text);
+    }
+    let text = description()?.to_string();
+    Ok(DESCRIPTION.get_or_init(|| text))
+}
+
 fn entry<'a>(object: &'a mut Map<String, Value>, name: &str) -> Result<&'a mut Map<String, Value>> {
     let value = object.entry(name.to_owned()).or_insert_with(|| Value::Object(Map::new()));
     value.as_object_mut().ok_or_else(|| Error::internal(format!("{name} is not an object")))
@@ -166,6 +177,7 @@ fn problem_schema() -> Value {
 /// As [`description`].
 pub fn known_routes() -> Result<KnownRoutes> {
     let description = description()?;
+    let _as_before = DESCRIPTION.set(description.to_string());
     let paths = description.get("paths").and_then(Value::as_object).cloned().unwrap_or_default();
     let methods = |item: &Value| {
         item.as_object().map(|item| item.keys().map(|method| method.to_uppercase()).collect()).unwrap_or_default()
@@ -188,24 +200,20 @@ async fn ready(db: Data<Db>) -> Result<HttpResponse> {
     Ok(HttpResponse::Ok().json(json!({"status": "ready"})))
 }
 
-/// The description as text, made once: it is the same for the life of the program.
-static DESCRIPTION: LazyLock<String> =
-    LazyLock::new(|| description().map_or_else(|_unfitting| String::from("{}"), |value| value.to_string()));
-
 /// The API description for machines.
 #[get("/openapi.json")]
-async fn openapi() -> HttpResponse {
-    HttpResponse::Ok()
+async fn openapi() -> Result<HttpResponse> {
+    Ok(HttpResponse::Ok()
         .insert_header(("Cache-Control", "public, max-age=300"))
         .content_type("application/json")
-        .body(DESCRIPTION.as_str())
+        .body(description_text()?))
 }
 
 /// The API description for people.
 #[get("/docs")]
 async fn docs(clock: Data<Clock>) -> Result<HttpResponse> {
     let nonce = URL_SAFE_NO_PAD.encode(clock.random_bytes::<16>());
-    let body = pages::api_docs(&DESCRIPTION, &nonce).map_err(Error::internal)?;
+    let body = pages::api_docs(description_text()?, &nonce).map_err(Error::internal)?;
     Ok(HttpResponse::Ok()
         .insert_header(("Content-Security-Policy", pages::content_security_policy(&nonce)))
         .content_type("text/html; charset=utf-8")

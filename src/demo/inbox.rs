@@ -8,11 +8,12 @@ pub fn text_of(raw: &[u8]) -> String {
     let raw = String::from_utf8_lossy(raw).replace("\r\n", "\n");
     let Some(start) = raw.find("Content-Type: text/plain") else { return raw };
     // Headers of the part may stand before or after its type, up to the blank line; the part ends at a boundary.
-    let head_start = raw.get(..start).and_then(|before| before.rfind("\n--")).unwrap_or(start);
-    let Some(part) = raw.get(head_start..) else { return String::new() };
-    let part = part.strip_prefix("\n--").unwrap_or(part);
+    let head_start = raw.get(..start).and_then(|before| before.rfind("\n--"));
+    let part = raw.get(head_start.unwrap_or(start)..).unwrap_or_default();
     let Some((head, rest)) = part.split_once("\n\n") else { return String::new() };
-    let body = rest.split("\n--").next().unwrap_or_default();
+    // The whole boundary, not only its dashes: a token broken over two lines may go on with dashes too.
+    let boundary = head_start.and_then(|_| part.trim_start_matches('\n').lines().next());
+    let body = boundary.and_then(|line| rest.split(&format!("\n{line}")).next()).unwrap_or(rest);
     let head = head.to_ascii_lowercase();
     if head.contains("base64") {
         let compact: String = body.split_whitespace().collect();
@@ -73,5 +74,7 @@ mod tests {
             let text = text_of(mail(encoding, body).as_bytes());
             assert_eq!(link_in(&text).as_deref(), Some("http://h/o/abc"), "{encoding}: {text}");
         }
+        let broken = text_of(mail("quoted-printable", "http://h/o/=\r\n--abc now").as_bytes());
+        assert_eq!(link_in(&broken).as_deref(), Some("http://h/o/--abc"), "a line may begin with dashes");
     }
 }

@@ -47,9 +47,12 @@ const LATER_ROOMS: &[(&str, &str, &str)] = &[
 
 /// Files that speak to PostgreSQL and are no store, and why.
 const SQL_ELSEWHERE: &[(&str, &str)] = &[
+    ("commands/bench/pgbench.rs", "the same statements as the issue path, for pgbench to run beside it"),
+    ("commands/bench/statements.rs", "counts the statements that the program sends"),
     ("platform/cluster.rs", "makes the roles and the database of a private server"),
     ("platform/db.rs", "the door itself: who acts, and the audit"),
     ("platform/error.rs", "what the database's refusals mean"),
+    ("platform/prepared.rs", "statements prepared once a connection"),
     ("platform/web/command.rs", "the keys of repeated requests, in the transaction of each command"),
     ("service.rs", "runs the migrations"),
 ];
@@ -294,105 +297,96 @@ fn the_words_of_a_state_conflict_use_what_it_says() {
     }
 }
 
-/// Where a machine's commands are, and the state each leads to.
+/// Where a machine's states and commands are, and the state each command leads to.
 struct Machine {
     name: &'static str,
     file: &'static str,
+    /// The enum of its states; bank lines have two and no enum.
+    states: Option<&'static str>,
     commands: &'static [(&'static str, &'static str)],
-    /// Moves that are no command on the object itself: how it is born, what clients, banks and jobs do to it.
+    /// Moves that are no command on the object itself: how it is born, what clients, banks, batches and jobs do to it.
     moves: &'static [(&'static str, &'static str)],
 }
 
+#[rustfmt::skip] // one part of a machine, one line: a table is read as a table
 const MACHINES: &[Machine] = &[
     Machine {
-        name: "order",
-        file: "orders/rules.rs",
-        commands: &[("revise", "draft"), ("send", "sent"), ("withdraw", "withdrawn")],
-        moves: &[
-            ("", "draft"),
-            ("sent", "confirmed"),
-            ("sent", "declined"),
-            ("sent", "change_requested"),
-            ("sent", "expired"),
-        ],
+        name: "order", file: "orders/rules.rs", states: Some("OrderState"),
+        commands: &[("Command::Revise", "draft"), ("Command::Send", "sent"), ("Command::Withdraw", "withdrawn")],
+        moves: &[("", "draft"), ("sent", "confirmed"), ("sent", "declined"), ("sent", "change_requested"), ("sent", "expired")],
     },
     Machine {
-        name: "invoice",
-        file: "invoicing/rules.rs",
-        commands: &[
-            ("revise", "draft"),
-            ("submit", "submitted"),
-            ("discard", "discarded"),
-            ("return", "draft"),
-            ("issue", "issued"),
-        ],
+        name: "invoice", file: "invoicing/rules.rs", states: Some("InvoiceState"),
+        commands: &[("Command::Revise", "draft"), ("Command::Submit", "submitted"), ("Command::Discard", "discarded"),
+                    ("Command::Return", "draft"), ("Command::Issue", "issued")],
         moves: &[("", "draft")],
     },
     Machine {
-        name: "payout",
-        file: "payouts/rules.rs",
-        commands: &[("refuse", "refused"), ("cancel", "cancelled"), ("settle", "settled"), ("return", "returned")],
-        // Its own `approve` shares its name with the batch's; the others are moves of its batch.
-        moves: &[
-            ("", "requested"),
-            ("requested", "approved"),
-            ("approved", "batched"),
-            ("batched", "approved"),
-            ("batched", "released"),
-        ],
+        name: "payout", file: "payouts/rules.rs", states: Some("PayoutState"),
+        commands: &[("PayoutCommand::Approve", "approved"), ("PayoutCommand::Refuse", "refused"), ("PayoutCommand::Cancel", "cancelled"),
+                    ("PayoutCommand::Settle", "settled"), ("PayoutCommand::Return", "returned")],
+        moves: &[("", "requested"), ("approved", "batched"), ("batched", "approved"), ("batched", "released")],
     },
     Machine {
-        name: "batch",
-        file: "payouts/rules.rs",
-        commands: &[("seal", "sealed"), ("unseal", "open"), ("release", "released"), ("dissolve", "dissolved")],
-        moves: &[("", "open"), ("sealed", "approved")],
+        name: "batch", file: "payouts/rules.rs", states: Some("BatchState"),
+        commands: &[("BatchCommand::Edit", "open"), ("BatchCommand::Seal", "sealed"), ("BatchCommand::Unseal", "open"),
+                    ("BatchCommand::Approve", "approved"), ("BatchCommand::Release", "released"), ("BatchCommand::Dissolve", "dissolved")],
+        moves: &[("", "open")],
     },
     Machine {
-        name: "member",
-        file: "members/rules.rs",
-        commands: &[],
+        name: "member", file: "members/rules.rs", states: Some("MemberState"), commands: &[],
         moves: &[("", "pending_share"), ("pending_share", "active"), ("active", "suspended"), ("suspended", "active")],
     },
     Machine {
-        name: "share",
-        file: "members/rules.rs",
-        commands: &[],
+        name: "share", file: "members/rules.rs", states: Some("ShareState"), commands: &[],
         moves: &[("", "subscribed"), ("subscribed", "paid")],
     },
     Machine {
-        name: "bank_line",
-        file: "bank/rules.rs",
-        commands: &[],
+        name: "bank_line", file: "bank/rules.rs", states: None, commands: &[],
         moves: &[("", "matched"), ("", "suspense"), ("suspense", "matched")],
     },
 ];
 
-/// The states in which the rulebook allows a command: `=> ("name", &["state", …])` or `=> ("name", "state")`.
-fn states_of<'a>(code: &'a str, command: &str) -> Vec<&'a str> {
-    let (_, after) =
-        code.split_once(&format!("=> (\"{command}\", ")).unwrap_or_else(|| panic!("no rule for {command}"));
-    after.split(')').next().unwrap().split('"').skip(1).step_by(2).collect()
+/// `InReview` as the tables write it.
+fn snake(name: &str) -> String {
+    let mut text = String::new();
+    for c in name.chars() {
+        if c.is_ascii_uppercase() && !text.is_empty() {
+            text.push('_');
+        }
+        text.push(c.to_ascii_lowercase());
+    }
+    text
+}
+
+/// The variants that a piece of code names.
+fn variants(code: &str) -> impl Iterator<Item = String> {
+    let words = code.split(|c: char| !c.is_ascii_alphanumeric());
+    words
+        .filter(|word| word.starts_with(|c: char| c.is_ascii_uppercase()) && word.len() > 1 && !word.ends_with("State"))
+        .map(snake)
+}
+
+/// The states in which the rulebook allows a command: `Command::Send => ("send", &[Draft, …])`.
+fn states_of(code: &str, command: &str) -> Vec<String> {
+    let rule = code.split_once(&format!(" {command} => (")).unwrap_or_else(|| panic!("no rule for {command}")).1;
+    variants(rule.split(')').next().unwrap().rsplit('"').next().unwrap()).collect()
+}
+
+/// The names of an enum of states: `Draft = "draft",` in its block.
+fn names_of(code: &str, states: &str) -> BTreeSet<String> {
+    let (_, block) = code.split_once(&format!("    {states} {{")).unwrap_or_else(|| panic!("no {states}"));
+    let block = block.split('}').next().unwrap();
+    block.split('"').skip(1).step_by(2).map(str::to_owned).collect()
 }
 
 /// The moves of an application, off its one `match`: `(C::Submit, S::Draft | S::InfoRequested) => Ok(S::Submitted)`.
 fn application_moves(code: &str) -> BTreeSet<(String, String)> {
-    let snake = |name: &str| {
-        let mut text = String::new();
-        for c in name.trim().chars() {
-            if c.is_ascii_uppercase() && !text.is_empty() {
-                text.push('_');
-            }
-            text.push(c.to_ascii_lowercase());
-        }
-        text
-    };
     let mut moves = BTreeSet::from([(String::new(), "draft".to_owned())]);
     for line in code.lines().filter(|line| line.trim_start().starts_with("(C::") && line.contains("=> Ok(S::")) {
-        let (from, to) = line.split_once("=> Ok(S::").unwrap();
-        let to = snake(to.split(')').next().unwrap());
-        for state in from.split("S::").skip(1) {
-            moves.insert((snake(state.split([' ', '|', ')']).next().unwrap()), to.clone()));
-        }
+        let (from, to) = line.split_once("=> Ok(").unwrap();
+        let to = variants(to).next().unwrap();
+        moves.extend(variants(from).skip(1).map(|from| (from, to.clone())));
     }
     moves
 }
@@ -416,8 +410,12 @@ fn the_moves_of_the_code_are_the_moves_of_the_tables() {
             machine.moves.iter().map(|(from, to)| ((*from).to_owned(), (*to).to_owned())).collect();
         for (command, to) in machine.commands {
             for from in states_of(&rules.code, command).into_iter().filter(|from| from != to) {
-                moves.insert((from.to_owned(), (*to).to_owned()));
+                moves.insert((from, (*to).to_owned()));
             }
+        }
+        if let Some(states) = machine.states {
+            let reached: BTreeSet<String> = moves.iter().map(|(_, to)| to.clone()).collect();
+            assert_eq!(reached, names_of(&rules.code, states), "every state of {states} is reached, and no other");
         }
         in_code.insert(machine.name.to_owned(), moves);
     }

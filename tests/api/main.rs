@@ -20,6 +20,8 @@ mod invariants;
 mod journeys;
 mod ledger;
 mod migrations;
+#[cfg(feature = "faults")]
+mod mixed;
 mod permissions;
 mod privileges;
 mod sessions;

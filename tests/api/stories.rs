@@ -30,7 +30,7 @@ fn journal(app: &TestApp) -> String {
                 coalesce(i.number, 'payout ' || o.n, 'line ' || l.n, '') AS about \
          FROM posting p JOIN journal_entry e ON e.id = p.entry_id LEFT JOIN invoice i ON i.id = p.invoice_id \
          LEFT JOIN (SELECT id, row_number() OVER (ORDER BY created_at, id) AS n FROM payout) o ON o.id = p.payout_id \
-         LEFT JOIN (SELECT id, row_number() OVER (ORDER BY created_at, id) AS n FROM bank_line) l ON l.id = p.bank_line_id \
+         LEFT JOIN (SELECT x.id, row_number() OVER (ORDER BY s.position, x.n) AS n FROM bank_line x JOIN bank_statement s ON s.id = x.statement_id) l ON l.id = p.bank_line_id \
          ORDER BY p.id",
     )
     .load(&mut app.database.owner())

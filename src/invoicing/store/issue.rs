@@ -1,0 +1,289 @@
+//! The SQL of issuing: what it reads, in one statement, and what it writes, the number last.
+
+use std::collections::BTreeMap;
+
+use chrono::NaiveDate;
+use chrono_tz::Tz;
+use diesel::prelude::*;
+use diesel::sql_types::{Array, BigInt, Bool, Date, Integer, Jsonb, Text, Uuid as SqlUuid};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use umbel_schema::invoice;
+
+use super::{InvoiceLineRow, InvoiceRow};
+use crate::invoicing::rules::{InvoiceState, Issued, payment_reference};
+use crate::kernel::calendar::Holidays;
+use crate::kernel::ids::{BankAccountId, EntityId, RuleSetId};
+use crate::kernel::levies::{Levy, LevyKind};
+use crate::kernel::money::Ppm;
+use crate::kernel::vat::VatCase;
+use crate::platform::db::{Locked, Tx};
+use crate::platform::error::{Error, Result};
+use crate::platform::prepared::Prepare;
+
+/// A party as it stands on a document, frozen with it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PartySnapshot {
+    /// Its name.
+    pub name: String,
+    /// Its legal form.
+    #[serde(default)]
+    pub legal_form: Option<String>,
+    /// Its register of legal persons.
+    #[serde(default)]
+    pub register: Option<String>,
+    /// Its enterprise number.
+    #[serde(default)]
+    pub enterprise_number: Option<String>,
+    /// Its VAT number.
+    #[serde(default)]
+    pub vat_number: Option<String>,
+    /// Street.
+    pub street: String,
+    /// Number in the street.
+    pub building_number: String,
+    /// Postcode.
+    pub postcode: String,
+    /// Town.
+    pub town: String,
+    /// ISO 3166-1 alpha-2.
+    pub country: String,
+    /// Where mail goes.
+    pub email: String,
+    /// What it reads.
+    #[serde(default)]
+    pub language: Option<String>,
+}
+
+/// Everything that issuing looks at, read in one statement: this is the transaction that holds others up.
+#[derive(Debug, Clone)]
+pub struct IssueContext {
+    /// Who issues.
+    pub seller: PartySnapshot,
+    /// Who buys.
+    pub buyer: PartySnapshot,
+    /// `business`, `public_body` or `consumer`.
+    pub buyer_kind: String,
+    /// Where the money goes.
+    pub bank_account_id: BankAccountId,
+    /// By which rules.
+    pub rule_set_id: RuleSetId,
+    /// Days to pay.
+    pub payment_terms_days: i32,
+    /// Working days to the promised day.
+    pub advance_working_days: i32,
+    /// What the mutual keeps.
+    pub levies: Vec<Levy>,
+    /// VAT rates on the tax point.
+    pub rates: BTreeMap<VatCase, Ppm>,
+    /// EN 16931 categories of the cases.
+    pub categories: BTreeMap<VatCase, String>,
+    /// Holidays of the entity's country.
+    pub holidays: Holidays,
+    /// Whether the guarantee covers the order.
+    pub is_covered: bool,
+    /// The lines.
+    pub lines: Vec<InvoiceLineRow>,
+    zone: String,
+}
+
+impl IssueContext {
+    /// The legal time zone of the entity.
+    #[must_use]
+    pub fn zone(&self) -> Tz {
+        self.zone.parse().unwrap_or(Tz::UTC)
+    }
+}
+
+#[derive(QueryableByName)]
+struct ContextRow {
+    #[diesel(sql_type = Jsonb)]
+    seller: Value,
+    #[diesel(sql_type = Jsonb)]
+    buyer: Value,
+    #[diesel(sql_type = Text)]
+    buyer_kind: String,
+    #[diesel(sql_type = Text)]
+    zone: String,
+    #[diesel(sql_type = diesel::sql_types::Nullable<SqlUuid>)]
+    bank_account_id: Option<BankAccountId>,
+    #[diesel(sql_type = diesel::sql_types::Nullable<SqlUuid>)]
+    rule_set_id: Option<RuleSetId>,
+    #[diesel(sql_type = Integer)]
+    payment_terms_days: i32,
+    #[diesel(sql_type = Integer)]
+    advance_working_days: i32,
+    #[diesel(sql_type = Jsonb)]
+    levies: Value,
+    #[diesel(sql_type = Jsonb)]
+    rates: Value,
+    #[diesel(sql_type = Array<Date>)]
+    holidays: Vec<NaiveDate>,
+    #[diesel(sql_type = Bool)]
+    is_covered: bool,
+    #[diesel(sql_type = Bool)]
+    is_closed: bool,
+    #[diesel(sql_type = Jsonb)]
+    lines: Value,
+}
+
+#[derive(Deserialize)]
+struct RateJson {
+    vat_case: VatCase,
+    category: String,
+    rate_ppm: i64,
+}
+
+#[derive(Deserialize)]
+struct LevyJson {
+    kind: LevyKind,
+    rate_ppm: i64,
+}
+
+/// The number that an invoice got.
+#[derive(Debug, Clone)]
+pub struct Number {
+    pub(super) year: i32,
+    pub(super) seq: i64,
+}
+
+/// Reads across the tables of other rooms, in one statement instead of nine: the only store that does. The activity
+/// is held, so that it cannot be closed in the same moment.
+pub(in crate::invoicing) fn issue_context(tx: &mut Tx<'_>, row: &Locked<InvoiceRow>) -> Result<IssueContext> {
+    let found: ContextRow = diesel::sql_query(
+        "SELECT to_jsonb(e) AS seller, to_jsonb(c) AS buyer, c.kind AS buyer_kind, e.zone, b.id AS bank_account_id, \
+                r.id AS rule_set_id, coalesce(r.payment_terms_days, 0) AS payment_terms_days, \
+                coalesce(r.advance_working_days, 0) AS advance_working_days, coalesce(d.eligible, false) AS is_covered, \
+                a.closed_at IS NOT NULL AS is_closed, \
+                coalesce((SELECT jsonb_agg(jsonb_build_object('kind', l.kind, 'rate_ppm', l.rate_ppm) ORDER BY l.kind) \
+                          FROM rule_set_levy l WHERE l.rule_set_id = r.id), '[]') AS levies, \
+                coalesce((SELECT jsonb_agg(jsonb_build_object('vat_case', v.vat_case, 'category', v.category, 'rate_ppm', v.rate_ppm)) \
+                          FROM vat_rate v WHERE v.country = e.country AND v.valid_from <= i.supplied_on \
+                            AND (v.valid_until IS NULL OR v.valid_until > i.supplied_on)), '[]') AS rates, \
+                ARRAY(SELECT h.day FROM holiday h WHERE h.country = e.country \
+                        AND h.day BETWEEN t.today - 7 AND greatest(t.today, i.supplied_on) + 200) AS holidays, \
+                (SELECT jsonb_agg(jsonb_build_object('n', x.n, 'label', x.label, 'quantity', x.quantity::text, \
+                          'unit_price_minor', x.unit_price_minor, 'vat_case', x.vat_case, 'net_minor', x.net_minor) ORDER BY x.n) \
+                 FROM invoice_line x WHERE x.invoice_id = i.id) AS lines \
+         FROM invoice i JOIN entity e ON e.id = i.entity_id JOIN client c ON c.id = i.client_id \
+              JOIN activity a ON a.id = i.activity_id \
+         CROSS JOIN LATERAL (SELECT (umbel_now() AT TIME ZONE e.zone)::date AS today) t \
+         LEFT JOIN orders o ON o.id = i.order_id LEFT JOIN guarantee_decision d ON d.order_id = i.order_id \
+         LEFT JOIN LATERAL (SELECT id FROM entity_bank_account WHERE entity_id = e.id AND currency = i.currency \
+                            ORDER BY created_at, id LIMIT 1) b ON true \
+         LEFT JOIN LATERAL (SELECT * FROM rule_set s WHERE s.id = o.rule_set_id \
+                              OR (o.rule_set_id IS NULL AND s.entity_id = e.id AND s.valid_from <= t.today) \
+                            ORDER BY s.valid_from DESC LIMIT 1) r ON true \
+         WHERE i.id = $1 FOR SHARE OF a",
+    )
+    .bind::<SqlUuid, _>(row.id)
+    .prepared()
+    .get_result(tx.conn())?;
+    if found.is_closed {
+        return Err(Error::conflict("activity_closed"));
+    }
+    let rates: Vec<RateJson> = serde_json::from_value(found.rates)?;
+    let levies: Vec<LevyJson> = serde_json::from_value(found.levies)?;
+    Ok(IssueContext {
+        seller: serde_json::from_value(found.seller)?,
+        buyer: serde_json::from_value(found.buyer)?,
+        buyer_kind: found.buyer_kind,
+        bank_account_id: found.bank_account_id.ok_or_else(|| Error::conflict("bank_account_missing"))?,
+        rule_set_id: found.rule_set_id.ok_or_else(|| Error::conflict("rule_set_missing"))?,
+        payment_terms_days: found.payment_terms_days,
+        advance_working_days: found.advance_working_days,
+        levies: levies.into_iter().map(|levy| Levy { kind: levy.kind, rate: Ppm(levy.rate_ppm) }).collect(),
+        rates: rates.iter().map(|rate| (rate.vat_case, Ppm(rate.rate_ppm))).collect(),
+        categories: rates.into_iter().map(|rate| (rate.vat_case, rate.category)).collect(),
+        holidays: found.holidays.into_iter().collect(),
+        is_covered: found.is_covered,
+        lines: serde_json::from_value(found.lines)?,
+        zone: found.zone,
+    })
+}
+
+/// VAT and what the mutual keeps, in one statement.
+pub(in crate::invoicing) fn insert_issue_parts(
+    tx: &mut Tx<'_>,
+    row: &Locked<InvoiceRow>,
+    context: &IssueContext,
+    issued: &Issued,
+) -> Result<()> {
+    let taxes = &issued.totals.taxes;
+    let category = |case| context.categories.get(&case).cloned().unwrap_or_default();
+    diesel::sql_query(
+        "WITH taxed AS (INSERT INTO invoice_tax (invoice_id, vat_case, category, rate_ppm, base_minor, tax_minor) \
+             SELECT $1, * FROM unnest($2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[])) \
+         INSERT INTO levy_charge (invoice_id, rule_set_id, kind, base_minor, rate_ppm, amount_minor) \
+         SELECT $1, $7, * FROM unnest($8::text[], $9::bigint[], $10::bigint[], $11::bigint[])",
+    )
+    .bind::<SqlUuid, _>(row.id)
+    .bind::<Array<Text>, _>(taxes.iter().map(|tax| tax.case).collect::<Vec<_>>())
+    .bind::<Array<Text>, _>(taxes.iter().map(|tax| category(tax.case)).collect::<Vec<_>>())
+    .bind::<Array<BigInt>, _>(taxes.iter().map(|tax| tax.rate.0).collect::<Vec<_>>())
+    .bind::<Array<BigInt>, _>(taxes.iter().map(|tax| tax.base).collect::<Vec<_>>())
+    .bind::<Array<BigInt>, _>(taxes.iter().map(|tax| tax.tax).collect::<Vec<_>>())
+    .bind::<SqlUuid, _>(context.rule_set_id)
+    .bind::<Array<Text>, _>(issued.charges.iter().map(|charge| charge.kind).collect::<Vec<_>>())
+    .bind::<Array<BigInt>, _>(issued.charges.iter().map(|charge| charge.base).collect::<Vec<_>>())
+    .bind::<Array<BigInt>, _>(issued.charges.iter().map(|charge| charge.rate.0).collect::<Vec<_>>())
+    .bind::<Array<BigInt>, _>(issued.charges.iter().map(|charge| charge.amount).collect::<Vec<_>>())
+    .prepared()
+    .execute(tx.conn())?;
+    Ok(())
+}
+
+#[derive(QueryableByName)]
+struct Seq {
+    #[diesel(sql_type = BigInt)]
+    last_seq: i64,
+}
+
+/// The next number of the series. From here to the commit nobody else issues in this series.
+pub(in crate::invoicing) fn take_number(tx: &mut Tx<'_>, entity: EntityId, today: NaiveDate) -> Result<Number> {
+    use chrono::Datelike;
+    let year = today.year();
+    let taken: Option<Seq> = diesel::sql_query(
+        "INSERT INTO document_series (entity_id, series, year, last_seq, last_issued_on) VALUES ($1, 'invoice', $2, 1, $3) \
+         ON CONFLICT (entity_id, series, year) DO UPDATE \
+         SET last_seq = document_series.last_seq + 1, last_issued_on = excluded.last_issued_on \
+         WHERE document_series.last_issued_on <= excluded.last_issued_on RETURNING last_seq",
+    )
+    .bind::<SqlUuid, _>(entity)
+    .bind::<Integer, _>(year)
+    .bind::<Date, _>(today)
+    .prepared()
+    .get_result(tx.conn())
+    .optional()?;
+    let taken = taken.ok_or_else(|| Error::conflict("issue_date_before_last"))?;
+    Ok(Number { year, seq: taken.last_seq })
+}
+
+/// Writes what makes it a legal document. After this the row never changes.
+pub(in crate::invoicing) fn seal(
+    tx: &mut Tx<'_>,
+    row: &Locked<InvoiceRow>,
+    context: &IssueContext,
+    issued: &Issued,
+    number: &Number,
+) -> Result<InvoiceRow> {
+    let reference = payment_reference(number.year, number.seq).ok_or_else(|| Error::internal("the series is full"))?;
+    Ok(diesel::update(invoice::table.find(row.id))
+        .set((
+            invoice::state.eq(InvoiceState::Issued),
+            invoice::rule_set_id.eq(context.rule_set_id),
+            invoice::bank_account_id.eq(context.bank_account_id),
+            invoice::issued_on.eq(issued.issued_on),
+            invoice::due_on.eq(issued.due_on),
+            invoice::advance_due_on.eq(issued.advance_due_on),
+            invoice::series_year.eq(number.year),
+            invoice::seq.eq(number.seq),
+            invoice::number.eq(format!("{}-{:04}", number.year, number.seq)),
+            invoice::payment_reference.eq(reference.digits()),
+            invoice::seller_snapshot.eq(serde_json::to_value(&context.seller)?),
+            invoice::buyer_snapshot.eq(serde_json::to_value(&context.buyer)?),
+        ))
+        .returning(InvoiceRow::as_returning())
+        .prepared()
+        .get_result(tx.conn())?)
+}
