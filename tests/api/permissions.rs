@@ -13,7 +13,7 @@ use super::described::{self, Operation, in_parallel, refusal};
 use super::world::{Owner, World, rows};
 
 /// Pages for people and probes for machines: routes that are no operations of the API.
-const PAGES: [&str; 8] = [
+const PAGES: [&str; 12] = [
     "GET /healthz",
     "GET /readyz",
     "GET /docs",
@@ -22,6 +22,10 @@ const PAGES: [&str; 8] = [
     "POST /o/{token}/confirm",
     "POST /o/{token}/decline",
     "POST /o/{token}/request_change",
+    "GET /confirm/{token}",
+    "POST /confirm/{token}",
+    "GET /reset/{token}",
+    "POST /reset/{token}",
 ];
 
 /// Only applicants fill their applications in: for the office, which sees them, the answer is 403.
