@@ -1,5 +1,7 @@
 //! Ledger stories: what happens to a mutual's money, and every posting that it leaves, as one table to be read.
 
+use std::fmt::Write;
+
 use diesel::RunQueryDsl;
 use diesel::sql_types::{BigInt, Text};
 use umbel::demo::MemberCast;
@@ -39,7 +41,7 @@ fn journal(app: &TestApp) -> String {
     let mut last = 0;
     for row in rows {
         if row.entry != last {
-            table.push_str(&format!("{} {}\n", row.booked_on, row.event));
+            writeln!(table, "{} {}", row.booked_on, row.event).unwrap();
             last = row.entry;
         }
         let line = format!("    {:<22}{:>14} {}", row.account, euros(row.amount), row.about);
