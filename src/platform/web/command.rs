@@ -1,4 +1,6 @@
 //! A request that changes something: read strictly, run once, answered the same for ever.
+//!
+//! Longer than most files, because reading, running once and answering for ever are one mechanism.
 
 use std::future::Future;
 use std::pin::Pin;
