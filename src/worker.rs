@@ -240,17 +240,32 @@ impl Worker {
         self.db.write_blocking(&Actor::System, |tx| orders::expire(tx, entity, day))?;
         let due = self.db.write_blocking(&Actor::System, |tx| invoicing::advances_due(tx, entity, day))?;
         let mut done = 0_usize;
+        let mut failed = None;
         for invoice in due {
-            let made = match self.db.write_blocking(&Actor::System, |tx| invoicing::advance(tx, invoice, day)) {
-                // A day that was missed may lie in a closed month: the promise is kept late, in the open one.
-                Err(error) if error.code == "period_closed" => {
-                    self.db.write_blocking(&Actor::System, |tx| invoicing::advance(tx, invoice, today))?
+            match self.advance(invoice, day, today) {
+                Ok(made) => done = done.saturating_add(usize::from(made)),
+                // One invoice that cannot be advanced breaks no promise to the others; the day is tried again.
+                Err(error) => {
+                    tracing::error!(%invoice, error = %error, "an advance failed");
+                    failed = failed.or(Some(error));
                 }
-                made => made?,
-            };
-            let _survived = self.db.faults().passes("advance.after_commit");
-            done = done.saturating_add(usize::from(made));
+            }
         }
-        self.db.write_blocking(&Actor::System, |tx| outbox::finish_run(tx, ADVANCE_JOB, entity, day, done))
+        match failed {
+            Some(error) => Err(error),
+            None => self.db.write_blocking(&Actor::System, |tx| outbox::finish_run(tx, ADVANCE_JOB, entity, day, done)),
+        }
+    }
+
+    fn advance(&self, invoice: InvoiceId, day: NaiveDate, today: NaiveDate) -> Result<bool> {
+        let made = match self.db.write_blocking(&Actor::System, |tx| invoicing::advance(tx, invoice, day)) {
+            // A day that was missed may lie in a closed month: the promise is kept late, in the open one.
+            Err(error) if error.code == "period_closed" => {
+                self.db.write_blocking(&Actor::System, |tx| invoicing::advance(tx, invoice, today))
+            }
+            made => made,
+        }?;
+        let _survived = self.db.faults().passes("advance.after_commit");
+        Ok(made)
     }
 }
