@@ -27,7 +27,20 @@ macro_rules! rooms {
     };
 }
 
-rooms!(access, charter, members, activities, clients, orders, invoicing, payouts, bank, accounting, outbox);
+#[rustfmt::skip] // one room, one line
+rooms!(
+    access,
+    charter,
+    members,
+    activities,
+    clients,
+    orders,
+    invoicing,
+    payouts,
+    bank,
+    accounting,
+    outbox,
+);
 
 /// Registers every route.
 pub fn routes(config: &mut ServiceConfig) {

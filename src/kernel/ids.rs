@@ -97,4 +97,36 @@ ids! {
     BankLineId,
     /// Part of a bank line matched to a document.
     AllocationId,
+    /// A levy applied once: to an invoice, a payment or a month.
+    ChargeId,
+    /// A debt of an activity taken from what it received later.
+    ArrearsId,
+    /// A receivable given up.
+    WriteOffId,
+    /// A claim on the guarantee fund.
+    ClaimId,
+    /// A payment out of the guarantee fund.
+    DrawId,
+    /// Money that came after a receivable was given up.
+    RecoveryId,
+    /// What a supplier charged, for a pool or an activity.
+    CostId,
+    /// A shared cost with its key.
+    PoolId,
+    /// One division of a pool's cost.
+    PoolRunId,
+    /// A supplier's contract that members use together.
+    ContractId,
+    /// An invitation to a collective.
+    InvitationId,
+    /// Money moved between activities.
+    TransferId,
+    /// A share given back.
+    RedemptionId,
+    /// A decision about the result of a year.
+    AppropriationId,
+    /// Work that takes longer than a request.
+    JobId,
+    /// A proposed change of the rules.
+    ProposalId,
 }

@@ -5,199 +5,143 @@ use uuid::Uuid;
 
 use crate::kernel::ids::{
     ActivityId, AdvanceId, AllocationId, BankAccountId, BankLineId, ClientId, EntityId, InvoiceId, PayoutId, PersonId,
-    ShareId, StatementId,
+    PoolId, ShareId, StatementId,
 };
 use crate::kernel::money::{Currency, Minor};
 use crate::kernel::refusal::Refusal;
+use crate::named;
 
-/// An account of the chart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Account {
-    /// Money at the bank, by bank account.
-    Bank,
-    /// Owed by clients, by invoice.
-    Receivable,
-    /// Owed by members for subscribed shares.
-    ShareReceivable,
-    /// VAT collected for the state.
-    VatOutput,
-    /// Owed to an activity once the client pays or the guarantee advances.
-    FundsPending,
-    /// Owed to an activity now.
-    FundsAvailable,
-    /// Set aside for payouts that were asked for.
-    FundsReserved,
-    /// Sent to the bank and not yet seen on a statement.
-    PayoutsInTransit,
-    /// On the bank and not yet explained.
-    BankSuspense,
-    /// What members put aside against clients that do not pay.
-    GuaranteeFund,
-    /// Shares of members.
-    ShareCapital,
-    /// What a bank account held before the first statement.
-    OpeningBalance,
-    /// Sold, without VAT.
-    Turnover,
-    /// The mutual's fee.
-    FeeIncome,
-    /// What is owed to members for what was sold.
-    MemberCost,
-    /// Paid to self-employed members.
-    MemberFees,
-    /// Advances that wait for the client, off balance.
-    MemoAdvances,
-    /// The other side of [`Account::MemoAdvances`].
-    MemoAdvancesContra,
-}
-
-impl Account {
-    /// The whole chart.
-    pub const ALL: [Self; 18] = [
-        Self::Bank,
-        Self::Receivable,
-        Self::ShareReceivable,
-        Self::VatOutput,
-        Self::FundsPending,
-        Self::FundsAvailable,
-        Self::FundsReserved,
-        Self::PayoutsInTransit,
-        Self::BankSuspense,
-        Self::GuaranteeFund,
-        Self::ShareCapital,
-        Self::OpeningBalance,
-        Self::Turnover,
-        Self::FeeIncome,
-        Self::MemberCost,
-        Self::MemberFees,
-        Self::MemoAdvances,
-        Self::MemoAdvancesContra,
-    ];
-
-    /// The code in the books.
-    #[must_use]
-    pub const fn code(self) -> &'static str {
-        match self {
-            Self::Bank => "bank",
-            Self::Receivable => "receivable",
-            Self::ShareReceivable => "share_receivable",
-            Self::VatOutput => "vat_output",
-            Self::FundsPending => "funds.pending",
-            Self::FundsAvailable => "funds.available",
-            Self::FundsReserved => "funds.reserved",
-            Self::PayoutsInTransit => "payouts_in_transit",
-            Self::BankSuspense => "bank_suspense",
-            Self::GuaranteeFund => "guarantee_fund",
-            Self::ShareCapital => "share_capital",
-            Self::OpeningBalance => "opening_balance",
-            Self::Turnover => "turnover",
-            Self::FeeIncome => "fee_income",
-            Self::MemberCost => "member_cost",
-            Self::MemberFees => "member_fees",
-            Self::MemoAdvances => "memo.advances",
-            Self::MemoAdvancesContra => "memo.advances_contra",
-        }
+named! {
+    /// An account of the chart.
+    Account {
+        /// Money at the bank, by bank account.
+        Bank = "bank",
+        /// Owed by clients, by invoice.
+        Receivable = "receivable",
+        /// Owed by members for subscribed shares.
+        ShareReceivable = "share_receivable",
+        /// Owed by activities whose money did not suffice for what they were charged.
+        ActivityArrears = "activity_arrears",
+        /// VAT paid to suppliers that the state gives back.
+        VatInput = "vat_input",
+        /// VAT on receivables that were given up, to be claimed back.
+        VatRefundDue = "vat_refund_due",
+        /// VAT collected for the state.
+        VatOutput = "vat_output",
+        /// Owed to an activity once the client pays or the guarantee advances.
+        FundsPending = "funds.pending",
+        /// Owed to an activity now.
+        FundsAvailable = "funds.available",
+        /// Set aside for payouts that were asked for.
+        FundsReserved = "funds.reserved",
+        /// Sent to the bank and not yet seen on a statement.
+        PayoutsInTransit = "payouts_in_transit",
+        /// Owed to suppliers.
+        SupplierPayable = "supplier_payable",
+        /// Owed to members for shares given back.
+        RedemptionPayable = "redemption_payable",
+        /// On the bank and not yet explained.
+        BankSuspense = "bank_suspense",
+        /// What members put aside against clients that do not pay.
+        GuaranteeFund = "guarantee_fund",
+        /// Shares of members.
+        ShareCapital = "share_capital",
+        /// What a bank account held before the first statement.
+        OpeningBalance = "opening_balance",
+        /// Set aside because the law asks for it.
+        LegalReserve = "legal_reserve",
+        /// Set aside and never divided among members.
+        IndivisibleReserve = "indivisible_reserve",
+        /// Results of closed years that were neither set aside nor given back.
+        RetainedSurplus = "retained_surplus",
+        /// Sold, without VAT.
+        Turnover = "turnover",
+        /// The mutual's fee.
+        FeeIncome = "fee_income",
+        /// What activities paid for the costs of a pool.
+        PoolRecovery = "pool_recovery",
+        /// What is owed to members for what was sold.
+        MemberCost = "member_cost",
+        /// Paid to self-employed members.
+        MemberFees = "member_fees",
+        /// Bought from suppliers for an activity.
+        OperatingCost = "operating_cost",
+        /// Bought from suppliers for a pool.
+        PoolCost = "pool_cost",
+        /// Receivables that were given up.
+        BadDebt = "bad_debt",
+        /// Advances that wait for the client, off balance.
+        MemoAdvances = "memo.advances",
+        /// The other side of [`Account::MemoAdvances`].
+        MemoAdvancesContra = "memo.advances_contra",
     }
 }
 
-/// The fact behind an entry. One fact is booked once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Source {
+/// Facts: a variant with the id of its row, and the name of its kind in the books.
+macro_rules! sources {
+    ($($(#[$doc:meta])* $variant:ident($id:ty) = $kind:literal),+ $(,)?) => {
+        /// The fact behind an entry. One fact is booked once.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Source {
+            $($(#[$doc])* $variant($id),)+
+        }
+
+        impl Source {
+            /// The stored kind and id.
+            #[must_use]
+            pub const fn parts(self) -> (&'static str, Uuid) {
+                match self {
+                    $(Self::$variant(id) => ($kind, id.0),)+
+                }
+            }
+        }
+    };
+}
+
+sources! {
     /// A share.
-    Share(ShareId),
+    Share(ShareId) = "share",
     /// An invoice.
-    Invoice(InvoiceId),
+    Invoice(InvoiceId) = "invoice",
     /// An advance.
-    Advance(AdvanceId),
+    Advance(AdvanceId) = "advance",
     /// A payout.
-    Payout(PayoutId),
+    Payout(PayoutId) = "payout",
     /// A bank statement.
-    Statement(StatementId),
+    Statement(StatementId) = "statement",
     /// A line of one.
-    BankLine(BankLineId),
+    BankLine(BankLineId) = "bank_line",
     /// A bank line matched to an invoice.
-    Allocation(AllocationId),
+    Allocation(AllocationId) = "allocation",
 }
 
-impl Source {
-    /// The stored kind and id.
-    #[must_use]
-    pub const fn parts(self) -> (&'static str, Uuid) {
-        match self {
-            Self::Share(id) => ("share", id.0),
-            Self::Invoice(id) => ("invoice", id.0),
-            Self::Advance(id) => ("advance", id.0),
-            Self::Payout(id) => ("payout", id.0),
-            Self::Statement(id) => ("statement", id.0),
-            Self::BankLine(id) => ("bank_line", id.0),
-            Self::Allocation(id) => ("allocation", id.0),
-        }
-    }
-}
-
-/// What happened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Event {
-    /// A member promised to pay a share.
-    ShareSubscribed,
-    /// The share was paid.
-    SharePaid,
-    /// An invoice got its number.
-    InvoiceIssued,
-    /// The guarantee paid the member before the client paid.
-    GuaranteeAdvanced,
-    /// A client paid.
-    ClientPaid,
-    /// A payout was asked for, and its money set aside.
-    PayoutReserved,
-    /// A payout was refused or withdrawn, and its money given back.
-    PayoutCancelled,
-    /// A payout left for the bank.
-    PayoutReleased,
-    /// The bank carried it out.
-    PayoutSettled,
-    /// The bank gave it back.
-    PayoutReturned,
-    /// A bank account was taken over with what it held.
-    BankOpened,
-    /// A bank line waits to be explained.
-    BankLineBooked,
-}
-
-impl Event {
-    /// All of them.
-    pub const ALL: [Self; 12] = [
-        Self::ShareSubscribed,
-        Self::SharePaid,
-        Self::InvoiceIssued,
-        Self::GuaranteeAdvanced,
-        Self::ClientPaid,
-        Self::PayoutReserved,
-        Self::PayoutCancelled,
-        Self::PayoutReleased,
-        Self::PayoutSettled,
-        Self::PayoutReturned,
-        Self::BankOpened,
-        Self::BankLineBooked,
-    ];
-
-    /// The stored name.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::ShareSubscribed => "share_subscribed",
-            Self::SharePaid => "share_paid",
-            Self::InvoiceIssued => "invoice_issued",
-            Self::GuaranteeAdvanced => "guarantee_advanced",
-            Self::ClientPaid => "client_paid",
-            Self::PayoutReserved => "payout_reserved",
-            Self::PayoutCancelled => "payout_cancelled",
-            Self::PayoutReleased => "payout_released",
-            Self::PayoutSettled => "payout_settled",
-            Self::PayoutReturned => "payout_returned",
-            Self::BankOpened => "bank_opened",
-            Self::BankLineBooked => "bank_line_booked",
-        }
+named! {
+    /// What happened.
+    Event {
+        /// A member promised to pay a share.
+        ShareSubscribed = "share_subscribed",
+        /// The share was paid.
+        SharePaid = "share_paid",
+        /// An invoice got its number.
+        InvoiceIssued = "invoice_issued",
+        /// The guarantee paid the member before the client paid.
+        GuaranteeAdvanced = "guarantee_advanced",
+        /// A client paid.
+        ClientPaid = "client_paid",
+        /// A payout was asked for, and its money set aside.
+        PayoutReserved = "payout_reserved",
+        /// A payout was refused or withdrawn, and its money given back.
+        PayoutCancelled = "payout_cancelled",
+        /// A payout left for the bank.
+        PayoutReleased = "payout_released",
+        /// The bank carried it out.
+        PayoutSettled = "payout_settled",
+        /// The bank gave it back.
+        PayoutReturned = "payout_returned",
+        /// A bank account was taken over with what it held.
+        BankOpened = "bank_opened",
+        /// A bank line waits to be explained.
+        BankLineBooked = "bank_line_booked",
     }
 }
 
@@ -218,8 +162,12 @@ pub struct Dimensions {
     pub bank_line: Option<BankLineId>,
     /// Our bank account.
     pub bank_account: Option<BankAccountId>,
+    /// The pool.
+    pub pool: Option<PoolId>,
     /// The VAT case.
     pub tax_code: Option<String>,
+    /// The member who may see this line, when the lines of an entry belong to several.
+    pub owner: Option<PersonId>,
 }
 
 /// One line of an entry: debit positive, credit negative.

@@ -68,6 +68,14 @@ pub fn lock_balance(tx: &mut Tx<'_>, activity: ActivityId) -> Result<ActivityBal
     store::lock_balance(tx, activity)
 }
 
+/// What several activities have, locked until the end of the transaction; those of somebody else are left out.
+///
+/// # Errors
+/// Fails with the database.
+pub fn lock_balances(tx: &mut Tx<'_>, activities: &[ActivityId]) -> Result<Vec<ActivityBalance>> {
+    store::lock_balances(tx, activities)
+}
+
 /// What moved on an activity, newest first, after a posting id.
 ///
 /// # Errors

@@ -164,13 +164,13 @@ pub(super) fn insert_entries(tx: &mut Tx<'_>, entries: &[Entry]) -> Result<()> {
              SELECT entity_id, booked_on, event, source_kind, source_id, owner_id, $7, $8 FROM head ORDER BY n \
              RETURNING id, event, source_kind, source_id, owner_id) \
          INSERT INTO posting (entry_id, account, amount_minor, currency, activity_id, client_id, invoice_id, payout_id, \
-                              member_id, bank_line_id, bank_account_id, tax_code, owner_id) \
+                              member_id, bank_line_id, bank_account_id, tax_code, pool_id, owner_id) \
          SELECT e.id, l.account, l.amount, l.currency, l.activity, l.client, l.invoice, l.payout, l.member, l.bank_line, \
-                l.bank_account, l.tax_code, e.owner_id \
+                l.bank_account, l.tax_code, l.pool, coalesce(l.owner, e.owner_id) \
          FROM unnest($9::int[], $10::text[], $11::bigint[], $12::text[], $13::uuid[], $14::uuid[], $15::uuid[], $16::uuid[], \
-                     $17::uuid[], $18::uuid[], $19::uuid[], $20::text[]) \
+                     $17::uuid[], $18::uuid[], $19::uuid[], $20::text[], $21::uuid[], $22::uuid[]) \
               WITH ORDINALITY AS l (entry, account, amount, currency, activity, client, invoice, payout, member, bank_line, \
-                                    bank_account, tax_code, n) \
+                                    bank_account, tax_code, pool, owner, n) \
          JOIN head h ON h.n = l.entry + 1 \
          JOIN entry e ON e.event = h.event AND e.source_kind = h.source_kind AND e.source_id = h.source_id \
          ORDER BY l.n",
@@ -195,6 +195,8 @@ pub(super) fn insert_entries(tx: &mut Tx<'_>, entries: &[Entry]) -> Result<()> {
     .bind::<Array<Nullable<SqlUuid>>, _>(lines.bank_line)
     .bind::<Array<Nullable<SqlUuid>>, _>(lines.bank_account)
     .bind::<Array<Nullable<Text>>, _>(lines.tax_code)
+    .bind::<Array<Nullable<SqlUuid>>, _>(lines.pool)
+    .bind::<Array<Nullable<SqlUuid>>, _>(lines.owner)
     .prepared()
     .execute(tx.conn())?;
     Ok(())
@@ -226,6 +228,8 @@ struct Lines {
     bank_line: Vec<Option<Uuid>>,
     bank_account: Vec<Option<Uuid>>,
     tax_code: Vec<Option<String>>,
+    pool: Vec<Option<Uuid>>,
+    owner: Vec<Option<Uuid>>,
 }
 
 impl Lines {
@@ -233,7 +237,7 @@ impl Lines {
         for posting in &entry.postings {
             let about = &posting.about;
             self.entry.push(index);
-            self.account.push(posting.account.code());
+            self.account.push(posting.account.name());
             self.amount.push(posting.amount.get());
             self.currency.push(entry.currency.to_string());
             self.activity.push(about.activity.map(Into::into));
@@ -244,6 +248,8 @@ impl Lines {
             self.bank_line.push(about.bank_line.map(Into::into));
             self.bank_account.push(about.bank_account.map(Into::into));
             self.tax_code.push(about.tax_code.clone());
+            self.pool.push(about.pool.map(Into::into));
+            self.owner.push(about.owner.map(Into::into));
         }
     }
 }
@@ -283,6 +289,12 @@ pub(super) fn list_balances(tx: &mut Tx<'_>, activities: &[ActivityId]) -> Resul
 pub(super) fn lock_balance(tx: &mut Tx<'_>, activity: ActivityId) -> Result<ActivityBalance> {
     diesel::sql_query("SELECT lock_activity_balance($1)").bind::<SqlUuid, _>(activity).prepared().execute(tx.conn())?;
     find_balance(tx, activity)
+}
+
+/// As [`lock_balance`], for several; locked in the order of their ids, as the posting trigger does.
+pub(super) fn lock_balances(tx: &mut Tx<'_>, activities: &[ActivityId]) -> Result<Vec<ActivityBalance>> {
+    diesel::sql_query("SELECT lock_activity_balances($1)").bind::<Array<SqlUuid>, _>(activities).execute(tx.conn())?;
+    list_balances(tx, activities)
 }
 
 pub(super) fn list_activity_postings(
@@ -343,7 +355,7 @@ pub(super) fn sum_account(tx: &mut Tx<'_>, entity: EntityId, account: Account) -
          JOIN journal_entry e ON e.id = p.entry_id WHERE e.entity_id = $1 AND p.account = $2",
     )
     .bind::<SqlUuid, _>(entity)
-    .bind::<Text, _>(account.code())
+    .bind::<Text, _>(account.name())
     .get_result(tx.conn())?;
     Ok(sum.amount_minor)
 }

@@ -373,6 +373,19 @@ diesel::table! {
 }
 
 diesel::table! {
+    invoice_reduction (id) {
+        id -> Uuid,
+        invoice_id -> Uuid,
+        member_id -> Uuid,
+        kind -> Text,
+        source_id -> Uuid,
+        amount_minor -> Int8,
+        reduced_on -> Date,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     invoice_tax (invoice_id, vat_case, rate_ppm) {
         invoice_id -> Uuid,
         vat_case -> Text,
@@ -625,6 +638,7 @@ diesel::table! {
         bank_account_id -> Nullable<Uuid>,
         tax_code -> Nullable<Text>,
         owner_id -> Nullable<Uuid>,
+        pool_id -> Nullable<Uuid>,
     }
 }
 
@@ -819,6 +833,8 @@ diesel::joinable!(invoice -> member (member_id));
 diesel::joinable!(invoice -> orders (order_id));
 diesel::joinable!(invoice -> rule_set (rule_set_id));
 diesel::joinable!(invoice_line -> invoice (invoice_id));
+diesel::joinable!(invoice_reduction -> invoice (invoice_id));
+diesel::joinable!(invoice_reduction -> member (member_id));
 diesel::joinable!(invoice_tax -> invoice (invoice_id));
 diesel::joinable!(journal_entry -> entity (entity_id));
 diesel::joinable!(journal_entry -> ledger_event (event));
@@ -886,6 +902,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     invoice,
     invoice_line,
     invoice_open,
+    invoice_reduction,
     invoice_tax,
     journal_entry,
     ledger_account,

@@ -64,6 +64,18 @@ impl Arrival {
     }
 }
 
+/// What an activity is charged: out of what it has available, the rest as arrears that later income settles.
+///
+/// `available` is its balance, locked in this transaction. The two debits sum to `amount`, which is not negative.
+///
+/// # Errors
+/// As all events.
+pub fn charged(available: Minor, amount: Minor, about: &Dimensions) -> Result<[Posting; 2], Refusal> {
+    let paid = amount.min(available.max(Minor::ZERO));
+    let owed = amount.minus(paid).map_err(overflow)?;
+    Ok([debit(Account::FundsAvailable, paid, about)?, debit(Account::ActivityArrears, owed, about)?])
+}
+
 /// A member subscribed shares.
 ///
 /// # Errors
