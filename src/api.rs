@@ -36,6 +36,8 @@ rooms!(
     clients,
     orders,
     invoicing,
+    costs,
+    pools,
     payouts,
     bank,
     accounting,

@@ -13,6 +13,16 @@
 //! | `payout_returned` | bank / funds.available; member_cost / member_fees |
 //! | `bank_opened` | bank / opening_balance |
 //! | `bank_line_booked` | bank / bank_suspense |
+//! | `cost_booked` | operating_cost or pool_cost, vat_input / supplier_payable; for an activity funds.available / member_cost |
+//! | `supplier_paid` | supplier_payable / bank_suspense |
+//! | `pool_allocated` | of each activity funds.available, and activity_arrears for what is missing / pool_recovery |
+//! | `pool_allocation_reversed` | the same lines reversed; arrears as far as they are still owed, the rest to funds.available |
+
+mod pools;
+
+pub use pools::{
+    CostFunds, CostOf, PoolPart, PoolTaken, cost_booked, pool_allocated, pool_allocation_reversed, supplier_paid,
+};
 
 use chrono::NaiveDate;
 
