@@ -221,8 +221,8 @@ pub fn close(tx: &mut Tx<'_>, id: PoolId, expected: i32) -> Result<PoolRow> {
 /// whole, and for what else is not acceptable.
 pub fn add_key(tx: &mut Tx<'_>, id: Uuid, pool: PoolId, new: &NewKey) -> Result<Key> {
     let me = tx.person()?;
-    let read = rules::read_key(new)?;
     let pool = store::lock(tx, pool)?;
+    let read = rules::read_key(new)?;
     rules::may(pool.state, PoolCommand::Join)?;
     rules::check_free(new.valid_from, store::find_booked_through(tx, pool.id)?)?;
     check_shares(tx, &pool, &read.shares)?;

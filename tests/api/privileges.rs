@@ -37,6 +37,14 @@ const PRIVILEGES: &[(&str, &[&str])] = &[
             "levy_charge",
             "order_answer",
             "order_version",
+            "pool_contract",
+            "pool_key",
+            "pool_key_part",
+            "pool_run_cost",
+            "pool_run_part",
+            "pool_run_split",
+            "pool_share",
+            "pool_usage",
             "posting",
             "rule_set",
             "rule_set_levy",
@@ -48,6 +56,17 @@ const PRIVILEGES: &[(&str, &[&str])] = &[
     ("INSERT, SELECT, UPDATE(ended_by), UPDATE(valid_until)", &["role_grant"]),
     ("INSERT, SELECT, UPDATE(superseded_at), UPDATE(verified_at), UPDATE(verified_by)", &["payee_account"]),
     ("INSERT, SELECT, UPDATE(paid_on), UPDATE(payment_reference), UPDATE(state)", &["share"]),
+    (
+        "INSERT, SELECT, UPDATE(bank_line_id), UPDATE(decided_by), UPDATE(decided_on), UPDATE(paid_on), UPDATE(reason), UPDATE(state)",
+        &["cost"],
+    ),
+    (
+        "INSERT, SELECT, UPDATE(closed_on), UPDATE(decided_on), UPDATE(decision), UPDATE(opened_by), UPDATE(state)",
+        &["pool"],
+    ),
+    ("INSERT, SELECT, UPDATE(out_from)", &["pool_membership"]),
+    ("INSERT, SELECT, UPDATE(until_on)", &["pool_seat"]),
+    ("INSERT, SELECT, UPDATE(reason), UPDATE(reversed_by), UPDATE(reversed_on), UPDATE(state)", &["pool_run"]),
     (
         "INSERT, SELECT, UPDATE",
         &[
