@@ -1,4 +1,4 @@
-DROP VIEW invariant_i19_suppliers_are_costs, invariant_i07_runs_are_pool_cost;
+DROP VIEW invariant_i23_suppliers_are_costs, invariant_i07_runs_are_pool_cost;
 DO $$
 DECLARE kinds text := (SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = 'bank_line_matched_kind_check');
 BEGIN

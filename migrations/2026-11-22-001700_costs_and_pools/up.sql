@@ -446,11 +446,11 @@ FROM (SELECT pool_id, sum(charged_minor) AS amount FROM cost WHERE state = 'appr
 FULL JOIN (SELECT pool_id, sum(amount_minor) AS amount FROM posting WHERE account = 'pool_cost' GROUP BY pool_id) l ON l.pool_id = c.pool_id
 WHERE coalesce(c.amount, 0) <> coalesce(l.amount, 0);
 
-CREATE VIEW invariant_i19_suppliers_are_costs WITH (security_invoker = true) AS
+CREATE VIEW invariant_i23_suppliers_are_costs WITH (security_invoker = true) AS
 SELECT c.id::text AS subject, format('owed to the supplier %s, ledger %s', c.owed, coalesce(l.amount, 0)) AS detail
 FROM (SELECT id, CASE WHEN state = 'approved' AND paid_on IS NULL THEN gross_minor ELSE 0 END AS owed FROM cost) c
 LEFT JOIN (SELECT e.source_id, -sum(p.amount_minor) AS amount FROM journal_entry e JOIN posting p ON p.entry_id = e.id
            WHERE p.account = 'supplier_payable' GROUP BY e.source_id) l ON l.source_id = c.id
 WHERE c.owed <> coalesce(l.amount, 0);
 
-GRANT SELECT ON invariant_i07_runs_are_pool_cost, invariant_i19_suppliers_are_costs TO umbel_app;
+GRANT SELECT ON invariant_i07_runs_are_pool_cost, invariant_i23_suppliers_are_costs TO umbel_app;

@@ -54,7 +54,7 @@ const PLANTED: &[(&str, &str, &str)] = &[
     ("i07_runs_are_pool_cost", "a cost divided twice", "UPDATE pool_run_cost SET amount_minor = amount_minor + 1"),
     ("i07_runs_are_pool_cost", "a reversal that no entry books", "UPDATE pool_run SET state = 'reversed', reversed_by = '{approver}', reversed_on = booked_on, reason = 'x'"),
     ("i07_runs_are_pool_cost", "a pool's cost that nobody charged", slip!("cost_booked", "('pool_cost', 1), ('fee_income', -1)")),
-    ("i19_suppliers_are_costs", "a debt to a supplier that is on no cost", slip!("cost_booked", "('supplier_payable', -1), ('fee_income', 1)")),
+    ("i23_suppliers_are_costs", "a debt to a supplier that is on no cost", slip!("cost_booked", "('supplier_payable', -1), ('fee_income', 1)")),
     ("i08_advances_match_memo", "an advance that nobody gave", slip!("client_paid", "('memo.advances', 1), ('memo.advances_contra', -1)")),
     ("i09_vat_is_documents", "VAT that is on no document", slip!("client_paid", "('vat_output', -1), ('fee_income', 1)")),
     ("i10_in_transit_is_released", "money on its way that no payout sent", slip!("payout_released", "('payouts_in_transit', -1), ('fee_income', 1)")),
