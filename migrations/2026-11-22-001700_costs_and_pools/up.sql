@@ -249,10 +249,10 @@ CREATE TABLE pool_run_split (
     basis text NOT NULL CHECK (basis IN ('equal', 'turnover', 'usage', 'days_present', 'fixed_shares', 'seats', 'parts')),
     share_ppm bigint NOT NULL CHECK (share_ppm BETWEEN 1 AND 1000000),
     amount_minor bigint NOT NULL,
-    weight_total bigint NOT NULL CHECK (weight_total > 0),
+    weight_sum bigint NOT NULL CHECK (weight_sum > 0),
     PRIMARY KEY (run_id, n)
 );
--- What one activity bears of it: amount x weight / weight_total = floor + remainder / weight_total, and a missing
+-- What one activity bears of it: amount x weight / weight_sum = floor + remainder / weight_sum, and a missing
 -- cent where the remainders are largest.
 CREATE TABLE pool_run_part (
     run_id uuid NOT NULL,
@@ -283,7 +283,7 @@ BEGIN
        OR EXISTS (SELECT FROM pool_run_split s
                   LEFT JOIN (SELECT n, sum(amount_minor) AS amount, sum(weight) AS weight FROM pool_run_part WHERE run_id = NEW.id GROUP BY n) p
                          ON p.n = s.n
-                  WHERE s.run_id = NEW.id AND (s.amount_minor, s.weight_total) IS DISTINCT FROM (p.amount::bigint, p.weight::bigint))
+                  WHERE s.run_id = NEW.id AND (s.amount_minor, s.weight_sum) IS DISTINCT FROM (p.amount::bigint, p.weight::bigint))
        OR (NEW.kind = 'costs' AND NEW.amount_minor IS DISTINCT FROM (SELECT sum(amount_minor) FROM pool_run_cost WHERE run_id = NEW.id)) THEN
         RAISE EXCEPTION 'the parts of run % are not its amount', NEW.id USING ERRCODE = 'restrict_violation', CONSTRAINT = 'pool_run_adds_up';
     END IF;
@@ -419,11 +419,11 @@ LEFT JOIN (SELECT e.source_id, -sum(o.amount_minor) AS amount FROM journal_entry
            WHERE e.event = 'pool_allocated' AND o.account = 'pool_recovery' GROUP BY e.source_id) l ON l.source_id = r.id
 WHERE r.amount_minor IS DISTINCT FROM coalesce(p.amount, 0)::bigint OR r.amount_minor IS DISTINCT FROM coalesce(l.amount, 0)::bigint
 UNION ALL
-SELECT s.run_id::text, format('split %s: %s by weight %s, parts %s by weight %s', s.n, s.amount_minor, s.weight_total, p.amount, p.weight)
+SELECT s.run_id::text, format('split %s: %s by weight %s, parts %s by weight %s', s.n, s.amount_minor, s.weight_sum, p.amount, p.weight)
 FROM pool_run_split s
 LEFT JOIN (SELECT run_id, n, sum(amount_minor) AS amount, sum(weight) AS weight FROM pool_run_part GROUP BY run_id, n) p
        ON p.run_id = s.run_id AND p.n = s.n
-WHERE (s.amount_minor, s.weight_total) IS DISTINCT FROM (p.amount::bigint, p.weight::bigint)
+WHERE (s.amount_minor, s.weight_sum) IS DISTINCT FROM (p.amount::bigint, p.weight::bigint)
 UNION ALL
 SELECT r.id::text, format('reversed run, of which the books keep %s', coalesce(sum(o.amount_minor), 0))
 FROM pool_run r LEFT JOIN journal_entry e ON e.source_kind = 'pool_run' AND e.source_id = r.id

@@ -286,7 +286,7 @@ pub struct DividedSplit {
     /// What it divides.
     pub amount: Minor,
     /// The sum of all weights.
-    pub weight_total: i64,
+    pub weight_sum: i64,
     /// What each activity bears of it, by activity.
     pub parts: Vec<DividedPart>,
 }
@@ -312,8 +312,8 @@ pub(super) fn divide(
         weight: (*weight).max(0),
         quota,
     });
-    let weight_total = i64::try_from(whole).map_err(|_too_large| out_of_range())?;
-    Ok(DividedSplit { n, basis, share, amount, weight_total, parts: parts.collect() })
+    let weight_sum = i64::try_from(whole).map_err(|_too_large| out_of_range())?;
+    Ok(DividedSplit { n, basis, share, amount, weight_sum, parts: parts.collect() })
 }
 
 /// The amounts of the parts of a key: the missing cent of a hybrid goes to the larger fraction, too.
@@ -385,7 +385,7 @@ mod tests {
             .collect();
         let divided = divide((1, Basis::DaysPresent, Ppm(Ppm::WHOLE)), Minor::new(90_000), &weights).unwrap();
         let parts: Vec<i64> = divided.parts.iter().map(|part| part.quota.part.get()).collect();
-        assert_eq!((parts, divided.weight_total), (vec![35_769, 35_769, 18_462], 78));
+        assert_eq!((parts, divided.weight_sum), (vec![35_769, 35_769, 18_462], 78));
         let floors: Vec<i64> = divided.parts.iter().map(|part| part.quota.floor.get()).collect();
         assert_eq!(floors, [35_769, 35_769, 18_461]);
         let nobody: Vec<(ActivityId, i64)> = weights.iter().map(|(activity, _)| (*activity, 0)).collect();

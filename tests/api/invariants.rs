@@ -50,7 +50,7 @@ const PLANTED: &[(&str, &str, &str)] = &[
     ),
     ("i07_runs_are_pool_cost", "a part that grew by a cent", "UPDATE pool_run_part SET amount_minor = amount_minor + 1"),
     ("i07_runs_are_pool_cost", "a run that is in no entry", "UPDATE pool_run SET amount_minor = amount_minor + 1; UPDATE pool_run_split SET amount_minor = amount_minor + 1; UPDATE pool_run_part SET amount_minor = amount_minor + 1"),
-    ("i07_runs_are_pool_cost", "a weight that nobody has", "UPDATE pool_run_split SET weight_total = weight_total + 1"),
+    ("i07_runs_are_pool_cost", "a weight that nobody has", "UPDATE pool_run_split SET weight_sum = weight_sum + 1"),
     ("i07_runs_are_pool_cost", "a cost divided twice", "UPDATE pool_run_cost SET amount_minor = amount_minor + 1"),
     ("i07_runs_are_pool_cost", "a reversal that no entry books", "UPDATE pool_run SET state = 'reversed', reversed_by = '{approver}', reversed_on = booked_on, reason = 'x'"),
     ("i07_runs_are_pool_cost", "a pool's cost that nobody charged", slip!("cost_booked", "('pool_cost', 1), ('fee_income', -1)")),

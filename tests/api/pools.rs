@@ -134,7 +134,7 @@ fn equally_100_among_three_is_33_34_and_twice_33_33_previewed_booked_and_taken_b
         parts.iter().map(|part| (&part["amount"]["amount_minor"], &part["splits"][0]["has_missing_cent"])).collect();
     assert_eq!(cents, [(&json!(3_334), &json!(true)), (&json!(3_333), &json!(false)), (&json!(3_333), &json!(false))]);
     assert_eq!(parts[0]["splits"][0]["floor"], eur(3_333));
-    assert_eq!((&parts[0]["splits"][0]["remainder"], &preview["splits"][0]["weight_total"]), (&json!(1), &json!(3)));
+    assert_eq!((&parts[0]["splits"][0]["remainder"], &preview["splits"][0]["weight_sum"]), (&json!(1), &json!(3)));
     assert_eq!(it.app.count("SELECT count(*) FROM pool_run"), 0, "a preview books nothing");
     assert_eq!(it.available(), [92_500; 3]);
 
@@ -184,7 +184,7 @@ fn by_turnover_1000_among_12000_7500_and_3100() {
     it.join_all(&pool);
     it.cost(&pool, "F-1", (100_000, 0, 0));
     let run = it.run(&pool, &json!({})).expect(201).unwrap();
-    assert_eq!(run["splits"][0]["weight_total"], 2_260_000);
+    assert_eq!(run["splits"][0]["weight_sum"], 2_260_000);
     assert_eq!(it.parts(&run), [53_097, 33_186, 13_717]);
 }
 
@@ -253,7 +253,7 @@ fn by_days_present_900_among_31_31_and_16_days() {
     it.join(&pool, &it.members[2], "2026-05-16");
     it.cost(&pool, "F-1", (90_000, 0, 0));
     let run = it.run(&pool, &json!({})).expect(201).unwrap();
-    assert_eq!(run["splits"][0]["weight_total"], 78);
+    assert_eq!(run["splits"][0]["weight_sum"], 78);
     assert_eq!(it.parts(&run), [35_769, 35_769, 18_462], "the missing cent goes to the largest fraction");
 }
 
@@ -308,7 +308,7 @@ fn fixed_shares_and_seats_of_a_contract() {
     assert_eq!(seats(&a, 1, "2026-05-10").code(), "pool_seats_overlap");
     it.cost(&pool, "F-2", (3_600, 756, 756));
     let run = it.run(&pool, &json!({})).expect(201).unwrap();
-    assert_eq!(run["splits"][0]["weight_total"], 62 + 31 + 10, "seats times days");
+    assert_eq!(run["splits"][0]["weight_sum"], 62 + 31 + 10, "seats times days");
     // 36.00 by 62, 31 and 10 of 103: 2,166.99, 1,083.50, 349.51 cents.
     assert_eq!(it.parts(&run), [2_167, 1_083, 350]);
     let end = json!({"contract_id": contract["id"], "activity_id": a, "until_on": "2026-05-20"});

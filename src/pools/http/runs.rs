@@ -41,7 +41,7 @@ pub struct SplitView {
     /// What it divides.
     pub amount: Money,
     /// The sum of all weights; usage and fixed shares count in ten-thousandths.
-    pub weight_total: i64,
+    pub weight_sum: i64,
 }
 
 /// A cost that a run divides.
@@ -53,7 +53,7 @@ pub struct RunCostView {
     pub amount: Money,
 }
 
-/// What an activity bears of one division: `amount x weight / weight_total = floor + remainder / weight_total`.
+/// What an activity bears of one division: `amount x weight / weight_sum = floor + remainder / weight_sum`.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct PartSplitView {
     /// The division.
@@ -171,7 +171,7 @@ impl RunView {
                 basis: split.basis,
                 share: Ppm(split.share_ppm).to_fraction(),
                 amount: Money { amount_minor: split.amount_minor, currency },
-                weight_total: split.weight_total,
+                weight_sum: split.weight_sum,
             };
             let own: Vec<SplitView> = splits.iter().filter(|split| split.run_id == row.id).map(shown).collect();
             let paid: Vec<RunCostRow> = costs.iter().filter(|cost| cost.run_id == row.id).cloned().collect();
@@ -189,7 +189,7 @@ impl RunView {
             basis: split.basis,
             share: split.share.to_fraction(),
             amount: Money { amount_minor: split.amount, currency },
-            weight_total: split.weight_total,
+            weight_sum: split.weight_sum,
         };
         let splits = it.splits.iter().map(shown).collect();
         let arrears = Some(Money { amount_minor: it.arrears, currency });

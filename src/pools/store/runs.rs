@@ -67,7 +67,7 @@ pub struct SplitRow {
     /// What it divides.
     pub amount_minor: Minor,
     /// The sum of all weights.
-    pub weight_total: i64,
+    pub weight_sum: i64,
 }
 
 /// What an activity bears of a split.
@@ -200,7 +200,7 @@ pub(in crate::pools) fn insert_split(tx: &mut Tx<'_>, run: &RunRow, split: &Divi
             pool_run_split::basis.eq(split.basis),
             pool_run_split::share_ppm.eq(split.share.0),
             pool_run_split::amount_minor.eq(split.amount),
-            pool_run_split::weight_total.eq(split.weight_total),
+            pool_run_split::weight_sum.eq(split.weight_sum),
         ))
         .execute(tx.conn())?;
     let (mut activities, mut weights, mut floors, mut remainders, mut amounts) =

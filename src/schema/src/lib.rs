@@ -775,7 +775,7 @@ diesel::table! {
         basis -> Text,
         share_ppm -> Int8,
         amount_minor -> Int8,
-        weight_total -> Int8,
+        weight_sum -> Int8,
     }
 }
 
