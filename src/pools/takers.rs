@@ -1,6 +1,7 @@
 //! Who is in a pool from day to day, what they used, and which seats they have.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::str::FromStr;
 
 use chrono::NaiveDate;
 use rust_decimal::Decimal;
@@ -186,8 +187,8 @@ pub struct Imported {
 /// A line of a file of usage, as it is written.
 #[derive(Debug, serde::Deserialize)]
 struct UsageLine {
-    activity_id: Uuid,
-    used_on: NaiveDate,
+    activity_id: String,
+    used_on: String,
     quantity: String,
     external_ref: String,
 }
@@ -215,9 +216,12 @@ impl Import<'_> {
         if weight.is_none() {
             self.refuse(line, "quantity", "out_of_range");
         }
-        let is_free = self.booked_through.is_none_or(|through| it.used_on > through);
-        if it.used_on > self.today || !is_free {
-            self.refuse(line, "used_on", "out_of_range");
+        let day = NaiveDate::from_str(&it.used_on).ok();
+        let is_free = |day: NaiveDate| self.booked_through.is_none_or(|through| day > through);
+        match day {
+            None => self.refuse(line, "used_on", "invalid"),
+            Some(day) if day > self.today || !is_free(day) => self.refuse(line, "used_on", "out_of_range"),
+            Some(_) => {}
         }
         let reference = it.external_ref.trim().to_owned();
         if reference.is_empty() || reference.chars().count() > 100 || reference.chars().any(char::is_control) {
@@ -225,22 +229,24 @@ impl Import<'_> {
         } else if !self.seen.insert(reference.clone()) {
             self.refuse(line, "external_ref", "not_unique");
         }
-        let activity = ActivityId(it.activity_id);
-        let in_on = |row: &&MembershipRow| row.in_from <= it.used_on && row.out_from.is_none_or(|out| out > it.used_on);
-        let membership = self.members.get(&activity).and_then(|rows| rows.iter().find(in_on)).cloned();
+        let activity = Uuid::parse_str(&it.activity_id).ok().map(ActivityId);
+        let rows = activity.and_then(|activity| self.members.get(&activity));
+        let in_on =
+            |row: &&MembershipRow| day.is_none_or(|day| row.in_from <= day && row.out_from.is_none_or(|out| out > day));
+        let membership = rows.and_then(|rows| rows.iter().find(in_on)).cloned();
         if membership.is_none() {
-            self.refuse(line, "activity_id", "not_allowed");
+            self.refuse(line, "activity_id", if activity.is_some() { "not_allowed" } else { "invalid" });
         }
-        let (Some(weight), Some(membership)) = (weight, membership) else { return Ok(None) };
+        let (Some(weight), Some(day), Some(membership)) = (weight, day, membership) else { return Ok(None) };
         if self.wrong.len() > before {
             return Ok(None);
         }
         Ok(Some(UsageRow {
             id: tx.new_id(),
             pool_id: self.pool.id,
-            activity_id: activity,
+            activity_id: membership.activity_id,
             member_id: membership.member_id,
-            used_on: it.used_on,
+            used_on: day,
             quantity: rules::to_decimal(weight),
             external_ref: Some(reference),
             recorded_by: tx.person()?,
@@ -302,7 +308,7 @@ pub fn import_usage(tx: &mut Tx<'_>, pool: PoolId, bytes: &[u8]) -> Result<Impor
             Ok(it) => waiting.extend(import.read(tx, line, it)?.map(|row| (line, row))),
             Err(error) => {
                 let line = error.position().map_or(line, csv::Position::line);
-                import.refuse(line, column_of(&error), "invalid");
+                import.refuse(line, "", "invalid");
             }
         }
         if waiting.len() == LINES_AT_ONCE {
@@ -322,18 +328,6 @@ pub fn import_usage(tx: &mut Tx<'_>, pool: PoolId, bytes: &[u8]) -> Result<Impor
     let mut refused = Error::value("import_lines_invalid").with("count", import.wrong.len());
     refused.fields = import.wrong;
     Err(refused)
-}
-
-/// The column that a line of CSV is wrong in, as far as the reader says.
-fn column_of(error: &csv::Error) -> &'static str {
-    let csv::ErrorKind::Deserialize { err, .. } = error.kind() else { return "" };
-    match err.field() {
-        Some(0) => "activity_id",
-        Some(1) => "used_on",
-        Some(2) => "quantity",
-        Some(3) => "external_ref",
-        _ => "",
-    }
 }
 
 /// A contract that members use together.

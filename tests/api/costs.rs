@@ -129,9 +129,8 @@ fn a_cost_that_is_not_acceptable_is_refused_with_its_fields_and_nothing_is_writt
         let mut body = cost_body(&member.client, &of, "F-1", (10_000, 2_100, 0));
         body.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
         let answer = member.client.post("/v1/costs", &body).unwrap();
-        let pointers: Vec<Value> =
-            answer.json()["errors"].as_array().unwrap().iter().map(|error| error["pointer"].clone()).collect();
-        assert_eq!((answer.status, pointers), (status, vec![json!(pointer)]), "{change}");
+        let first = answer.json()["errors"][0]["pointer"].clone();
+        assert_eq!((answer.status, first), (status, json!(pointer)), "{change}");
     };
     refuse(json!({"net": eur(0)}), 422, "/net/amount_minor");
     refuse(json!({"net": eur(-5)}), 422, "/net/amount_minor");
