@@ -463,6 +463,7 @@ diesel::table! {
         base_minor -> Int8,
         rate_ppm -> Nullable<Int8>,
         amount_minor -> Int8,
+        uncapped_minor -> Nullable<Int8>,
         basis -> Jsonb,
         created_at -> Timestamptz,
     }
