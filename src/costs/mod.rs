@@ -23,7 +23,7 @@ use crate::ledger::events::{self, Booking, CostFunds, CostOf};
 use crate::ledger::{self, Account};
 use crate::platform::db::{Locked, Tx};
 use crate::platform::error::{Error, Result};
-use crate::{activities, charter};
+use crate::{activities, charter, levies};
 
 /// What a supplier charged, as it is handed in.
 #[derive(Debug, Clone)]
@@ -190,7 +190,8 @@ fn decider(tx: &mut Tx<'_>, cost: &CostRow) -> Result<(PersonId, NaiveDate)> {
     Ok((me, tx.today(entity.zone())))
 }
 
-/// Approves a cost of somebody else: it is owed to the supplier, and its activity or pool bears it.
+/// Approves a cost of somebody else: it is owed to the supplier, and its activity or pool bears it. A production cost
+/// takes its part off the levies on the margin.
 ///
 /// # Errors
 /// 403 for one's own; 409 `expenses_need_received_money`, `pool_not_open` or in another state; 412.
@@ -208,6 +209,9 @@ pub fn approve(tx: &mut Tx<'_>, id: CostId, expected: i32) -> Result<CostRow> {
     let approved = store::save_decided(tx, &cost, CostState::Approved, (me, today), None)?;
     let at = Booking { entity: cost.entity_id, on: today, currency: cost.currency };
     ledger::post(tx, &events::cost_booked(at, funds(&approved)?)?)?;
+    if let Some(activity) = approved.activity_id.filter(|_| approved.in_fee_base) {
+        levies::on_cost(tx, activity, approved.id.0, approved.charged_minor, today)?;
+    }
     Ok(approved)
 }
 

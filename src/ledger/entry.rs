@@ -6,6 +6,8 @@ use uuid::Uuid;
 use crate::kernel::ids::{
     ActivityId, AdvanceId, AllocationId, BankAccountId, BankLineId, ClientId, CostId, EntityId, InvoiceId, PayoutId,
     PersonId, PoolId, PoolRunId, ShareId, StatementId,
+    ActivityId, AdvanceId, AllocationId, ArrearsId, BankAccountId, BankLineId, ChargeId, ClientId, EntityId, InvoiceId,
+    PayoutId, PersonId, PoolId, ShareId, StatementId,
 };
 use crate::kernel::money::{Currency, Minor};
 use crate::kernel::refusal::Refusal;
@@ -117,6 +119,10 @@ sources! {
     Cost(CostId) = "cost",
     /// A division of the cost of a pool.
     PoolRun(PoolRunId) = "pool_run",
+    /// A levy that no document carries.
+    LevyCharge(ChargeId) = "levy_charge",
+    /// A debt of an activity that was settled.
+    ArrearsSettlement(ArrearsId) = "arrears_settlement",
 }
 
 named! {
@@ -154,6 +160,10 @@ named! {
         PoolAllocated = "pool_allocated",
         /// Such a division was taken back.
         PoolAllocationReversed = "pool_allocation_reversed",
+        /// A levy was taken on a payment, a cost or a month.
+        LevyCharged = "levy_charged",
+        /// An activity paid what it owed.
+        ArrearsSettled = "arrears_settled",
     }
 }
 

@@ -296,7 +296,7 @@ pub fn reverse(tx: &mut Tx<'_>, id: PoolRunId, expected: i32, reason: &str) -> R
     ledger::lock_balances(tx, &ids)?;
     let owing: Vec<ActivityId> =
         lines.iter().filter(|line| line.arrears_minor > Minor::ZERO).map(|line| line.activity_id).collect();
-    let owed = ledger::activity_sums(tx, ledger::Account::ActivityArrears, &owing)?;
+    let owed: BTreeMap<ActivityId, Minor> = ledger::arrears(tx, &owing)?.into_iter().collect();
     let taken: Vec<PoolTaken> = lines
         .iter()
         .map(|line| PoolTaken {
