@@ -4,10 +4,8 @@ use chrono::NaiveDate;
 use uuid::Uuid;
 
 use crate::kernel::ids::{
-    ActivityId, AdvanceId, AllocationId, BankAccountId, BankLineId, ClientId, CostId, EntityId, InvoiceId, PayoutId,
-    PersonId, PoolId, PoolRunId, ShareId, StatementId,
-    ActivityId, AdvanceId, AllocationId, ArrearsId, BankAccountId, BankLineId, ChargeId, ClientId, EntityId, InvoiceId,
-    PayoutId, PersonId, PoolId, ShareId, StatementId,
+    ActivityId, AdvanceId, AllocationId, ArrearsId, BankAccountId, BankLineId, ChargeId, ClientId, CostId, EntityId,
+    InvoiceId, PayoutId, PersonId, PoolId, PoolRunId, ShareId, StatementId,
 };
 use crate::kernel::money::{Currency, Minor};
 use crate::kernel::refusal::Refusal;

@@ -161,3 +161,30 @@ fn a_cost_that_is_not_acceptable_is_refused_with_its_fields_and_nothing_is_writt
     cast.staff.reviewer.post("/v1/costs", &again).unwrap().expect(201).unwrap();
     assert_eq!(other.client.get(&format!("/v1/costs/{}", cost["id"].as_str().unwrap())).unwrap().status, 404);
 }
+
+#[test]
+fn a_production_cost_of_200_takes_its_13_5_percent_off_the_fee_on_the_margin() {
+    let app = TestApp::start();
+    let (mut cast, member) = app.with_member();
+    let rules = json!({
+        "id": cast.staff.administrator.new_id(), "valid_from": app.stage.today(), "decided_on": app.stage.today(),
+        "decision": "General assembly: 13.5 % of the gross margin", "share_price": eur(3_000), "payment_terms_days": 30,
+        "advance_working_days": 7, "client_limit": eur(5_000_000),
+        "levies": [{"kind": "fee", "rate": "0.135", "base": "gross_margin"}],
+    });
+    let place = format!("/v1/entities/{}/rule_sets", cast.entity_id);
+    cast.staff.administrator.post(&place, &rules).unwrap().expect(201).unwrap();
+    paid(&app, &mut cast, &member, 100_000);
+    assert_eq!((available(&app, &member.activity_id), booked(&app, "fee_income")), (86_500, -13_500));
+    let of = json!({"activity_id": member.activity_id});
+    let submit = |reference: &str, in_fee_base: bool| {
+        let mut body = cost_body(&member.client, &of, reference, (20_000, 4_200, 4_200));
+        body["in_fee_base"] = json!(in_fee_base);
+        member.client.post("/v1/costs", &body).unwrap().expect(201).unwrap()
+    };
+    approve(&cast.staff.reviewer, &submit("F-1", false)).expect(200).unwrap();
+    assert_eq!(booked(&app, "fee_income"), -13_500, "not every cost is one of production");
+    approve(&cast.staff.reviewer, &submit("F-2", true)).expect(200).unwrap();
+    assert_eq!(booked(&app, "fee_income"), -10_800, "13.5 % of 800.00");
+    assert_eq!(available(&app, &member.activity_id), 86_500 - 20_000 - 20_000 + 2_700);
+}
