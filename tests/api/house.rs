@@ -452,8 +452,9 @@ fn money_is_whole_cents_with_a_currency() {
          WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' AND a.attname LIKE '%\\_minor' \
            AND NOT EXISTS (SELECT FROM pg_attribute o WHERE o.attrelid = c.oid AND o.attname = 'currency') ORDER BY 1",
     );
-    // Parts of a document are in the currency of the document.
-    assert_eq!(without_currency, ["allocation", "invoice_line", "invoice_tax", "levy_charge", "order_line"]);
+    // Parts of a document are in the currency of the document, those of rules in that of the rules, levies in that of
+    // their activity.
+    assert_eq!(without_currency, ["allocation", "invoice_line", "invoice_tax", "levy_charge", "order_line", "rule_set_band", "rule_set_levy"]);
 }
 
 #[test]
