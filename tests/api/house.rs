@@ -467,18 +467,22 @@ fn money_is_whole_cents_with_a_currency() {
          WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' AND a.attname LIKE '%\\_minor' \
            AND NOT EXISTS (SELECT FROM pg_attribute o WHERE o.attrelid = c.oid AND o.attname = 'currency') ORDER BY 1",
     );
-    // Parts of a document are in the currency of the document.
+    // Parts of a document are in the currency of the document, those of rules in that of the rules, levies in that of
+    // their activity, divisions in that of their run.
     assert_eq!(
         without_currency,
         [
             "allocation",
             "invoice_line",
+            "invoice_reduction",
             "invoice_tax",
             "levy_charge",
             "order_line",
             "pool_run_cost",
             "pool_run_part",
             "pool_run_split",
+            "rule_set_band",
+            "rule_set_levy",
         ]
     );
 }

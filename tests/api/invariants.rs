@@ -58,7 +58,7 @@ const PLANTED: &[(&str, &str, &str)] = &[
     ("i08_advances_match_memo", "an advance that nobody gave", slip!("client_paid", "('memo.advances', 1), ('memo.advances_contra', -1)")),
     ("i09_vat_is_documents", "VAT that is on no document", slip!("client_paid", "('vat_output', -1), ('fee_income', 1)")),
     ("i10_in_transit_is_released", "money on its way that no payout sent", slip!("payout_released", "('payouts_in_transit', -1), ('fee_income', 1)")),
-    ("i11_documents_agree_with_entries", "an entry that says something else than its invoice", slip!("invoice_issued", "('turnover', -1), ('fee_income', 1)")),
+    ("i11_documents_agree_with_entries", "an entry that says something else than its invoice", slip!("invoice_issued", "('turnover', -1), ('opening_balance', 1)")),
     (
         "i11_documents_agree_with_entries",
         "an entry without a fact",
@@ -101,6 +101,15 @@ const PLANTED: &[(&str, &str, &str)] = &[
             "UPDATE activity_balance SET available_minor = available_minor + 1000000000; ",
             slip!("client_paid", "('funds.available', -1000000000), ('fee_income', 1000000000)")
         ),
+    ),
+    ("i17_levies_are_postings", "a fee that nobody was charged", slip!("invoice_issued", "('fee_income', -1), ('member_cost', 1)")),
+    ("i17_levies_are_postings", "a charge that is in no entry", "UPDATE levy_charge SET amount_minor = amount_minor + 1 WHERE kind = 'guarantee'"),
+    ("i18_arrears_not_negative", "a debt settled that nobody had", slip!("client_paid", "('activity_arrears', -1), ('fee_income', 1)")),
+    (
+        "i18_arrears_not_negative",
+        "a settlement that is in no entry",
+        "INSERT INTO arrears_settlement (id, entity_id, activity_id, member_id, amount_minor, currency, settled_on) \
+         VALUES (gen_random_uuid(), '{entity}', '{activity}', '{member}', 1, 'EUR', '2026-05-04')",
     ),
     ("i16_suspense_has_owner", "suspense that is no bank line's", slip!("bank_line_booked", "('bank_suspense', -1), ('fee_income', 1)")),
 ];

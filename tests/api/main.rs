@@ -20,6 +20,7 @@ mod house;
 mod invariants;
 mod journeys;
 mod ledger;
+mod levies;
 mod migrations;
 #[cfg(feature = "faults")]
 mod mixed;

@@ -145,6 +145,7 @@ fn work(app: &TestApp, cast: &mut Cast, member: &MemberCast) -> (Vec<(&'static s
     let key = client.new_id();
     let another = json!({"id": client.new_id(), "name": "Another activity"});
     client.command("POST", "/v1/activities", &[("Idempotency-Key", &key)], &another).unwrap().expect(201).unwrap();
+    let terms = levy_terms(&cast.staff.administrator, member);
     let person = client.person_id.clone().unwrap();
     let list = |path: &str| client.get(path).unwrap().expect(200).unwrap();
     let applications = list("/v1/applications");
@@ -162,8 +163,21 @@ fn work(app: &TestApp, cast: &mut Cast, member: &MemberCast) -> (Vec<(&'static s
         ("/v1/orders/", text(&order, "id")),
         ("/v1/payouts/", text(&payout, "id")),
         ("/v1/shares/", text(&shares[0], "id")),
+        ("/v1/levy_charges/", text(&list(&format!("/v1/activities/{}/levies", member.activity_id))["data"][0], "id")),
     ];
-    (found, payout)
+    (found.into_iter().chain(terms).collect(), payout)
+}
+
+/// What the office has granted a member, for a time that has not come.
+fn levy_terms(administrator: &Client, member: &MemberCast) -> Vec<(&'static str, String)> {
+    let (exemption, own) = (administrator.new_id(), administrator.new_id());
+    let place = format!("/v1/activities/{}", member.activity_id);
+    let body =
+        json!({"id": exemption, "kind": "fee", "part": "floor", "valid_from": "2027-01-01", "reason": "Low income"});
+    administrator.post(&format!("{place}/levy_exemptions"), &body).unwrap().expect(201).unwrap();
+    let body = json!({"id": own, "levy": {"kind": "guarantee", "rate": "0.01"}, "valid_from": "2027-01-01", "reason": "Never a default"});
+    administrator.post(&format!("{place}/levy_overrides"), &body).unwrap().expect(201).unwrap();
+    vec![("/v1/levy_exemptions/", exemption), ("/v1/levy_overrides/", own)]
 }
 
 /// What a supplier charged each member, with its document, and a pool that everybody is in, divided once.
