@@ -36,6 +36,8 @@ rooms!(
     clients,
     orders,
     invoicing,
+    shares,
+    surplus,
     payouts,
     bank,
     accounting,

@@ -25,4 +25,6 @@ pub mod outbox;
 pub mod payouts;
 pub mod platform;
 pub mod service;
+pub mod shares;
+pub mod surplus;
 pub mod worker;

@@ -29,6 +29,8 @@ pub enum Kind {
     BankProof,
     /// A statement as the bank sent it.
     BankStatement,
+    /// The certificate of a paid share: one for ever.
+    ShareCertificate,
 }
 
 impl Kind {
@@ -41,6 +43,7 @@ impl Kind {
             Self::IdentityProof => "identity_proof",
             Self::BankProof => "bank_proof",
             Self::BankStatement => "bank_statement",
+            Self::ShareCertificate => "share_certificate",
         }
     }
 }

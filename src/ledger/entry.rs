@@ -4,8 +4,8 @@ use chrono::NaiveDate;
 use uuid::Uuid;
 
 use crate::kernel::ids::{
-    ActivityId, AdvanceId, AllocationId, BankAccountId, BankLineId, ClientId, EntityId, InvoiceId, PayoutId, PersonId,
-    PoolId, ShareId, StatementId,
+    ActivityId, AdvanceId, AllocationId, AppropriationId, BankAccountId, BankLineId, ClientId, EntityId, FiscalYearId,
+    InvoiceId, PayoutId, PersonId, PoolId, RedemptionId, ShareId, StatementId,
 };
 use crate::kernel::money::{Currency, Minor};
 use crate::kernel::refusal::Refusal;
@@ -113,6 +113,12 @@ sources! {
     BankLine(BankLineId) = "bank_line",
     /// A bank line matched to an invoice.
     Allocation(AllocationId) = "allocation",
+    /// A share given back.
+    Redemption(RedemptionId) = "redemption",
+    /// A closed year.
+    FiscalYear(FiscalYearId) = "fiscal_year",
+    /// A decision about its result.
+    Appropriation(AppropriationId) = "appropriation",
 }
 
 named! {
@@ -142,6 +148,14 @@ named! {
         BankOpened = "bank_opened",
         /// A bank line waits to be explained.
         BankLineBooked = "bank_line_booked",
+        /// A share given back was valued: it is capital no more, and its value is owed.
+        ShareRedeemed = "share_redeemed",
+        /// That value was paid.
+        RedemptionPaid = "redemption_paid",
+        /// The income and the expenses of a year became its result.
+        YearClosed = "year_closed",
+        /// What was decided about a result.
+        SurplusAppropriated = "surplus_appropriated",
     }
 }
 

@@ -251,6 +251,12 @@ const CONSTRAINTS: &[(&str, StatusCode, &str)] = &[
     ("guarantee_advance_once", StatusCode::CONFLICT, "already_booked"),
     ("order_frozen", StatusCode::CONFLICT, "state_conflict"),
     ("accounting_period_pkey", StatusCode::CONFLICT, "period_closed"),
+    ("redemption_policy_one_a_day", StatusCode::CONFLICT, "not_unique"),
+    ("redemption_once", StatusCode::CONFLICT, "state_conflict"),
+    ("surplus_policy_one_a_day", StatusCode::CONFLICT, "not_unique"),
+    ("fiscal_year_once", StatusCode::CONFLICT, "year_already_closed"),
+    ("appropriation_one_live", StatusCode::CONFLICT, "surplus_already_appropriated"),
+    ("appropriation_approver_is_another", StatusCode::FORBIDDEN, "self_approval_forbidden"),
 ];
 
 impl From<DieselError> for Error {

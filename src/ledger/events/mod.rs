@@ -13,6 +13,16 @@
 //! | `payout_returned` | bank / funds.available; member_cost / member_fees |
 //! | `bank_opened` | bank / opening_balance |
 //! | `bank_line_booked` | bank / bank_suspense |
+//! | `share_redeemed` | share_capital / redemption_payable, and what the share is worth less than its nominal value to retained_surplus |
+//! | `redemption_paid` | redemption_payable / bank_suspense |
+//! | `year_closed` | every income and expense account of the year / retained_surplus |
+//! | `surplus_appropriated` | retained_surplus / legal_reserve, indivisible_reserve, guarantee_fund, funds.available of each activity; a loss guarantee_fund / retained_surplus |
+
+mod shares;
+mod surplus;
+
+pub use shares::{RedeemedShare, redemption_paid, share_redeemed};
+pub use surplus::{Appropriated, Refund, surplus_appropriated, year_closed};
 
 use chrono::NaiveDate;
 
