@@ -469,6 +469,7 @@ fn money_is_whole_cents_with_a_currency() {
             "appropriation_part",
             "appropriation_step",
             "invoice_line",
+            "invoice_reduction",
             "invoice_tax",
             "levy_charge",
             "order_line"

@@ -25,6 +25,8 @@ mod mixed;
 mod permissions;
 mod privileges;
 mod sessions;
+mod shares;
 mod stories;
 mod support;
+mod surplus;
 mod world;

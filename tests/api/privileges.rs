@@ -36,6 +36,7 @@ const PRIVILEGES: &[(&str, &[&str])] = &[
             "fiscal_year",
             "guarantee_advance",
             "guarantee_decision",
+            "invoice_reduction",
             "invoice_tax",
             "journal_entry",
             "levy_charge",
