@@ -39,6 +39,8 @@ rooms!(
     invoicing,
     costs,
     pools,
+    shares,
+    surplus,
     payouts,
     bank,
     accounting,

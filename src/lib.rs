@@ -28,4 +28,6 @@ pub mod payouts;
 pub mod platform;
 pub mod pools;
 pub mod service;
+pub mod shares;
+pub mod surplus;
 pub mod worker;
