@@ -454,7 +454,10 @@ fn money_is_whole_cents_with_a_currency() {
     );
     // Parts of a document are in the currency of the document, those of rules in that of the rules, levies in that of
     // their activity.
-    assert_eq!(without_currency, ["allocation", "invoice_line", "invoice_tax", "levy_charge", "order_line", "rule_set_band", "rule_set_levy"]);
+    assert_eq!(
+        without_currency,
+        ["allocation", "invoice_line", "invoice_tax", "levy_charge", "order_line", "rule_set_band", "rule_set_levy"]
+    );
 }
 
 #[test]

@@ -18,7 +18,10 @@ fn money(cents: i64) -> Value {
 }
 
 fn minor(value: &Value, pointer: &str) -> i64 {
-    value.pointer(&format!("{pointer}/amount_minor")).and_then(Value::as_i64).unwrap_or_else(|| panic!("no {pointer} in {value}"))
+    value
+        .pointer(&format!("{pointer}/amount_minor"))
+        .and_then(Value::as_i64)
+        .unwrap_or_else(|| panic!("no {pointer} in {value}"))
 }
 
 /// A rule set with these levies, from a day on.
@@ -107,7 +110,10 @@ fn a_flat_share_is_rounded_once_and_explains_itself() {
     let found = listed(&member);
     assert_eq!(minor(&found, "/sum"), 8_025);
     let charge = &found["data"][0];
-    assert_eq!((charge["source_kind"].as_str(), charge["source_id"].as_str()), (Some("invoice"), Some(invoiced.id.as_str())));
+    assert_eq!(
+        (charge["source_kind"].as_str(), charge["source_id"].as_str()),
+        (Some("invoice"), Some(invoiced.id.as_str()))
+    );
     assert_eq!(charge["basis"]["pieces"], json!([{"base_minor": 123_456, "rate": "0.065", "exact_minor": "8024.64"}]));
     assert_eq!((charge["basis"]["rounded_minor"].as_i64(), charge["rate"].as_str()), (Some(8_025), Some("0.065")));
     let alone = member.client.get(&format!("/v1/levy_charges/{}", text(charge, "id"))).unwrap().expect(200).unwrap();
@@ -123,7 +129,10 @@ fn bands_run_over_the_year_of_an_activity() {
     let invoiced = issued(&app, &cast, &member, 500_000);
     assert_eq!(charged(&invoiced, "fee"), 52_000);
     let basis = &listed(&member)["data"][0]["basis"];
-    assert_eq!((basis["before"]["rounded_minor"].as_i64(), basis["after"]["rounded_minor"].as_i64()), (Some(418_000), Some(470_000)));
+    assert_eq!(
+        (basis["before"]["rounded_minor"].as_i64(), basis["after"]["rounded_minor"].as_i64()),
+        (Some(418_000), Some(470_000))
+    );
     assert_eq!(basis["pieces"][1], json!({"base_minor": 300_000, "rate": "0.1", "exact_minor": "30000"}));
     let other = another_activity(&member);
     assert_eq!(charged(&issued(&app, &cast, &other, 9_000_000), "fee"), 930_000);
@@ -161,7 +170,10 @@ fn a_floor_is_topped_up_when_the_month_is_over_and_a_debt_waits_for_money() {
     let found = listed(&member);
     assert_eq!(minor(&found, "/sum"), 3_613, "{found}");
     let month = &found["data"][0]["basis"]["month"];
-    assert_eq!((month["days"].as_i64(), month["of_days"].as_i64(), month["part"].as_str()), (Some(28), Some(31), Some("floor")));
+    assert_eq!(
+        (month["days"].as_i64(), month["of_days"].as_i64(), month["part"].as_str()),
+        (Some(28), Some(31), Some("floor"))
+    );
     let closing = member.client.change(&format!("/v1/activities/{}/close", member.activity_id), 1, &json!({})).unwrap();
     assert_eq!((closing.status, closing.code().as_str()), (409, "activity_in_arrears"));
 
@@ -200,7 +212,9 @@ fn a_year_stops_at_its_cap_and_a_cost_gives_back_what_is_above_it() {
     let activity = ActivityId(member.activity_id.parse().unwrap());
     let cost = |cents| {
         let on = app.stage.today();
-        app.db.write_blocking(&Actor::System, |tx| levies::on_cost(tx, activity, tx.new_id(), Minor::new(cents), on)).unwrap()
+        app.db
+            .write_blocking(&Actor::System, |tx| levies::on_cost(tx, activity, tx.new_id(), Minor::new(cents), on))
+            .unwrap()
     };
     assert_eq!(cost(1_000_000).get(), 0);
     assert_eq!(cost(200_000).get(), -12_000);
@@ -213,7 +227,11 @@ fn a_year_stops_at_its_cap_and_a_cost_gives_back_what_is_above_it() {
 fn a_fixed_amount_stands_beside_a_share_of_the_margin() {
     let app = TestApp::start();
     let (mut cast, member) = app.with_member();
-    vote(&app, &cast, &json!([{"kind": "fee", "rate": "0.135", "base": "gross_margin", "fixed_per_month": money(3_000)}]));
+    vote(
+        &app,
+        &cast,
+        &json!([{"kind": "fee", "rate": "0.135", "base": "gross_margin", "fixed_per_month": money(3_000)}]),
+    );
     until(&app, "2026-06-01");
     let member = back(&app, &mut cast, &member);
     assert_eq!(minor(&listed(&member), "/sum"), 2_710, "28 of 31 days of May");
@@ -223,7 +241,10 @@ fn a_fixed_amount_stands_beside_a_share_of_the_margin() {
     let activity = ActivityId(member.activity_id.parse().unwrap());
     let on = app.stage.today();
     let cost = app.stage.clock.new_id();
-    let given = app.db.write_blocking(&Actor::System, |tx| levies::on_cost(tx, activity, cost, Minor::new(20_000), on)).unwrap();
+    let given = app
+        .db
+        .write_blocking(&Actor::System, |tx| levies::on_cost(tx, activity, cost, Minor::new(20_000), on))
+        .unwrap();
     assert_eq!(given.get(), -2_700);
     let twice = app.db.write_blocking(&Actor::System, |tx| levies::on_cost(tx, activity, cost, Minor::new(20_000), on));
     assert_eq!(twice.unwrap_err().code, "already_booked");
@@ -269,7 +290,10 @@ fn the_gross_up_is_the_smallest_invoice_that_leaves_enough() {
         (json!({"activity_id": member.activity_id}), "/net"),
         (json!({"activity_id": member.activity_id, "net": money(0)}), "/net/amount_minor"),
         (json!({"activity_id": member.activity_id, "wanted": money(-5)}), "/wanted/amount_minor"),
-        (json!({"activity_id": member.activity_id, "wanted": {"amount_minor": 5, "currency": "USD"}}), "/wanted/currency"),
+        (
+            json!({"activity_id": member.activity_id, "wanted": {"amount_minor": 5, "currency": "USD"}}),
+            "/wanted/currency",
+        ),
     ];
     for (body, pointer) in wrong {
         let answer = simulate(&member.client, &body);
@@ -315,13 +339,17 @@ fn an_invoice_is_worked_out_in_the_order_that_the_rules_name() {
     let draft = json!({"id": id, "activity_id": member.activity_id, "client_id": member.client_id, "title": "Work",
         "supplied_on": app.stage.today(), "lines": [line("1.5", 3_333), line("3", 3_335), line("0.333", 10_000)]});
     member.client.post("/v1/invoices", &draft).unwrap().expect(201).unwrap();
-    let submitted = member.client.change(&format!("/v1/invoices/{id}/submit"), 1, &json!({})).unwrap().expect(200).unwrap();
+    let submitted =
+        member.client.change(&format!("/v1/invoices/{id}/submit"), 1, &json!({})).unwrap().expect(200).unwrap();
     let invoiced = app.stage.issue(&cast.staff.reviewer, &submitted).unwrap();
     let view = &invoiced.view;
     // 1. Line nets, each rounded; 2. VAT on their sum; 3. what the client pays.
     let nets: Vec<i64> = view["lines"].as_array().unwrap().iter().map(|line| minor(line, "/net")).collect();
     assert_eq!(nets, [5_000, 10_005, 3_330]);
-    assert_eq!((minor(view, "/total_net"), minor(view, "/total_vat"), minor(view, "/total_gross")), (18_335, 3_850, 22_185));
+    assert_eq!(
+        (minor(view, "/total_net"), minor(view, "/total_vat"), minor(view, "/total_gross")),
+        (18_335, 3_850, 22_185)
+    );
     // 4. The fee and 5. the contribution on the net, each rounded; 7. the rest is the activity's.
     assert_eq!((charged(&invoiced, "fee"), charged(&invoiced, "guarantee")), (1_008, 367));
     assert_eq!((minor(view, "/to_activity"), balance(&member, "pending")), (16_960, 16_960));
@@ -333,7 +361,8 @@ fn an_invoice_is_worked_out_in_the_order_that_the_rules_name() {
 fn what_is_charged_on_collection_follows_the_payments() {
     let app = TestApp::start();
     let (mut cast, member) = app.with_member();
-    let levies = json!([{"kind": "fee", "rate": "0.055", "base": "collected_net"}, {"kind": "guarantee", "rate": "0.02"}]);
+    let levies =
+        json!([{"kind": "fee", "rate": "0.055", "base": "collected_net"}, {"kind": "guarantee", "rate": "0.02"}]);
     vote(&app, &cast, &levies);
     let invoiced = issued(&app, &cast, &member, 100_000);
     assert_eq!((charged(&invoiced, "fee"), charged(&invoiced, "guarantee")), (0, 2_000));
@@ -345,7 +374,13 @@ fn what_is_charged_on_collection_follows_the_payments() {
     pay(&app, &mut cast, &invoiced, 60_500);
     pay(&app, &mut cast, &invoiced, 20_167);
     let found = listed(&member);
-    let bases: i64 = found["data"].as_array().unwrap().iter().filter(|row| row["kind"] == "fee").map(|row| minor(row, "/base")).sum();
+    let bases: i64 = found["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|row| row["kind"] == "fee")
+        .map(|row| minor(row, "/base"))
+        .sum();
     assert_eq!(bases, 100_000);
     assert_eq!((balance(&member, "pending"), balance(&member, "available")), (0, 100_000 - minor(&found, "/sum")));
     assert_eq!(found["data"][0]["source_kind"], "allocation");
@@ -355,7 +390,11 @@ fn what_is_charged_on_collection_follows_the_payments() {
 fn an_advance_leaves_behind_what_the_payment_will_be_charged() {
     let app = TestApp::start();
     let (mut cast, member) = app.with_member();
-    vote(&app, &cast, &json!([{"kind": "fee", "rate": "0.055", "base": "collected_net"}, {"kind": "guarantee", "rate": "0.02"}]));
+    vote(
+        &app,
+        &cast,
+        &json!([{"kind": "fee", "rate": "0.055", "base": "collected_net"}, {"kind": "guarantee", "rate": "0.02"}]),
+    );
     let order = app.stage.confirmed_order(&member, 100_000).unwrap();
     let submitted = app.stage.submitted_invoice(&member, order["id"].as_str(), 0).unwrap();
     let invoiced = app.stage.issue(&cast.staff.reviewer, &submitted).unwrap();
@@ -375,9 +414,7 @@ fn an_exemption_is_dated_has_a_reason_and_ends_once() {
     let administrator = &cast.staff.administrator;
     let place = format!("/v1/activities/{}/levy_exemptions", member.activity_id);
     let today = app.stage.today();
-    let body = |from: NaiveDate, until: Option<NaiveDate>| {
-        json!({"id": administrator.new_id(), "kind": "fee", "part": "all", "valid_from": from, "valid_until": until, "reason": "Income below the minimum"})
-    };
+    let body = |from: NaiveDate, until: Option<NaiveDate>| json!({"id": administrator.new_id(), "kind": "fee", "part": "all", "valid_from": from, "valid_until": until, "reason": "Income below the minimum"});
     let refused = member.client.post(&place, &body(today, None)).unwrap();
     assert_eq!((refused.status, refused.code().as_str()), (403, "role_forbidden"));
     let made = administrator.post(&place, &body(today, None)).unwrap().expect(201).unwrap();
@@ -444,12 +481,14 @@ fn nobody_decides_about_their_own_levies() {
     let app = TestApp::start();
     let (cast, member) = app.with_member();
     let person = member.client.person_id.clone().unwrap();
-    let grant = json!({"id": cast.staff.administrator.new_id(), "role": "administrator", "valid_from": app.stage.today()});
+    let grant =
+        json!({"id": cast.staff.administrator.new_id(), "role": "administrator", "valid_from": app.stage.today()});
     cast.staff.administrator.post(&format!("/v1/people/{person}/role_grants"), &grant).unwrap().expect(201).unwrap();
     let both = app.stage.sign_in(&member.email).unwrap();
     let today = app.stage.today();
     let exemption = json!({"id": both.new_id(), "kind": "fee", "part": "all", "valid_from": today, "reason": "I want"});
-    let own = json!({"id": both.new_id(), "levy": {"kind": "fee", "rate": "0"}, "valid_from": today, "reason": "I want"});
+    let own =
+        json!({"id": both.new_id(), "levy": {"kind": "fee", "rate": "0"}, "valid_from": today, "reason": "I want"});
     for (name, body) in [("levy_exemptions", exemption), ("levy_overrides", own)] {
         let answer = both.post(&format!("/v1/activities/{}/{name}", member.activity_id), &body).unwrap();
         assert_eq!((answer.status, answer.code().as_str()), (403, "self_approval_forbidden"));
@@ -469,7 +508,10 @@ fn a_later_vote_does_not_change_an_order_that_was_sent() {
     assert_eq!((charged(&invoiced, "fee"), charged(&invoiced, "guarantee")), (5_500, 2_000));
     assert_ne!(invoiced.view["charges"][0]["rule_set_id"], later);
     let alone = issued(&app, &cast, &member, 100_000);
-    assert_eq!((charged(&alone, "fee"), alone.view["charges"][0]["rule_set_id"].as_str()), (10_000, Some(later.as_str())));
+    assert_eq!(
+        (charged(&alone, "fee"), alone.view["charges"][0]["rule_set_id"].as_str()),
+        (10_000, Some(later.as_str()))
+    );
 }
 
 #[test]
@@ -487,16 +529,31 @@ fn rules_that_cannot_be_are_refused_by_field_and_published_ones_never_change() {
     };
     let wrong = [
         (fee(json!({"bands": [band(100, "0.1")]})), "/levies/0/bands/0/from/amount_minor"),
-        (fee(json!({"bands": [band(0, "0.1"), band(500, "0.1"), band(400, "0.1")]})), "/levies/0/bands/2/from/amount_minor"),
-        (fee(json!({"bands": [band(0, "0.1"), band(500, "0.1"), band(500, "0.2")]})), "/levies/0/bands/2/from/amount_minor"),
+        (
+            fee(json!({"bands": [band(0, "0.1"), band(500, "0.1"), band(400, "0.1")]})),
+            "/levies/0/bands/2/from/amount_minor",
+        ),
+        (
+            fee(json!({"bands": [band(0, "0.1"), band(500, "0.1"), band(500, "0.2")]})),
+            "/levies/0/bands/2/from/amount_minor",
+        ),
         (fee(json!({"bands": [band(0, "1.5")]})), "/levies/0/bands/0/rate"),
         (fee(json!({"rate": "0.1", "bands": [band(0, "0.1")]})), "/levies/0/rate"),
         (fee(json!({})), "/levies/0/rate"),
         (fee(json!({"rate": "0.12", "cap_per_year": money(-1)})), "/levies/0/cap_per_year/amount_minor"),
-        (fee(json!({"rate": "0.12", "floor_per_month": money(500), "cap_per_year": money(400)})), "/levies/0/floor_per_month/amount_minor"),
-        (fee(json!({"rate": "0.12", "fixed_per_month": {"amount_minor": 500, "currency": "USD"}})), "/levies/0/fixed_per_month/currency"),
+        (
+            fee(json!({"rate": "0.12", "floor_per_month": money(500), "cap_per_year": money(400)})),
+            "/levies/0/floor_per_month/amount_minor",
+        ),
+        (
+            fee(json!({"rate": "0.12", "fixed_per_month": {"amount_minor": 500, "currency": "USD"}})),
+            "/levies/0/fixed_per_month/currency",
+        ),
         (json!([{"kind": "fee", "rate": "0.1"}, {"kind": "fee", "rate": "0.2"}]), "/levies/1/kind"),
-        (json!([{"kind": "fee", "rate": "0.6"}, {"kind": "guarantee", "bands": [band(0, "0.1"), band(1, "0.5")]}]), "/levies"),
+        (
+            json!([{"kind": "fee", "rate": "0.6"}, {"kind": "guarantee", "bands": [band(0, "0.1"), band(1, "0.5")]}]),
+            "/levies",
+        ),
     ];
     let before = rows(&app);
     for (levies, pointer) in &wrong {
@@ -520,7 +577,13 @@ fn rules_that_cannot_be_are_refused_by_field_and_published_ones_never_change() {
     assert_eq!(rows(&app), before, "a refused rule set wrote something");
 
     let mut body = rule_set(administrator, &astrolabe(), later);
-    for (name, value) in [("member_limit", money(1_000)), ("new_pair_limit", money(500)), ("pause_below", money(100)), ("fund_multiple", json!("2.5")), ("share_validity", json!("yearly"))] {
+    for (name, value) in [
+        ("member_limit", money(1_000)),
+        ("new_pair_limit", money(500)),
+        ("pause_below", money(100)),
+        ("fund_multiple", json!("2.5")),
+        ("share_validity", json!("yearly")),
+    ] {
         body[name] = value;
     }
     let made = administrator.post(&place, &body).unwrap().expect(201).unwrap();
@@ -545,7 +608,8 @@ fn a_month_closes_after_its_levies() {
     app.stage.office_returns(&mut cast, ADMIN).unwrap();
     let accountant = &cast.staff.accountant;
     let place = format!("/v1/entities/{}/periods/2026-05/close", cast.entity_id);
-    let close = || accountant.command("POST", &place, &[("Idempotency-Key", &accountant.new_id())], &json!({})).unwrap();
+    let close =
+        || accountant.command("POST", &place, &[("Idempotency-Key", &accountant.new_id())], &json!({})).unwrap();
     let early = close();
     assert_eq!((early.status, early.code().as_str()), (409, "levies_not_closed"));
     app.stage.settle().unwrap();

@@ -169,7 +169,8 @@ fn work(app: &TestApp, cast: &mut Cast, member: &MemberCast) -> (Vec<(&'static s
 fn levy_terms(administrator: &Client, member: &MemberCast) -> Vec<(&'static str, String)> {
     let (exemption, own) = (administrator.new_id(), administrator.new_id());
     let place = format!("/v1/activities/{}", member.activity_id);
-    let body = json!({"id": exemption, "kind": "fee", "part": "floor", "valid_from": "2027-01-01", "reason": "Low income"});
+    let body =
+        json!({"id": exemption, "kind": "fee", "part": "floor", "valid_from": "2027-01-01", "reason": "Low income"});
     administrator.post(&format!("{place}/levy_exemptions"), &body).unwrap().expect(201).unwrap();
     let body = json!({"id": own, "levy": {"kind": "guarantee", "rate": "0.01"}, "valid_from": "2027-01-01", "reason": "Never a default"});
     administrator.post(&format!("{place}/levy_overrides"), &body).unwrap().expect(201).unwrap();
