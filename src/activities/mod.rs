@@ -47,6 +47,14 @@ pub fn require_open(tx: &mut Tx<'_>, id: ActivityId) -> Result<ActivityRow> {
     Ok(activity)
 }
 
+/// Keeps several activities from being closed until the end of the transaction.
+///
+/// # Errors
+/// Fails with the database.
+pub fn hold_all(tx: &mut Tx<'_>, ids: &[ActivityId]) -> Result<()> {
+    store::hold_all(tx, ids)
+}
+
 /// Activities, newest first; of one member, or of everybody whom the reader may see.
 ///
 /// # Errors

@@ -7,7 +7,8 @@ use diesel::connection::SimpleConnection;
 use diesel::pg::PgConnection;
 use diesel::result::Error;
 use diesel::{QueryableByName, RunQueryDsl, sql_query, sql_types::Text};
-use serde_json::Value;
+use serde_json::{Value, json};
+use umbel::demo::{Cast, MemberCast};
 use umbel::kernel::money::Minor;
 
 use super::support::TestApp;
@@ -34,6 +35,33 @@ fn id(value: &Value) -> String {
     value["id"].as_str().unwrap().to_owned()
 }
 
+/// A pool with a cost that is divided, and one member who bears it.
+fn shared_cost(cast: &Cast, member: &MemberCast) {
+    let (reviewer, administrator) = (&cast.staff.reviewer, &cast.staff.administrator);
+    let eur = |amount: i64| json!({"amount_minor": amount, "currency": "EUR"});
+    let pool = reviewer.new_id();
+    let place = format!("/v1/pools/{pool}");
+    let body = json!({"id": pool, "entity_id": cast.entity_id, "name": "Studio", "purpose": "A place to work", "budget": eur(0),
+                      "overfunding": "refund", "deficit": "charge_next_run"});
+    reviewer.post("/v1/pools", &body).unwrap().expect(201).unwrap();
+    let decided = json!({"decision": "Assembly", "decided_on": "2026-05-04"});
+    administrator.change(&format!("{place}/open"), 1, &decided).unwrap().expect(200).unwrap();
+    let key = json!({"id": reviewer.new_id(), "valid_from": "2026-05-01", "decision": "Assembly", "parts": [{"basis": "equal", "share": "1"}]});
+    reviewer.post(&format!("{place}/keys"), &key).unwrap().expect(201).unwrap();
+    let joined = json!({"id": reviewer.new_id(), "activity_id": member.activity_id, "in_from": "2026-05-01"});
+    reviewer.post(&format!("{place}/memberships"), &joined).unwrap().expect(201).unwrap();
+    let second = json!({"id": administrator.new_id(), "role": "reviewer", "valid_from": "2026-05-04"});
+    let approver = cast.staff.approver.person_id.as_deref().unwrap();
+    administrator.post(&format!("/v1/people/{approver}/role_grants"), &second).unwrap().expect(201).unwrap();
+    let cost = json!({"id": reviewer.new_id(), "pool_id": pool, "supplier": "Landlord", "reference": "May", "invoiced_on": "2026-05-04",
+                      "description": "Rent", "net": eur(1_000), "vat": eur(210), "recoverable_vat": eur(210)});
+    reviewer.post("/v1/costs", &cost).unwrap().expect(201).unwrap();
+    let path = format!("/v1/costs/{}/approve", id(&cost));
+    cast.staff.approver.change(&path, 1, &json!({})).unwrap().expect(200).unwrap();
+    let run = json!({"id": reviewer.new_id(), "from_on": "2026-05-01", "to_on": "2026-05-31"});
+    reviewer.post(&format!("{place}/runs"), &run).unwrap().expect(201).unwrap();
+}
+
 impl Ground {
     /// A paid and a submitted invoice, a released and settled payout, a sealed batch, a payout that waits, a
     /// draft order, and money that nobody expected.
@@ -56,6 +84,7 @@ impl Ground {
         let held = stage.payout(&member, 20_000).unwrap();
         let sealed = stage.sealed_batch(&cast, &held).unwrap();
         let asked = stage.payout(&member, 5_000).unwrap();
+        shared_cost(&cast, &member);
         let names = BTreeMap::from([
             ("entity", cast.entity_id.clone()),
             ("activity", member.activity_id.clone()),
@@ -448,11 +477,20 @@ pub const APPEND_ONLY: &[&str] = &[
     "batch_approval",
     "guarantee_advance",
     "guarantee_decision",
+    "invoice_reduction",
     "journal_entry",
     "levy_charge",
     "levy_period",
     "order_answer",
     "order_version",
+    "pool_contract",
+    "pool_key",
+    "pool_key_part",
+    "pool_run_cost",
+    "pool_run_part",
+    "pool_run_split",
+    "pool_share",
+    "pool_usage",
     "posting",
     "rule_set",
     "rule_set_band",

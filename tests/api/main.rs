@@ -14,6 +14,7 @@ mod bad_input;
 #[cfg(feature = "faults")]
 mod concurrency;
 mod contract;
+mod costs;
 mod described;
 mod house;
 mod invariants;
@@ -24,6 +25,8 @@ mod migrations;
 #[cfg(feature = "faults")]
 mod mixed;
 mod permissions;
+mod pool_runs;
+mod pools;
 mod privileges;
 mod sessions;
 mod stories;
