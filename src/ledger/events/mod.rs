@@ -5,6 +5,7 @@
 //! | `share_subscribed` | share_receivable / share_capital |
 //! | `share_paid` | bank or bank_suspense / share_receivable |
 //! | `invoice_issued` | receivable / turnover, vat_output; member_cost / funds.pending; funds.pending / fee_income; funds.pending / guarantee_fund |
+//! | `credit_note_issued` | turnover, vat_output / receivable; fee_income, guarantee_fund, funds.pending, then funds.available, then activity_arrears / member_cost; memo.advances_contra / memo.advances by the same share; when nothing is open any more funds.pending / funds.available |
 //! | `guarantee_advanced` | funds.pending / funds.available; memo.advances / memo.advances_contra |
 //! | `client_paid` | bank or bank_suspense / receivable; unless advanced funds.pending / funds.available in proportion; when paid in full after an advance memo.advances_contra / memo.advances |
 //! | `payout_reserved`, `payout_cancelled` | funds.available / funds.reserved, and back |
@@ -14,7 +15,10 @@
 //! | `bank_opened` | bank / opening_balance |
 //! | `bank_line_booked` | bank / bank_suspense |
 
+mod credit;
+
 use chrono::NaiveDate;
+pub use credit::{CreditNote, credit_note_issued};
 
 use super::entry::{Account, Dimensions, Entry, Event, Posting, Source, credit, debit};
 use crate::kernel::ids::{
