@@ -52,7 +52,7 @@ CREATE FUNCTION guard_credit_note() RETURNS trigger LANGUAGE plpgsql SECURITY DE
 DECLARE
     corrected invoice;
 BEGIN
-    SELECT * INTO corrected FROM invoice WHERE id = NEW.corrects_id FOR UPDATE;
+    SELECT * INTO corrected FROM invoice WHERE id = NEW.corrects_id FOR NO KEY UPDATE;
     IF corrected.kind IS DISTINCT FROM 'invoice' OR corrected.state <> 'issued'
        OR (corrected.entity_id, corrected.member_id, corrected.activity_id, corrected.client_id, corrected.order_id, corrected.currency)
           IS DISTINCT FROM (NEW.entity_id, NEW.member_id, NEW.activity_id, NEW.client_id, NEW.order_id, NEW.currency)

@@ -14,6 +14,7 @@ mod bad_input;
 #[cfg(feature = "faults")]
 mod concurrency;
 mod contract;
+mod credit_notes;
 mod described;
 mod house;
 mod invariants;

@@ -32,6 +32,7 @@ const PRIVILEGES: &[(&str, &[&str])] = &[
             "entity_bank_account",
             "guarantee_advance",
             "guarantee_decision",
+            "invoice_reduction",
             "invoice_tax",
             "journal_entry",
             "levy_charge",

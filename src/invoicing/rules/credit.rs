@@ -170,8 +170,12 @@ fn compute(rest: &Rest, lines: Vec<(i32, Minor)>, left: Minor) -> Result<Credite
         taxes.push(RestTax { base, tax, ..of.clone() });
     }
     let mut levies = Vec::with_capacity(rest.levies.len());
+    let kept = left.minus(net)?;
     for of in &rest.levies {
-        let (base, amount) = (part(of.base, net, left)?, part(of.amount, net, left)?);
+        // What was levied on all that was invoiced goes back in proportion; what was levied on what was collected
+        // goes back as far as more was collected than is left.
+        let base = of.base.minus(of.base.min(kept))?;
+        let amount = part(of.amount, base, of.base)?;
         if amount != Minor::ZERO {
             levies.push(RestLevy { base, amount, ..*of });
         }

@@ -102,11 +102,24 @@ fn parts_take_their_share_and_the_last_one_the_residual() {
     assert_eq!((first.tax.get(), amounts(&first)), (70, vec![18, 7]));
     rest = after(&rest, &first);
     let second = credit(&rest, &parts(&[(1, 334)])).unwrap();
-    assert_eq!((second.tax.get(), amounts(&second)), (70, vec![18, 7]));
+    assert_eq!((second.tax.get(), amounts(&second)), (70, vec![19, 7]));
     rest = after(&rest, &second);
     let last = credit(&rest, &Wanted::Full).unwrap();
-    assert_eq!((last.net.get(), last.tax.get(), amounts(&last)), (333, 70, vec![19, 6]));
+    assert_eq!((last.net.get(), last.tax.get(), amounts(&last)), (333, 70, vec![18, 6]));
     assert_eq!(credit(&after(&rest, &last), &Wanted::Full).unwrap_err().code, "already_credited");
+}
+
+#[test]
+fn what_was_levied_on_collected_money_goes_back_only_when_the_client_gets_it_back() {
+    // 1,000.00 invoiced, 600.00 of it collected, 5.5 % of that kept.
+    let mut rest = invoice(&[(100_000, VatCase::Standard)], &[(LevyKind::Fee, 55_000)]);
+    rest.levies[0] = RestLevy { base: Minor::new(60_000), amount: Minor::new(3_300), ..rest.levies[0] };
+    let unpaid = credit(&rest, &parts(&[(1, 40_000)])).unwrap();
+    assert_eq!((amounts(&unpaid), unpaid.share.get()), (vec![], 40_000));
+    let rest = after(&rest, &unpaid);
+    let paid = credit(&rest, &parts(&[(1, 15_000)])).unwrap();
+    assert_eq!((amounts(&paid), paid.share.get()), (vec![825], 14_175));
+    assert_eq!(amounts(&credit(&after(&rest, &paid), &Wanted::Full).unwrap()), [2_475]);
 }
 
 #[test]
