@@ -149,6 +149,7 @@ fn work(app: &TestApp, cast: &mut Cast, member: &MemberCast) -> (Vec<(&'static s
         .unwrap()
         .expect(201)
         .unwrap();
+    stage.settle().unwrap();
     let person = client.person_id.clone().unwrap();
     let list = |path: &str| client.get(path).unwrap().expect(200).unwrap();
     let applications = list("/v1/applications");
