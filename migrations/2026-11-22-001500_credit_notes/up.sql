@@ -127,14 +127,15 @@ CREATE OR REPLACE FUNCTION client_exposure(p_client uuid) RETURNS bigint LANGUAG
                       WHERE r.client_id IN (SELECT id FROM same)), 0))::bigint
 $$;
 
--- The open advance of an invoice: what was advanced, less the member's share of what was credited since; nothing once
--- the client owes nothing any more.
+-- The open advance of an invoice: what was advanced, less what credit notes took back of it since (the member's share,
+-- but for what still waited); nothing once the client owes nothing any more.
 CREATE OR REPLACE VIEW invariant_i08_advances_match_memo WITH (security_invoker = true) AS
 SELECT coalesce(g.invoice_id, m.invoice_id)::text AS subject,
        format('open advance %s, memo %s', coalesce(g.amount, 0), coalesce(m.amount, 0)) AS detail
 FROM (SELECT a.invoice_id,
              greatest(0, a.amount_minor - coalesce((
-                 SELECT sum(c.net_minor + coalesce((SELECT sum(l.amount_minor) FROM levy_charge l WHERE l.invoice_id = c.id), 0))
+                 SELECT sum(c.net_minor + coalesce((SELECT sum(l.amount_minor) FROM levy_charge l WHERE l.source_kind = 'credit_note' AND l.source_id = c.id), 0)
+                            - coalesce((SELECT sum(p.amount_minor) FROM posting p WHERE p.entry_id = e.id AND p.account = 'funds.pending'), 0))
                  FROM invoice c JOIN journal_entry e ON e.source_kind = 'invoice' AND e.source_id = c.id AND e.event = 'credit_note_issued'
                  WHERE c.corrects_id = a.invoice_id
                    AND e.id > coalesce((SELECT min(b.id) FROM journal_entry b WHERE b.source_kind = 'advance' AND b.source_id = a.id), 0)), 0)) AS amount
@@ -188,11 +189,11 @@ JOIN invoice_tax o ON o.invoice_id = s.corrects_id AND (o.vat_case, o.rate_ppm) 
 WHERE s.base > o.base_minor OR s.tax > o.tax_minor OR (s.base = o.base_minor AND s.tax <> o.tax_minor)
 UNION ALL
 SELECT s.invoice_id::text, format('%s: booked %s, given back %s', s.kind, s.booked, s.given)
-FROM (SELECT coalesce(i.corrects_id, i.id) AS invoice_id, l.kind,
-             coalesce(sum(l.amount_minor) FILTER (WHERE i.kind = 'invoice'), 0) AS booked,
-             coalesce(-sum(l.amount_minor) FILTER (WHERE i.kind = 'credit_note'), 0) AS given,
-             coalesce(sum(l.base_minor) FILTER (WHERE i.kind = 'invoice'), 0) = coalesce(-sum(l.base_minor) FILTER (WHERE i.kind = 'credit_note'), 0) AS is_whole
-      FROM levy_charge l JOIN invoice i ON i.id = l.invoice_id GROUP BY 1, 2) s
+FROM (SELECT l.invoice_id, l.kind,
+             coalesce(sum(l.amount_minor) FILTER (WHERE l.source_kind <> 'credit_note'), 0) AS booked,
+             coalesce(-sum(l.amount_minor) FILTER (WHERE l.source_kind = 'credit_note'), 0) AS given,
+             sum(l.base_minor) = 0 AS is_whole
+      FROM levy_charge l WHERE l.invoice_id IS NOT NULL GROUP BY 1, 2 HAVING bool_or(l.source_kind = 'credit_note')) s
 WHERE s.given < 0 OR s.given > s.booked OR (s.is_whole AND s.given <> s.booked)
 UNION ALL
 SELECT c.id::text, format('credit note %s of %s takes %s off its invoice', c.number, c.gross_minor, coalesce(r.amount_minor, 0))

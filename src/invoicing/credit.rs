@@ -5,17 +5,20 @@
 //! else than the member. Nothing is computed anew: the levies come back as they were booked, and the last credit note
 //! takes what rounding left, so that an invoice given back in full nets to nothing.
 
+use chrono::NaiveDate;
 use uuid::Uuid;
 
 use super::rules::{self, Standing, Wanted};
-use super::store::{self, ChargeRow, InvoiceLineRow, Series, TaxRow};
+use super::store::{self, InvoiceLineRow, Series, TaxRow};
 pub use super::store::{ClientCredit, CreditNoteFilter, CreditNoteRow, CreditedLine, TakenFrom};
+use super::{InvoiceRow, IssueCharge};
 use crate::charter;
 use crate::kernel::ids::{ActivityId, InvoiceId, PersonId};
 use crate::kernel::money::Minor;
 use crate::ledger::{self, events};
+use crate::levies::{self, ChargeSource, NewCharge};
 use crate::outbox::{self, Job};
-use crate::platform::db::Tx;
+use crate::platform::db::{Locked, Tx};
 use crate::platform::error::{Error, Result};
 
 /// A credit note to issue.
@@ -43,7 +46,7 @@ pub struct CreditNote {
     /// VAT by case and rate.
     pub taxes: Vec<TaxRow>,
     /// What the mutual gives back, below zero as it is stored.
-    pub charges: Vec<ChargeRow>,
+    pub charges: Vec<IssueCharge>,
     /// Where the member's share came from.
     pub taken: TakenFrom,
 }
@@ -63,7 +66,8 @@ pub fn issue(tx: &mut Tx<'_>, new: &NewCreditNote) -> Result<CreditNote> {
     rules::may_credit(invoice.state, &new.reason)?;
     let reason = new.reason.trim();
     tx.reason(reason)?;
-    let rest = store::rest(tx, &invoice)?;
+    let charged = levies::charges_about(tx, invoice.id)?;
+    let rest = store::rest(tx, &invoice, rules::levies_left(&charged)?)?;
     let credited = rules::credit(&rest, &new.wanted)?;
     let waiting = store::waiting_of(tx, invoice.id)?;
     let standing = Standing {
@@ -99,10 +103,37 @@ pub fn issue(tx: &mut Tx<'_>, new: &NewCreditNote) -> Result<CreditNote> {
         advance_closed: taking.advance_closed,
     };
     ledger::post(tx, &events::credit_note_issued(at, facts)?)?;
+    let reversals = reversals(tx, &invoice, new.id, &credited, today)?;
+    levies::record(tx, &reversals)?;
     outbox::queue(tx, &Job::SendCreditNote { credit_note: new.id }, new.id.0, &format!("send_credit_note:{}", new.id))?;
     let number = store::take_number(tx, invoice.entity_id, Series::CreditNote, today)?;
     store::seal_credit_note(tx, new.id, today, &number)?;
     find(tx, new.id)
+}
+
+/// The levies that come back, as charges of the credit note.
+fn reversals(
+    tx: &mut Tx<'_>,
+    invoice: &Locked<InvoiceRow>,
+    credit_note: InvoiceId,
+    credited: &rules::Credited,
+    on: NaiveDate,
+) -> Result<Vec<NewCharge>> {
+    let mut charges = Vec::with_capacity(credited.levies.len());
+    for levy in &credited.levies {
+        charges.push(NewCharge {
+            id: tx.new_id(),
+            entity: invoice.entity_id,
+            activity: invoice.activity_id,
+            member: invoice.member_id,
+            source: (ChargeSource::CreditNote, credit_note.0),
+            invoice: Some(invoice.id),
+            rule_set: levy.rule_set,
+            on,
+            charge: levy.reversed()?,
+        });
+    }
+    Ok(charges)
 }
 
 /// What the activity of the invoice has available, locked together with every other whose money moves.
@@ -123,7 +154,8 @@ pub fn find(tx: &mut Tx<'_>, id: InvoiceId) -> Result<CreditNote> {
     let lines = store::list_lines(tx, id)?;
     let credited = store::list_credit_lines(tx, id)?;
     let taxes = store::list_taxes(tx, id)?;
-    let charges = store::list_charges(tx, id)?;
+    let charges = levies::charges_on(tx, ChargeSource::CreditNote, id.0)?;
+    let charges = charges.into_iter().map(IssueCharge::from).collect();
     let taken = store::taken_from(tx, &row)?;
     Ok(CreditNote { row, lines, credited, taxes, charges, taken })
 }
@@ -132,12 +164,8 @@ pub fn find(tx: &mut Tx<'_>, id: InvoiceId) -> Result<CreditNote> {
 ///
 /// # Errors
 /// Refuses amounts out of range.
-pub fn given_back(charge: &ChargeRow) -> Result<ChargeRow> {
-    Ok(ChargeRow {
-        base_minor: charge.base_minor.negated()?,
-        amount_minor: charge.amount_minor.negated()?,
-        ..charge.clone()
-    })
+pub fn given_back(charge: &IssueCharge) -> Result<IssueCharge> {
+    Ok(IssueCharge { base: charge.base.negated()?, amount: charge.amount.negated()?, ..*charge })
 }
 
 /// Credit notes, newest first.

@@ -148,7 +148,7 @@ pub fn tell_of_credit_note(tx: &mut Tx<'_>, id: InvoiceId) -> Result<()> {
     let member = access::person(tx, note.row.member_id)?;
     let money = |amount_minor| Money { amount_minor, currency: note.row.currency };
     // The charges of a credit note are below zero: what the mutual gives back is not the activity's to give.
-    let kept = Minor::sum(note.charges.iter().map(|charge| charge.amount_minor))?;
+    let kept = Minor::sum(note.charges.iter().map(|charge| charge.amount))?;
     let letter = Letter::CreditNoteToMember {
         total: money(note.row.gross_minor),
         share: money(note.row.net_minor.plus(kept)?),

@@ -155,7 +155,7 @@ impl CreditNoteView {
         let row = note.row;
         let money = |amount_minor: Minor| Money { amount_minor, currency: row.currency };
         let given: Vec<_> = note.charges.iter().map(credit::given_back).collect::<Result<_>>()?;
-        let kept = Minor::sum(given.iter().map(|charge| charge.amount_minor))?;
+        let kept = Minor::sum(given.iter().map(|charge| charge.amount))?;
         let line = |line: &crate::invoicing::InvoiceLineRow| CreditLineView {
             n: line.n,
             corrects_line: note.credited.iter().find(|of| of.n == line.n).map_or(0, |of| of.corrects_line),

@@ -8,7 +8,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::access::{Member, MemberOrDesk, Reviewer};
 use crate::archive::{self, Kind};
-use crate::invoicing::{self, ChargeRow, Draft, Filter, Invoice, InvoiceRow, InvoiceState, Open, TaxRow};
+use crate::invoicing::{self, Draft, Filter, Invoice, InvoiceRow, InvoiceState, IssueCharge, Open, TaxRow};
 use crate::kernel::ids::{ActivityId, ClientId, EntityId, InvoiceId, OrderId, PersonId, RuleSetId};
 use crate::kernel::levies::LevyKind;
 use crate::kernel::lines::DocumentLine;
@@ -138,8 +138,8 @@ pub struct ChargeView {
     pub kind: LevyKind,
     /// What it was computed on.
     pub base: Money,
-    /// The rate as a decimal fraction.
-    pub rate: String,
+    /// The rate as a decimal fraction; none when it went by bands: the levies of the activity show the computation.
+    pub rate: Option<String>,
     /// By which rules.
     pub rule_set_id: RuleSetId,
     /// How it was rounded.
@@ -265,15 +265,15 @@ pub(super) fn tax_view(tax: &TaxRow, currency: Currency) -> TaxView {
 }
 
 /// What the mutual keeps or gives back, as it is shown.
-pub(super) fn charge_view(charge: &ChargeRow, currency: Currency) -> ChargeView {
+pub(super) fn charge_view(charge: &IssueCharge, currency: Currency) -> ChargeView {
     let money = |amount_minor: Minor| Money { amount_minor, currency };
     ChargeView {
         kind: charge.kind,
-        base: money(charge.base_minor),
-        rate: Ppm(charge.rate_ppm).to_fraction(),
-        rule_set_id: charge.rule_set_id,
+        base: money(charge.base),
+        rate: charge.rate.map(Ppm::to_fraction),
+        rule_set_id: charge.rule_set,
         rounding: "half away from zero, to the cent",
-        amount: money(charge.amount_minor),
+        amount: money(charge.amount),
     }
 }
 
@@ -282,7 +282,7 @@ impl InvoiceView {
         let payout_forecast = forecast(&invoice);
         let row = invoice.row;
         let money = |amount_minor: Minor| Money { amount_minor, currency: row.currency };
-        let kept = Minor::sum(invoice.charges.iter().map(|charge| charge.amount_minor))?;
+        let kept = Minor::sum(invoice.charges.iter().map(|charge| charge.amount))?;
         let to_activity = row.net_minor.minus(kept)?;
         let is_issued = row.state == InvoiceState::Issued;
         let line = |line: &invoicing::InvoiceLineRow| InvoiceLineView {

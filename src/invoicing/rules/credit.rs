@@ -4,14 +4,15 @@
 //! Nothing is computed anew that was booked. A levy gives back its share of the booked amount; whatever credits the
 //! last of a base takes the residual, so that an invoice that is credited in full nets to exactly nothing.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::InvoiceState;
-use crate::kernel::ids::{ActivityId, PersonId, RuleSetId};
-use crate::kernel::levies::LevyKind;
+use crate::kernel::ids::{ActivityId, ChargeId, PersonId, RuleSetId};
+use crate::kernel::levies::{Basis, Charge, LevyBase, LevyKind};
 use crate::kernel::money::{Minor, MoneyError, Ppm, split};
 use crate::kernel::refusal::{Checks, Refusal};
 use crate::kernel::vat::VatCase;
+use crate::levies::{ChargeRow, ChargeSource};
 
 /// The most lines that a credit note names, as on an invoice.
 const LINES_MAX: usize = 1000;
@@ -58,14 +59,20 @@ pub struct RestTax {
 pub struct RestLevy {
     /// What it is for.
     pub kind: LevyKind,
+    /// The charge that is given back, the first of them when there were several payments.
+    pub charge: ChargeId,
+    /// What kind of base it has.
+    pub of: LevyBase,
     /// By which rules it was booked.
     pub rule_set: RuleSetId,
-    /// At which rate.
-    pub rate: Ppm,
+    /// At which rate, when there was one.
+    pub rate: Option<Ppm>,
     /// The base.
     pub base: Minor,
     /// The amount.
     pub amount: Minor,
+    /// The amount without the cap of a year, where there is one.
+    pub uncapped: Option<Minor>,
 }
 
 /// What is left of an invoice.
@@ -126,6 +133,51 @@ fn check_lines(rest: &Rest, wanted: &[(i32, Minor)]) -> Result<(), Refusal> {
     checks.done()
 }
 
+/// What is left of the levies on an invoice, out of everything that was charged about it and given back since.
+///
+/// # Errors
+/// Refuses amounts out of range.
+pub(in crate::invoicing) fn levies_left(charges: &[ChargeRow]) -> Result<Vec<RestLevy>, MoneyError> {
+    let mut left: BTreeMap<LevyKind, RestLevy> = BTreeMap::new();
+    let booked = charges.iter().filter(|row| row.source_kind != ChargeSource::CreditNote);
+    let given = charges.iter().filter(|row| row.source_kind == ChargeSource::CreditNote);
+    for row in booked.chain(given) {
+        let base = row.basis.get("base").and_then(|base| base.as_str()).and_then(|base| base.parse().ok());
+        let levy = left.entry(row.kind).or_insert(RestLevy {
+            kind: row.kind,
+            charge: row.id,
+            of: base.unwrap_or(LevyBase::InvoicedNet),
+            rule_set: row.rule_set_id,
+            rate: row.rate_ppm.map(Ppm),
+            base: Minor::ZERO,
+            amount: Minor::ZERO,
+            uncapped: None,
+        });
+        if row.uncapped_minor.is_some() || levy.uncapped.is_some() {
+            let before = levy.uncapped.unwrap_or(levy.amount);
+            levy.uncapped = Some(before.plus(row.uncapped_minor.unwrap_or(row.amount_minor))?);
+        }
+        levy.base = levy.base.plus(row.base_minor)?;
+        levy.amount = levy.amount.plus(row.amount_minor)?;
+    }
+    Ok(left.into_values().collect())
+}
+
+impl RestLevy {
+    /// As it is written beside the credit note: what was charged, below zero.
+    pub(in crate::invoicing) fn reversed(&self) -> Result<Charge, MoneyError> {
+        let (base, amount) = (self.base.negated()?, self.amount.negated()?);
+        Ok(Charge {
+            kind: self.kind,
+            base,
+            rate: self.rate,
+            amount,
+            uncapped: self.uncapped.map(Minor::negated).transpose()?,
+            basis: Basis::reversal(self.charge.0, self.of, base, amount),
+        })
+    }
+}
+
 /// The part of `whole` that belongs to `given` of `base`: the last part of a base takes all that is left.
 fn part(whole: Minor, given: Minor, base: Minor) -> Result<Minor, MoneyError> {
     let kept = base.minus(given)?;
@@ -175,10 +227,12 @@ fn compute(rest: &Rest, lines: Vec<(i32, Minor)>, left: Minor) -> Result<Credite
         // What was levied on all that was invoiced goes back in proportion; what was levied on what was collected
         // goes back as far as more was collected than is left.
         let base = of.base.minus(of.base.min(kept))?;
-        let amount = part(of.amount, base, of.base)?;
-        if amount != Minor::ZERO {
-            levies.push(RestLevy { base, amount, ..*of });
+        if base == Minor::ZERO {
+            continue;
         }
+        let amount = part(of.amount, base, of.base)?;
+        let uncapped = of.uncapped.map(|uncapped| part(uncapped, base, of.base)).transpose()?;
+        levies.push(RestLevy { base, amount, uncapped, ..*of });
     }
     let tax = Minor::sum(taxes.iter().map(|of| of.tax))?;
     let share = net.minus(Minor::sum(levies.iter().map(|of| of.amount))?)?;
@@ -224,17 +278,21 @@ pub struct Taking {
 
 /// Takes the member's share from where it is: first what waits, then what is available.
 ///
-/// An open advance shrinks by the same share: that part of it no client will ever pay. When nothing is open any more
-/// it closes, and what still waits becomes available as with a last payment.
+/// An open advance shrinks by what is taken back of it: that part of it no client will ever pay. When nothing is open
+/// any more it closes, and what still waits becomes available as with a last payment.
 ///
 /// # Errors
 /// Refuses amounts out of range.
 pub(in crate::invoicing) fn take(credited: &Credited, at: Standing<'_>) -> Result<Taking, MoneyError> {
     let own = at.waiting.iter().find(|waiting| waiting.activity == at.activity);
-    let pending = credited.share.min(own.map_or(Minor::ZERO, |waiting| waiting.amount)).max(Minor::ZERO);
+    let own = own.map_or(Minor::ZERO, |waiting| waiting.amount);
+    let is_open = at.open.minus(credited.gross)? > Minor::ZERO;
+    // What an advance left behind is for the levies on payments that still come.
+    let own = if is_open && at.advanced > Minor::ZERO { part(own, credited.gross, at.open)? } else { own };
+    let pending = credited.share.min(own).max(Minor::ZERO);
     let charged = credited.share.minus(pending)?;
-    if at.open.minus(credited.gross)? > Minor::ZERO {
-        let advance_closed = credited.share.min(at.advanced);
+    if is_open {
+        let advance_closed = charged.min(at.advanced);
         return Ok(Taking { pending, charged, freed: Vec::new(), advance_closed });
     }
     let mut freed = Vec::with_capacity(at.waiting.len());

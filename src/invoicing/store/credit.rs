@@ -12,8 +12,7 @@ use uuid::Uuid;
 use super::InvoiceRow;
 use super::issue::{Number, Series};
 use crate::invoicing::rules::{Credited, Rest, RestLevy, RestLine, RestTax, Waiting};
-use crate::kernel::ids::{ActivityId, ClientId, EntityId, InvoiceId, PersonId, RuleSetId};
-use crate::kernel::levies::LevyKind;
+use crate::kernel::ids::{ActivityId, ClientId, EntityId, InvoiceId, PersonId};
 use crate::kernel::money::{Currency, Minor, Ppm};
 use crate::kernel::vat::VatCase;
 use crate::platform::db::{Locked, Tx};
@@ -177,22 +176,8 @@ struct TaxRestRow {
     tax_minor: Minor,
 }
 
-#[derive(QueryableByName)]
-struct LevyRestRow {
-    #[diesel(sql_type = Text)]
-    kind: LevyKind,
-    #[diesel(sql_type = SqlUuid)]
-    rule_set_id: RuleSetId,
-    #[diesel(sql_type = BigInt)]
-    rate_ppm: i64,
-    #[diesel(sql_type = BigInt)]
-    base_minor: Minor,
-    #[diesel(sql_type = BigInt)]
-    amount_minor: Minor,
-}
-
-/// What credit notes have left of a locked invoice.
-pub(in crate::invoicing) fn rest(tx: &mut Tx<'_>, row: &Locked<InvoiceRow>) -> Result<Rest> {
+/// What credit notes have left of a locked invoice; `levies` are those of its rest.
+pub(in crate::invoicing) fn rest(tx: &mut Tx<'_>, row: &Locked<InvoiceRow>, levies: Vec<RestLevy>) -> Result<Rest> {
     let lines: Vec<LineRow> = diesel::sql_query(
         "SELECT l.n, l.vat_case, (l.net_minor - coalesce((SELECT sum(x.net_minor) FROM invoice_line x JOIN invoice c ON c.id = x.invoice_id \
                     WHERE c.corrects_id = l.invoice_id AND x.corrects_line = l.n), 0))::bigint AS net_minor \
@@ -210,13 +195,6 @@ pub(in crate::invoicing) fn rest(tx: &mut Tx<'_>, row: &Locked<InvoiceRow>) -> R
     )
     .bind::<SqlUuid, _>(row.id)
     .load(tx.conn())?;
-    let levies: Vec<LevyRestRow> = diesel::sql_query(
-        "SELECT l.kind, l.rule_set_id, l.rate_ppm, sum(l.base_minor)::bigint AS base_minor, sum(l.amount_minor)::bigint AS amount_minor \
-         FROM levy_charge l JOIN invoice i ON i.id = l.invoice_id WHERE i.id = $1 OR i.corrects_id = $1 \
-         GROUP BY l.kind, l.rule_set_id, l.rate_ppm ORDER BY l.kind",
-    )
-    .bind::<SqlUuid, _>(row.id)
-    .load(tx.conn())?;
     let line = |line: LineRow| RestLine { n: line.n, case: line.vat_case, net: line.net_minor };
     let tax = |tax: TaxRestRow| RestTax {
         case: tax.vat_case,
@@ -225,18 +203,7 @@ pub(in crate::invoicing) fn rest(tx: &mut Tx<'_>, row: &Locked<InvoiceRow>) -> R
         base: tax.base_minor,
         tax: tax.tax_minor,
     };
-    let levy = |levy: LevyRestRow| RestLevy {
-        kind: levy.kind,
-        rule_set: levy.rule_set_id,
-        rate: Ppm(levy.rate_ppm),
-        base: levy.base_minor,
-        amount: levy.amount_minor,
-    };
-    Ok(Rest {
-        lines: lines.into_iter().map(line).collect(),
-        taxes: taxes.into_iter().map(tax).collect(),
-        levies: levies.into_iter().map(levy).collect(),
-    })
+    Ok(Rest { lines: lines.into_iter().map(line).collect(), taxes: taxes.into_iter().map(tax).collect(), levies })
 }
 
 #[derive(QueryableByName)]
@@ -330,7 +297,6 @@ pub(in crate::invoicing) fn insert_credit_note(
     .bind::<Array<BigInt>, _>(credited.taxes.iter().map(|tax| tax.base).collect::<Vec<_>>())
     .bind::<Array<BigInt>, _>(credited.taxes.iter().map(|tax| tax.tax).collect::<Vec<_>>())
     .execute(tx.conn())?;
-    insert_reversals(tx, id, credited)?;
     diesel::sql_query(
         "INSERT INTO invoice_reduction (id, invoice_id, member_id, kind, source_id, amount_minor, reduced_on) \
          VALUES ($1, $2, $3, 'credit_note', $4, $5, $6)",
@@ -341,24 +307,6 @@ pub(in crate::invoicing) fn insert_credit_note(
     .bind::<SqlUuid, _>(id)
     .bind::<BigInt, _>(credited.gross)
     .bind::<Date, _>(today)
-    .execute(tx.conn())?;
-    Ok(())
-}
-
-/// The levies that are given back, as charges below zero.
-fn insert_reversals(tx: &mut Tx<'_>, id: InvoiceId, credited: &Credited) -> Result<()> {
-    let levies = &credited.levies;
-    diesel::sql_query(
-        "INSERT INTO levy_charge (invoice_id, kind, rule_set_id, base_minor, rate_ppm, amount_minor) \
-         SELECT $1, l.kind, l.rule_set_id, -l.base, l.rate, -l.amount \
-         FROM unnest($2::text[], $3::uuid[], $4::bigint[], $5::bigint[], $6::bigint[]) AS l (kind, rule_set_id, base, rate, amount)",
-    )
-    .bind::<SqlUuid, _>(id)
-    .bind::<Array<Text>, _>(levies.iter().map(|levy| levy.kind).collect::<Vec<_>>())
-    .bind::<Array<SqlUuid>, _>(levies.iter().map(|levy| levy.rule_set).collect::<Vec<_>>())
-    .bind::<Array<BigInt>, _>(levies.iter().map(|levy| levy.base).collect::<Vec<_>>())
-    .bind::<Array<BigInt>, _>(levies.iter().map(|levy| levy.rate.0).collect::<Vec<_>>())
-    .bind::<Array<BigInt>, _>(levies.iter().map(|levy| levy.amount).collect::<Vec<_>>())
     .execute(tx.conn())?;
     Ok(())
 }

@@ -7,7 +7,6 @@ use rust_decimal::Decimal;
 use uuid::Uuid;
 
 use super::*;
-use crate::kernel::levies::{self, Levy};
 use crate::kernel::vat::{self, Priced};
 
 fn rates() -> BTreeMap<VatCase, Ppm> {
@@ -21,8 +20,6 @@ fn invoice(lines: &[(i64, VatCase)], levies: &[(LevyKind, i64)]) -> Rest {
         .map(|(net, case)| Priced { quantity: Decimal::ONE, unit_price: Minor::new(*net), case: *case })
         .collect();
     let totals = vat::totals(&priced, &rates()).unwrap();
-    let levies: Vec<Levy> = levies.iter().map(|(kind, rate)| Levy { kind: *kind, rate: Ppm(*rate) }).collect();
-    let charges = levies::charge(totals.net, &levies).unwrap();
     let line = |(n, (net, case)): (i32, &(i64, VatCase))| RestLine { n, case: *case, net: Minor::new(*net) };
     Rest {
         lines: (1..).zip(lines).map(line).collect(),
@@ -37,16 +34,20 @@ fn invoice(lines: &[(i64, VatCase)], levies: &[(LevyKind, i64)]) -> Rest {
                 tax: tax.tax,
             })
             .collect(),
-        levies: charges
-            .iter()
-            .map(|of| RestLevy {
-                kind: of.kind,
-                rule_set: RuleSetId(Uuid::nil()),
-                rate: of.rate,
-                base: of.base,
-                amount: of.amount,
-            })
-            .collect(),
+        levies: levies.iter().map(|(kind, rate)| levy(*kind, Ppm(*rate), totals.net)).collect(),
+    }
+}
+
+fn levy(kind: LevyKind, rate: Ppm, net: Minor) -> RestLevy {
+    RestLevy {
+        kind,
+        charge: ChargeId(Uuid::nil()),
+        of: LevyBase::InvoicedNet,
+        rule_set: RuleSetId(Uuid::nil()),
+        rate: Some(rate),
+        base: net,
+        amount: net.share(rate).unwrap(),
+        uncapped: None,
     }
 }
 
@@ -123,6 +124,23 @@ fn what_was_levied_on_collected_money_goes_back_only_when_the_client_gets_it_bac
 }
 
 #[test]
+fn a_capped_levy_goes_back_as_it_was_charged() {
+    let mut rest = invoice(&[(100_000, VatCase::Standard)], &[(LevyKind::Fee, 55_000)]);
+    rest.levies[0] = RestLevy { amount: Minor::new(2_000), uncapped: Some(Minor::new(5_500)), ..rest.levies[0] };
+    let given = credit(&rest, &parts(&[(1, 50_000)])).unwrap();
+    assert_eq!((amounts(&given), given.levies[0].uncapped), (vec![1_000], Some(Minor::new(2_750))));
+    let reversed = given.levies[0].reversed().unwrap();
+    assert_eq!(
+        (reversed.base.get(), reversed.amount.get(), reversed.uncapped),
+        (-50_000, -1_000, Some(Minor::new(-2_750)))
+    );
+    // Somebody who was exempt paid nothing, but their base goes down.
+    rest.levies[0] = RestLevy { amount: Minor::ZERO, uncapped: None, ..rest.levies[0] };
+    let exempt = credit(&rest, &Wanted::Full).unwrap();
+    assert_eq!((exempt.levies[0].base.get(), exempt.levies[0].amount.get(), exempt.share.get()), (100_000, 0, 100_000));
+}
+
+#[test]
 fn the_tax_of_parts_never_exceeds_the_tax_that_was_invoiced() {
     // 0.03 at 21 % is 0.01, but each cent of it would be 0.00, and three times 0.05 of 0.15 (0.03) would be 0.03.
     let mut rest = invoice(&[(15, VatCase::Standard)], &[]);
@@ -187,6 +205,9 @@ fn the_share_is_taken_from_where_it_is() {
     assert_eq!(plain(&taken(100_000, 0, &[], 0)), (0, 92_500, 0));
     assert_eq!(plain(&taken(10_000, 121_000, &[], 92_500)), (0, 9_250, 9_250));
     assert_eq!(plain(&taken(100_000, 121_000, &[], 92_500)), (0, 92_500, 92_500));
+    // Advanced but for what the levies on payments will take: both shrink in proportion.
+    let part_of = taken(25_000, 121_000, &[waiting(1, 5_500)], 87_000);
+    assert_eq!((plain(&part_of), part_of.freed.len()), ((1_375, 21_750, 21_750), 0));
     // Moved to another activity: that one keeps it, and it waits no longer once the client owes nothing.
     let moved = taken(100_000, 121_000, &[waiting(1, 50_000), waiting(2, 42_500)], 0);
     assert_eq!((plain(&moved), moved.freed), ((50_000, 42_500, 0), vec![waiting(2, 42_500)]));
