@@ -15,6 +15,7 @@ mod bad_input;
 mod concurrency;
 mod contract;
 mod costs;
+mod credit_notes;
 mod described;
 mod house;
 mod invariants;
