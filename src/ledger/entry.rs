@@ -4,8 +4,9 @@ use chrono::NaiveDate;
 use uuid::Uuid;
 
 use crate::kernel::ids::{
-    ActivityId, AdvanceId, AllocationId, AppropriationId, BankAccountId, BankLineId, ClientId, EntityId, FiscalYearId,
-    InvoiceId, PayoutId, PersonId, PoolId, RedemptionId, ShareId, StatementId,
+    ActivityId, AdvanceId, AllocationId, AppropriationId, ArrearsId, BankAccountId, BankLineId, ChargeId, ClientId,
+    CostId, EntityId, FiscalYearId, InvoiceId, PayoutId, PersonId, PoolId, PoolRunId, RedemptionId, ShareId,
+    StatementId,
 };
 use crate::kernel::money::{Currency, Minor};
 use crate::kernel::refusal::Refusal;
@@ -119,6 +120,14 @@ sources! {
     FiscalYear(FiscalYearId) = "fiscal_year",
     /// A decision about its result.
     Appropriation(AppropriationId) = "appropriation",
+    /// What a supplier charged.
+    Cost(CostId) = "cost",
+    /// A division of the cost of a pool.
+    PoolRun(PoolRunId) = "pool_run",
+    /// A levy that no document carries.
+    LevyCharge(ChargeId) = "levy_charge",
+    /// A debt of an activity that was settled.
+    ArrearsSettlement(ArrearsId) = "arrears_settlement",
 }
 
 named! {
@@ -156,6 +165,18 @@ named! {
         YearClosed = "year_closed",
         /// What was decided about a result.
         SurplusAppropriated = "surplus_appropriated",
+        /// What a supplier charged was approved.
+        CostBooked = "cost_booked",
+        /// A supplier was paid.
+        SupplierPaid = "supplier_paid",
+        /// The cost of a pool was divided among its activities.
+        PoolAllocated = "pool_allocated",
+        /// Such a division was taken back.
+        PoolAllocationReversed = "pool_allocation_reversed",
+        /// A levy was taken on a payment, a cost or a month.
+        LevyCharged = "levy_charged",
+        /// An activity paid what it owed.
+        ArrearsSettled = "arrears_settled",
     }
 }
 
@@ -227,6 +248,8 @@ pub struct Entry {
     pub currency: Currency,
     /// The member who may see it.
     pub owner: Option<PersonId>,
+    /// The entry that it takes back.
+    pub reverses: Option<i64>,
     /// Its lines; none of them zero.
     pub postings: Vec<Posting>,
 }
@@ -250,7 +273,13 @@ impl Entry {
         if sum != Minor::ZERO || postings.is_empty() {
             return Err(Refusal::value("entry_unbalanced").with("event", event.name()).with("off", sum.get()));
         }
-        Ok(Self { entity, booked_on, event, source, currency, owner, postings })
+        Ok(Self { entity, booked_on, event, source, currency, owner, reverses: None, postings })
+    }
+
+    /// The same entry as the one that takes `entry` back; each entry is taken back once.
+    #[must_use]
+    pub fn reversing(self, entry: i64) -> Self {
+        Self { reverses: Some(entry), ..self }
     }
 }
 

@@ -11,11 +11,13 @@ pub mod events;
 mod store;
 
 pub use entry::{Account, Dimensions, Entry, Event, Posting, Source, credit, debit};
-pub use store::{ActivityBalance, JournalRow, PostingRow, ResultRow, TrialRow};
+pub use store::{ActivityBalance, EntryLine, JournalRow, PostingRow, ResultRow, TrialRow};
+
+use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
 
-use crate::kernel::ids::{ActivityId, EntityId, PersonId};
+use crate::kernel::ids::{ActivityId, EntityId, InvoiceId, PersonId};
 use crate::kernel::money::{Currency, Minor};
 use crate::platform::db::Tx;
 use crate::platform::error::Result;
@@ -74,6 +76,26 @@ pub fn lock_balance(tx: &mut Tx<'_>, activity: ActivityId) -> Result<ActivityBal
 /// Fails with the database.
 pub fn lock_balances(tx: &mut Tx<'_>, activities: &[ActivityId]) -> Result<Vec<ActivityBalance>> {
     store::lock_balances(tx, activities)
+}
+
+/// What the entry of a fact did to each activity, by activity; the lines of others are left out.
+///
+/// # Errors
+/// Fails with the database.
+pub fn entry_lines(tx: &mut Tx<'_>, event: Event, source: Source) -> Result<Vec<EntryLine>> {
+    store::list_entry_lines(tx, event, source)
+}
+
+/// The sum of an account on each of several activities, debit positive; activities without any are absent.
+///
+/// # Errors
+/// Fails with the database.
+pub fn activity_sums(
+    tx: &mut Tx<'_>,
+    account: Account,
+    activities: &[ActivityId],
+) -> Result<BTreeMap<ActivityId, Minor>> {
+    store::sum_by_activity(tx, account, activities)
 }
 
 /// What moved on an activity, newest first, after a posting id.
@@ -183,4 +205,28 @@ pub fn lock_year(tx: &mut Tx<'_>, entity: EntityId, year: i32) -> Result<()> {
 /// Fails with the database.
 pub fn years_with_results(tx: &mut Tx<'_>, entity: EntityId, before: NaiveDate) -> Result<Vec<i32>> {
     store::list_years_with_results(tx, entity, before)
+}
+
+/// What activities owe, of those asked for that owe something.
+///
+/// # Errors
+/// Fails with the database.
+pub fn arrears(tx: &mut Tx<'_>, activities: &[ActivityId]) -> Result<Vec<(ActivityId, Minor)>> {
+    store::list_arrears(tx, activities)
+}
+
+/// The activities that owe something and have money available, in the order of their ids, after one.
+///
+/// # Errors
+/// Fails with the database.
+pub fn debtors(tx: &mut Tx<'_>, entity: EntityId, after: Option<ActivityId>, limit: i64) -> Result<Vec<ActivityId>> {
+    store::list_debtors(tx, entity, after, limit)
+}
+
+/// The sum of one account for an invoice; debit positive.
+///
+/// # Errors
+/// Fails with the database.
+pub fn invoice_sum(tx: &mut Tx<'_>, invoice: InvoiceId, account: Account) -> Result<Minor> {
+    store::sum_invoice(tx, invoice, account)
 }

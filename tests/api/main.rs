@@ -14,15 +14,19 @@ mod bad_input;
 #[cfg(feature = "faults")]
 mod concurrency;
 mod contract;
+mod costs;
 mod described;
 mod house;
 mod invariants;
 mod journeys;
 mod ledger;
+mod levies;
 mod migrations;
 #[cfg(feature = "faults")]
 mod mixed;
 mod permissions;
+mod pool_runs;
+mod pools;
 mod privileges;
 mod sessions;
 mod shares;

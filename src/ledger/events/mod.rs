@@ -17,21 +17,32 @@
 //! | `redemption_paid` | redemption_payable / bank_suspense |
 //! | `year_closed` | every income and expense account of the year / retained_surplus |
 //! | `surplus_appropriated` | retained_surplus / legal_reserve, indivisible_reserve, guarantee_fund, funds.available of each activity; a loss guarantee_fund / retained_surplus |
+//! | `cost_booked` | operating_cost or pool_cost, vat_input / supplier_payable; for an activity funds.available / member_cost |
+//! | `supplier_paid` | supplier_payable / bank_suspense |
+//! | `pool_allocated` | of each activity funds.available, and activity_arrears for what is missing / pool_recovery |
+//! | `pool_allocation_reversed` | the same lines reversed; arrears as far as they are still owed, the rest to funds.available |
+//! | `levy_charged` | funds.pending of the invoice that was paid, else funds.available and activity_arrears / fee_income or guarantee_fund; the other way round to funds.available when a cost lowered the margin |
+//! | `arrears_settled` | funds.available / activity_arrears |
 
+mod levies;
+mod pools;
 mod shares;
 mod surplus;
 
+use chrono::NaiveDate;
+pub use levies::{ChargedTo, LevyFact, arrears_settled, levy_charged};
+pub use pools::{
+    CostFunds, CostOf, PoolPart, PoolTaken, cost_booked, pool_allocated, pool_allocation_reversed, supplier_paid,
+};
 pub use shares::{RedeemedShare, redemption_paid, share_redeemed};
 pub use surplus::{Appropriated, Refund, surplus_appropriated, year_closed};
-
-use chrono::NaiveDate;
 
 use super::entry::{Account, Dimensions, Entry, Event, Posting, Source, credit, debit};
 use crate::kernel::ids::{
     ActivityId, AdvanceId, AllocationId, BankAccountId, BankLineId, ClientId, EntityId, InvoiceId, PayoutId, PersonId,
     ShareId, StatementId,
 };
-use crate::kernel::levies::{Charge, LevyKind};
+use crate::kernel::levies::Charge;
 use crate::kernel::money::{Currency, Minor, MoneyError};
 use crate::kernel::refusal::Refusal;
 use crate::kernel::schemes::Pay;
@@ -152,12 +163,8 @@ pub fn invoice_issued(at: Booking, it: IssuedInvoice<'_>) -> Result<Entry, Refus
     postings.push(debit(Account::MemberCost, it.net, &about)?);
     postings.push(credit(Account::FundsPending, it.net, &about)?);
     for charge in it.charges {
-        let income = match charge.kind {
-            LevyKind::Fee => Account::FeeIncome,
-            LevyKind::Guarantee => Account::GuaranteeFund,
-        };
         postings.push(debit(Account::FundsPending, charge.amount, &about)?);
-        postings.push(credit(income, charge.amount, &about)?);
+        postings.push(credit(levies::income(charge.kind), charge.amount, &about)?);
     }
     let fact = (Event::InvoiceIssued, Source::Invoice(it.invoice));
     Entry::new(at.entity, at.on, fact, at.currency, Some(it.member), postings)

@@ -159,6 +159,19 @@ diesel::table! {
 }
 
 diesel::table! {
+    arrears_settlement (id) {
+        id -> Uuid,
+        entity_id -> Uuid,
+        activity_id -> Uuid,
+        member_id -> Uuid,
+        amount_minor -> Int8,
+        currency -> Bpchar,
+        settled_on -> Date,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     audit_log (id) {
         id -> Int8,
         at -> Timestamptz,
@@ -242,6 +255,37 @@ diesel::table! {
         town -> Text,
         country -> Bpchar,
         archived_at -> Nullable<Timestamptz>,
+        created_at -> Timestamptz,
+        version -> Int4,
+    }
+}
+
+diesel::table! {
+    cost (id) {
+        id -> Uuid,
+        entity_id -> Uuid,
+        activity_id -> Nullable<Uuid>,
+        member_id -> Nullable<Uuid>,
+        pool_id -> Nullable<Uuid>,
+        supplier -> Text,
+        reference -> Text,
+        invoiced_on -> Date,
+        description -> Text,
+        net_minor -> Int8,
+        vat_minor -> Int8,
+        recoverable_vat_minor -> Int8,
+        gross_minor -> Int8,
+        charged_minor -> Int8,
+        currency -> Bpchar,
+        in_fee_base -> Bool,
+        document_id -> Nullable<Uuid>,
+        state -> Text,
+        submitted_by -> Uuid,
+        decided_by -> Nullable<Uuid>,
+        decided_on -> Nullable<Date>,
+        reason -> Nullable<Text>,
+        bank_line_id -> Nullable<Uuid>,
+        paid_on -> Nullable<Date>,
         created_at -> Timestamptz,
         version -> Int4,
     }
@@ -504,13 +548,71 @@ diesel::table! {
 }
 
 diesel::table! {
-    levy_charge (invoice_id, kind) {
-        invoice_id -> Uuid,
+    levy_charge (id) {
+        id -> Uuid,
+        entity_id -> Uuid,
+        activity_id -> Uuid,
+        member_id -> Uuid,
         kind -> Text,
+        source_kind -> Text,
+        source_id -> Uuid,
+        invoice_id -> Nullable<Uuid>,
         rule_set_id -> Uuid,
+        charged_on -> Date,
         base_minor -> Int8,
-        rate_ppm -> Int8,
+        rate_ppm -> Nullable<Int8>,
         amount_minor -> Int8,
+        uncapped_minor -> Nullable<Int8>,
+        basis -> Jsonb,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    levy_exemption (id) {
+        id -> Uuid,
+        activity_id -> Uuid,
+        member_id -> Uuid,
+        kind -> Text,
+        part -> Text,
+        valid_from -> Date,
+        valid_until -> Nullable<Date>,
+        reason -> Text,
+        evidence_id -> Nullable<Uuid>,
+        decided_by -> Uuid,
+        ended_by -> Nullable<Uuid>,
+        created_at -> Timestamptz,
+        version -> Int4,
+    }
+}
+
+diesel::table! {
+    levy_override (id) {
+        id -> Uuid,
+        activity_id -> Uuid,
+        member_id -> Uuid,
+        kind -> Text,
+        levy -> Jsonb,
+        valid_from -> Date,
+        valid_until -> Nullable<Date>,
+        reason -> Text,
+        decided_by -> Uuid,
+        ended_by -> Nullable<Uuid>,
+        created_at -> Timestamptz,
+        version -> Int4,
+    }
+}
+
+diesel::table! {
+    levy_period (id) {
+        id -> Uuid,
+        entity_id -> Uuid,
+        activity_id -> Uuid,
+        member_id -> Uuid,
+        month -> Date,
+        kind -> Text,
+        part -> Text,
+        created_at -> Timestamptz,
     }
 }
 
@@ -691,6 +793,169 @@ diesel::table! {
 }
 
 diesel::table! {
+    pool (id) {
+        id -> Uuid,
+        entity_id -> Uuid,
+        name -> Text,
+        purpose -> Text,
+        budget_minor -> Int8,
+        currency -> Bpchar,
+        unit -> Text,
+        instalments -> Bool,
+        overfunding -> Text,
+        deficit -> Text,
+        state -> Text,
+        proposed_by -> Uuid,
+        decision -> Nullable<Text>,
+        decided_on -> Nullable<Date>,
+        opened_by -> Nullable<Uuid>,
+        closed_on -> Nullable<Date>,
+        created_at -> Timestamptz,
+        version -> Int4,
+    }
+}
+
+diesel::table! {
+    pool_contract (id) {
+        id -> Uuid,
+        pool_id -> Uuid,
+        supplier -> Text,
+        reference -> Text,
+        seat_month_minor -> Int8,
+        currency -> Bpchar,
+        valid_from -> Date,
+        valid_until -> Nullable<Date>,
+        created_by -> Uuid,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    pool_key (id) {
+        id -> Uuid,
+        pool_id -> Uuid,
+        version_number -> Int4,
+        valid_from -> Date,
+        decision -> Text,
+        created_by -> Uuid,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    pool_key_part (key_id, n) {
+        key_id -> Uuid,
+        n -> Int2,
+        basis -> Text,
+        share_ppm -> Int8,
+    }
+}
+
+diesel::table! {
+    pool_membership (id) {
+        id -> Uuid,
+        pool_id -> Uuid,
+        activity_id -> Uuid,
+        member_id -> Uuid,
+        in_from -> Date,
+        out_from -> Nullable<Date>,
+        created_by -> Uuid,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    pool_run (id) {
+        id -> Uuid,
+        pool_id -> Uuid,
+        key_id -> Nullable<Uuid>,
+        kind -> Text,
+        from_on -> Date,
+        to_on -> Date,
+        amount_minor -> Int8,
+        currency -> Bpchar,
+        state -> Text,
+        booked_by -> Uuid,
+        booked_on -> Date,
+        reversed_by -> Nullable<Uuid>,
+        reversed_on -> Nullable<Date>,
+        reason -> Nullable<Text>,
+        created_at -> Timestamptz,
+        version -> Int4,
+    }
+}
+
+diesel::table! {
+    pool_run_cost (run_id, cost_id) {
+        run_id -> Uuid,
+        cost_id -> Uuid,
+        amount_minor -> Int8,
+    }
+}
+
+diesel::table! {
+    pool_run_part (run_id, n, activity_id) {
+        run_id -> Uuid,
+        n -> Int2,
+        activity_id -> Uuid,
+        member_id -> Uuid,
+        pool_id -> Uuid,
+        weight -> Int8,
+        floor_minor -> Int8,
+        remainder -> Int8,
+        amount_minor -> Int8,
+    }
+}
+
+diesel::table! {
+    pool_run_split (run_id, n) {
+        run_id -> Uuid,
+        n -> Int2,
+        basis -> Text,
+        share_ppm -> Int8,
+        amount_minor -> Int8,
+        weight_sum -> Int8,
+    }
+}
+
+diesel::table! {
+    pool_seat (id) {
+        id -> Uuid,
+        contract_id -> Uuid,
+        pool_id -> Uuid,
+        activity_id -> Uuid,
+        member_id -> Uuid,
+        seats -> Int4,
+        from_on -> Date,
+        until_on -> Nullable<Date>,
+        created_by -> Uuid,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    pool_share (key_id, activity_id) {
+        key_id -> Uuid,
+        activity_id -> Uuid,
+        weight -> Int8,
+    }
+}
+
+diesel::table! {
+    pool_usage (id) {
+        id -> Uuid,
+        pool_id -> Uuid,
+        activity_id -> Uuid,
+        member_id -> Uuid,
+        used_on -> Date,
+        quantity -> Numeric,
+        external_ref -> Nullable<Text>,
+        recorded_by -> Uuid,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     posting (id) {
         id -> Int8,
         entry_id -> Int8,
@@ -806,6 +1071,21 @@ diesel::table! {
         client_limit_minor -> Int8,
         created_by -> Nullable<Uuid>,
         created_at -> Timestamptz,
+        evidence_id -> Nullable<Uuid>,
+        member_limit_minor -> Nullable<Int8>,
+        new_pair_limit_minor -> Nullable<Int8>,
+        fund_multiple_ppm -> Nullable<Int8>,
+        pause_below_minor -> Nullable<Int8>,
+        share_validity -> Text,
+    }
+}
+
+diesel::table! {
+    rule_set_band (rule_set_id, kind, from_minor) {
+        rule_set_id -> Uuid,
+        kind -> Text,
+        from_minor -> Int8,
+        rate_ppm -> Int8,
     }
 }
 
@@ -814,7 +1094,11 @@ diesel::table! {
         rule_set_id -> Uuid,
         kind -> Text,
         base -> Text,
-        rate_ppm -> Int8,
+        rate_ppm -> Nullable<Int8>,
+        running -> Nullable<Text>,
+        floor_minor -> Nullable<Int8>,
+        cap_minor -> Nullable<Int8>,
+        fixed_minor -> Nullable<Int8>,
     }
 }
 
@@ -950,6 +1234,10 @@ diesel::joinable!(appropriation -> fiscal_year (fiscal_year_id));
 diesel::joinable!(appropriation_part -> activity (activity_id));
 diesel::joinable!(appropriation_part -> member (member_id));
 diesel::joinable!(appropriation_step -> appropriation (appropriation_id));
+diesel::joinable!(arrears_settlement -> activity (activity_id));
+diesel::joinable!(arrears_settlement -> currency (currency));
+diesel::joinable!(arrears_settlement -> entity (entity_id));
+diesel::joinable!(arrears_settlement -> member (member_id));
 diesel::joinable!(bank_line -> bank_statement (statement_id));
 diesel::joinable!(bank_line -> currency (currency));
 diesel::joinable!(bank_line -> entity_bank_account (bank_account_id));
@@ -962,6 +1250,11 @@ diesel::joinable!(bank_statement -> person (imported_by));
 diesel::joinable!(batch_approval -> payout_batch (batch_id));
 diesel::joinable!(batch_approval -> person (approver_id));
 diesel::joinable!(client -> member (member_id));
+diesel::joinable!(cost -> archived_file (document_id));
+diesel::joinable!(cost -> bank_line (bank_line_id));
+diesel::joinable!(cost -> currency (currency));
+diesel::joinable!(cost -> entity (entity_id));
+diesel::joinable!(cost -> pool (pool_id));
 diesel::joinable!(document_series -> entity (entity_id));
 diesel::joinable!(entity_bank_account -> currency (currency));
 diesel::joinable!(entity_bank_account -> entity (entity_id));
@@ -988,8 +1281,19 @@ diesel::joinable!(journal_entry -> entity (entity_id));
 diesel::joinable!(journal_entry -> ledger_event (event));
 diesel::joinable!(journal_entry -> ledger_source (source_kind));
 diesel::joinable!(ledger_event -> ledger_source (source_kind));
+diesel::joinable!(levy_charge -> activity (activity_id));
+diesel::joinable!(levy_charge -> entity (entity_id));
 diesel::joinable!(levy_charge -> invoice (invoice_id));
+diesel::joinable!(levy_charge -> member (member_id));
 diesel::joinable!(levy_charge -> rule_set (rule_set_id));
+diesel::joinable!(levy_exemption -> activity (activity_id));
+diesel::joinable!(levy_exemption -> archived_file (evidence_id));
+diesel::joinable!(levy_exemption -> member (member_id));
+diesel::joinable!(levy_override -> activity (activity_id));
+diesel::joinable!(levy_override -> member (member_id));
+diesel::joinable!(levy_period -> activity (activity_id));
+diesel::joinable!(levy_period -> entity (entity_id));
+diesel::joinable!(levy_period -> member (member_id));
 diesel::joinable!(member -> application (application_id));
 diesel::joinable!(member -> entity (entity_id));
 diesel::joinable!(member -> person (id));
@@ -1009,6 +1313,30 @@ diesel::joinable!(payout_batch -> archived_file (file_id));
 diesel::joinable!(payout_batch -> currency (currency));
 diesel::joinable!(payout_batch -> entity (entity_id));
 diesel::joinable!(payout_batch -> entity_bank_account (bank_account_id));
+diesel::joinable!(pool -> currency (currency));
+diesel::joinable!(pool -> entity (entity_id));
+diesel::joinable!(pool_contract -> currency (currency));
+diesel::joinable!(pool_contract -> person (created_by));
+diesel::joinable!(pool_contract -> pool (pool_id));
+diesel::joinable!(pool_key -> person (created_by));
+diesel::joinable!(pool_key -> pool (pool_id));
+diesel::joinable!(pool_key_part -> pool_key (key_id));
+diesel::joinable!(pool_membership -> person (created_by));
+diesel::joinable!(pool_membership -> pool (pool_id));
+diesel::joinable!(pool_run -> currency (currency));
+diesel::joinable!(pool_run -> pool (pool_id));
+diesel::joinable!(pool_run -> pool_key (key_id));
+diesel::joinable!(pool_run_cost -> cost (cost_id));
+diesel::joinable!(pool_run_cost -> pool_run (run_id));
+diesel::joinable!(pool_run_part -> activity (activity_id));
+diesel::joinable!(pool_run_split -> pool_run (run_id));
+diesel::joinable!(pool_seat -> person (created_by));
+diesel::joinable!(pool_seat -> pool (pool_id));
+diesel::joinable!(pool_seat -> pool_contract (contract_id));
+diesel::joinable!(pool_share -> activity (activity_id));
+diesel::joinable!(pool_share -> pool_key (key_id));
+diesel::joinable!(pool_usage -> person (recorded_by));
+diesel::joinable!(pool_usage -> pool (pool_id));
 diesel::joinable!(posting -> activity_balance (activity_id));
 diesel::joinable!(posting -> currency (currency));
 diesel::joinable!(posting -> journal_entry (entry_id));
@@ -1025,6 +1353,7 @@ diesel::joinable!(redemption_run -> currency (currency));
 diesel::joinable!(redemption_run -> entity (entity_id));
 diesel::joinable!(redemption_run -> person (decided_by));
 diesel::joinable!(refresh_token -> session (session_id));
+diesel::joinable!(rule_set -> archived_file (evidence_id));
 diesel::joinable!(rule_set -> currency (currency));
 diesel::joinable!(rule_set -> entity (entity_id));
 diesel::joinable!(rule_set -> person (created_by));
@@ -1049,11 +1378,13 @@ diesel::allow_tables_to_appear_in_same_query!(
     appropriation_part,
     appropriation_step,
     archived_file,
+    arrears_settlement,
     audit_log,
     bank_line,
     bank_statement,
     batch_approval,
     client,
+    cost,
     currency,
     document_series,
     email_message,
@@ -1075,6 +1406,9 @@ diesel::allow_tables_to_appear_in_same_query!(
     ledger_source,
     legal_reserve_minimum,
     levy_charge,
+    levy_exemption,
+    levy_override,
+    levy_period,
     member,
     order_answer,
     order_line,
@@ -1085,6 +1419,18 @@ diesel::allow_tables_to_appear_in_same_query!(
     payout,
     payout_batch,
     person,
+    pool,
+    pool_contract,
+    pool_key,
+    pool_key_part,
+    pool_membership,
+    pool_run,
+    pool_run_cost,
+    pool_run_part,
+    pool_run_split,
+    pool_seat,
+    pool_share,
+    pool_usage,
     posting,
     redemption,
     redemption_policy,
@@ -1092,6 +1438,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     refresh_token,
     role_grant,
     rule_set,
+    rule_set_band,
     rule_set_levy,
     schedule_run,
     session,
