@@ -14,6 +14,10 @@
 //! | `payout_returned` | bank / funds.available; member_cost / member_fees |
 //! | `bank_opened` | bank / opening_balance |
 //! | `bank_line_booked` | bank / bank_suspense |
+//! | `share_redeemed` | share_capital / redemption_payable, and what the share is worth less than its nominal value to retained_surplus |
+//! | `redemption_paid` | redemption_payable / bank_suspense |
+//! | `year_closed` | every income and expense account of the year / retained_surplus |
+//! | `surplus_appropriated` | retained_surplus / legal_reserve, indivisible_reserve, guarantee_fund, funds.available of each activity; a loss guarantee_fund / retained_surplus |
 //! | `cost_booked` | operating_cost or pool_cost, vat_input / supplier_payable; for an activity funds.available / member_cost |
 //! | `supplier_paid` | supplier_payable / bank_suspense |
 //! | `pool_allocated` | of each activity funds.available, and activity_arrears for what is missing / pool_recovery |
@@ -40,6 +44,8 @@ pub use levies::{ChargedTo, LevyFact, arrears_settled, levy_charged};
 pub use pools::{
     CostFunds, CostOf, PoolPart, PoolTaken, cost_booked, pool_allocated, pool_allocation_reversed, supplier_paid,
 };
+pub use shares::{RedeemedShare, redemption_paid, share_redeemed};
+pub use surplus::{Appropriated, Refund, surplus_appropriated, year_closed};
 
 use super::entry::{Account, Dimensions, Entry, Event, Posting, Source, credit, debit};
 use crate::kernel::ids::{
