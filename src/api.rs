@@ -36,6 +36,7 @@ rooms!(
     clients,
     orders,
     invoicing,
+    transfers,
     payouts,
     bank,
     accounting,

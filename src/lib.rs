@@ -25,4 +25,5 @@ pub mod outbox;
 pub mod payouts;
 pub mod platform;
 pub mod service;
+pub mod transfers;
 pub mod worker;

@@ -1,8 +1,6 @@
 //! What an entity, a bank account and a rule set must be.
 
 use chrono::NaiveDate;
-use rust_decimal::Decimal;
-use rust_decimal::prelude::ToPrimitive;
 
 use super::{NewAgreement, NewBankAccount, NewEntity, NewRuleSet};
 use crate::kernel::identifiers;
@@ -10,24 +8,13 @@ use crate::kernel::levies::{Levy, LevyKind};
 use crate::kernel::money::{Currency, Minor, Money, Ppm};
 use crate::kernel::refusal::{Checks, Refusal};
 
-/// A rate as the API carries it, `"0.055"`, of at most the whole and at most six decimals.
-pub(super) fn parse_rate(text: &str) -> Option<Ppm> {
-    let is_plain = text.len() <= 16
-        && text.starts_with(|c: char| c.is_ascii_digit())
-        && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
-    let rate: Decimal = text.parse().ok().filter(|_| is_plain)?;
-    let ppm = rate.checked_mul(Decimal::from(Ppm::WHOLE))?;
-    let whole = ppm.to_i64().filter(|_| ppm.fract().is_zero())?;
-    (whole <= Ppm::WHOLE).then_some(Ppm(whole))
-}
-
 /// The rate of each levy, one of each kind.
 pub(super) fn parse_levies(rates: &[(LevyKind, String)], checks: &mut Checks) -> Vec<Levy> {
     let mut levies: Vec<Levy> = Vec::new();
     for (index, (kind, text)) in rates.iter().enumerate() {
         if levies.iter().any(|levy| levy.kind == *kind) {
             checks.refuse(format!("/levies/{index}/kind"), "not_unique");
-        } else if let Some(rate) = parse_rate(text) {
+        } else if let Some(rate) = Ppm::from_fraction(text) {
             levies.push(Levy { kind: *kind, rate });
         } else {
             checks.refuse(format!("/levies/{index}/rate"), "out_of_range");
@@ -188,7 +175,7 @@ mod tests {
             ("0.0.1", None),
         ];
         for (text, expected) in cases {
-            assert_eq!(parse_rate(text).map(|rate| rate.0), expected, "{text}");
+            assert_eq!(Ppm::from_fraction(text).map(|rate| rate.0), expected, "{text}");
         }
     }
 

@@ -265,8 +265,9 @@ pub fn open_invoice(tx: &mut Tx<'_>, id: InvoiceId) -> Result<OpenInvoice> {
 
 /// Books that a client paid part or all of an invoice; the allocation exists by now.
 ///
-/// Without an advance the same part of the pending funds becomes available, the last cent with the last part.
-/// With one, the funds are available since then, and the advance closes when nothing is open any more.
+/// Without an advance the same part of the pending funds becomes available, the last cent with the last part; each
+/// activity that holds some of them gets its share. With one, the funds are available since then, and the advance
+/// closes when nothing is open any more.
 ///
 /// # Errors
 /// 409 for a period that is closed.
@@ -279,9 +280,9 @@ pub fn settle(
     from: events::Arrival,
 ) -> Result<()> {
     let advance = guarantee::advance_of(tx, invoice.id)?;
-    let pending = store::pending_of(tx, invoice.id)?;
+    let holders = ledger::holders(tx, invoice.id)?;
     let left = invoice.open_minor.minus(amount)?;
-    let paid = rules::payment(amount, invoice.open_minor, pending, advance.map(|advance| advance.amount_minor))?;
+    let paid = rules::payment(amount, invoice.open_minor, &holders, advance.is_some())?;
     let at = events::Booking { entity: invoice.entity_id, on, currency: invoice.currency };
     let of = events::InvoiceFunds {
         invoice: invoice.id,
@@ -289,7 +290,7 @@ pub fn settle(
         member: invoice.member_id,
         client: invoice.client_id,
     };
-    ledger::post(tx, &events::client_paid(at, allocation, of, paid, from)?)?;
+    ledger::post(tx, &events::client_paid(at, allocation, of, &paid, from)?)?;
     if left == Minor::ZERO {
         let member = access::person(tx, invoice.member_id)?;
         let total = Money { amount_minor: invoice.gross_minor, currency: invoice.currency };
@@ -316,7 +317,8 @@ pub fn advances_due(tx: &mut Tx<'_>, entity: EntityId, day: NaiveDate) -> Result
 /// 409 for a closed period.
 pub fn advance(tx: &mut Tx<'_>, id: InvoiceId, day: NaiveDate) -> Result<bool> {
     let invoice = store::lock_open(tx, id)?;
-    let pending = store::pending_of(tx, id)?;
+    let holders = ledger::holders(tx, id)?;
+    let pending = holders.pending_total()?;
     if pending == Minor::ZERO || guarantee::advance_of(tx, id)?.is_some() {
         return Ok(false);
     }
@@ -327,16 +329,19 @@ pub fn advance(tx: &mut Tx<'_>, id: InvoiceId, day: NaiveDate) -> Result<bool> {
         member: invoice.member_id,
         client: invoice.client_id,
         amount: pending,
+        held: holders.pending(),
         currency: invoice.currency,
         on: day,
     };
-    guarantee::advance(tx, new)?;
-    let member = access::person(tx, invoice.member_id)?;
-    let amount = Money { amount_minor: pending, currency: invoice.currency };
-    let letter = Letter::AdvancePaid { number: invoice.number, amount };
-    let owner = Some(invoice.member_id);
-    let mail = QueuedLetter { to: member.email, language: member.language, letter, subject: id.0, owner };
-    outbox::queue_letter(tx, mail, "advanced")?;
+    guarantee::advance(tx, &new)?;
+    for part in &new.held {
+        let member = access::person(tx, part.member)?;
+        let amount = Money { amount_minor: part.amount, currency: invoice.currency };
+        let letter = Letter::AdvancePaid { number: invoice.number.clone(), amount };
+        let owner = Some(part.member);
+        let mail = QueuedLetter { to: member.email, language: member.language, letter, subject: id.0, owner };
+        outbox::queue_letter(tx, mail, &format!("advanced:{}", part.activity))?;
+    }
     tx.failpoint("advance.before_commit")?;
     Ok(true)
 }

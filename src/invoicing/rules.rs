@@ -11,8 +11,8 @@ use crate::kernel::money::{Minor, MoneyError};
 use crate::kernel::references::Ogm;
 use crate::kernel::refusal::{Checks, Refusal};
 use crate::kernel::vat::{self, Buyer, Totals};
-use crate::ledger::Entry;
 use crate::ledger::events::{self, ClientPayment};
+use crate::ledger::{Entry, Holders};
 use crate::named;
 
 named! {
@@ -133,27 +133,27 @@ pub(super) fn payment_reference(year: i32, seq: i64) -> Option<Ogm> {
     Ogm::from_base(year.checked_mul(100_000_000)?.checked_add(seq)?)
 }
 
-/// What a payment of `amount` does while `open` is owed and `pending` waits on the activity.
+/// What a payment of `amount` does while `open` is owed and the holders wait for their parts.
 pub(super) fn payment(
     amount: Minor,
     open: Minor,
-    pending: Minor,
-    advanced: Option<Minor>,
+    holders: &Holders,
+    is_advanced: bool,
 ) -> Result<ClientPayment, MoneyError> {
     let is_last = amount == open;
-    if let Some(advanced) = advanced {
-        let advance_closed = if is_last { advanced } else { Minor::ZERO };
-        return Ok(ClientPayment { amount, freed: Minor::ZERO, advance_closed });
+    if is_advanced {
+        let advances_closed = if is_last { holders.advanced() } else { Vec::new() };
+        return Ok(ClientPayment { amount, freed: Vec::new(), advances_closed });
     }
     let freed = if is_last {
-        pending
+        holders.pending()
     } else {
-        // Half away from zero, and never more than what waits: the last part frees the rest.
         let rest = open.minus(amount)?;
         let weights = [amount.get().unsigned_abs(), rest.get().unsigned_abs()];
-        crate::kernel::money::split(pending, &weights)?.first().copied().unwrap_or_default()
+        let freed = crate::kernel::money::split(holders.pending_total()?, &weights)?;
+        holders.divide(freed.first().copied().unwrap_or_default())?
     };
-    Ok(ClientPayment { amount, freed, advance_closed: Minor::ZERO })
+    Ok(ClientPayment { amount, freed, advances_closed: Vec::new() })
 }
 
 /// The mention of the reverse charge (Directive 2006/112/EC art. 226, 11a), in the language of the document.
@@ -172,12 +172,22 @@ pub fn mention(language: Language) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernel::ids::{ActivityId, PersonId};
+    use crate::ledger::{Held, Holding};
     use proptest::prelude::*;
+    use uuid::Uuid;
 
     fn freed(amount: i64, open: i64, pending: i64, advanced: Option<i64>) -> (i64, i64) {
-        let paid =
-            payment(Minor::new(amount), Minor::new(open), Minor::new(pending), advanced.map(Minor::new)).unwrap();
-        (paid.freed.get(), paid.advance_closed.get())
+        let holding = Holding {
+            activity_id: ActivityId(Uuid::nil()),
+            member_id: PersonId(Uuid::nil()),
+            pending_minor: Minor::new(pending),
+            advanced_minor: Minor::new(advanced.unwrap_or_default()),
+        };
+        let holders = Holders::new(vec![holding]);
+        let paid = payment(Minor::new(amount), Minor::new(open), &holders, advanced.is_some()).unwrap();
+        let sum = |held: &[Held]| held.iter().map(|held| held.amount.get()).sum();
+        (sum(&paid.freed), sum(&paid.advances_closed))
     }
 
     #[test]

@@ -121,6 +121,10 @@ ids! {
     InvitationId,
     /// Money moved between activities.
     TransferId,
+    /// How a collective divides its money, one version.
+    SplitRuleId,
+    /// One division of a collective's money.
+    SplitRunId,
     /// A share given back.
     RedemptionId,
     /// A decision about the result of a year.

@@ -25,6 +25,19 @@ impl Ppm {
     /// One whole, in parts per million.
     pub const WHOLE: i64 = 1_000_000;
 
+    /// A rate as the API carries it, `"0.055"`: a plain fraction of at most the whole and at most six decimals.
+    #[must_use]
+    pub fn from_fraction(text: &str) -> Option<Self> {
+        use rust_decimal::prelude::ToPrimitive;
+        let is_plain = text.len() <= 16
+            && text.starts_with(|c: char| c.is_ascii_digit())
+            && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+        let rate: Decimal = text.parse().ok().filter(|_| is_plain)?;
+        let ppm = rate.checked_mul(Decimal::from(Self::WHOLE))?;
+        let whole = ppm.to_i64().filter(|_| ppm.fract().is_zero())?;
+        (whole <= Self::WHOLE).then_some(Self(whole))
+    }
+
     /// The rate as the decimal fraction of the API: `65_000` is `"0.065"`.
     #[must_use]
     pub fn to_fraction(self) -> String {

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::kernel::ids::{
     ActivityId, AdvanceId, AllocationId, BankAccountId, BankLineId, ClientId, EntityId, InvoiceId, PayoutId, PersonId,
-    PoolId, ShareId, StatementId,
+    PoolId, ShareId, StatementId, TransferId,
 };
 use crate::kernel::money::{Currency, Minor};
 use crate::kernel::refusal::Refusal;
@@ -113,6 +113,8 @@ sources! {
     BankLine(BankLineId) = "bank_line",
     /// A bank line matched to an invoice.
     Allocation(AllocationId) = "allocation",
+    /// Money moved between activities.
+    Transfer(TransferId) = "transfer",
 }
 
 named! {
@@ -142,6 +144,8 @@ named! {
         BankOpened = "bank_opened",
         /// A bank line waits to be explained.
         BankLineBooked = "bank_line_booked",
+        /// Money moved from one activity to another.
+        Transferred = "transferred",
     }
 }
 

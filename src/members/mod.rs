@@ -20,13 +20,13 @@ pub use applications::{
 };
 use chrono::NaiveDate;
 pub use rules::{ApplicationState, MemberState, ProofKind, ShareState};
-pub use store::{ApplicationRow, MemberRow, PayeeAccountRow, ShareRow};
+pub use store::{ApplicationRow, Fellow, MemberRow, PayeeAccountRow, ShareRow};
 use uuid::Uuid;
 
 use crate::access::{self, NewGrant, PersonRow};
 use crate::charter;
 use crate::formats::letters::Letter;
-use crate::kernel::ids::{PayeeAccountId, PersonId, ShareId};
+use crate::kernel::ids::{EntityId, PayeeAccountId, PersonId, ShareId};
 use crate::kernel::money::{Minor, Money};
 use crate::kernel::refusal::Checks;
 use crate::kernel::roles::Role;
@@ -56,6 +56,14 @@ pub fn require_active(tx: &mut Tx<'_>, id: PersonId) -> Result<MemberRow> {
             Err(Error::conflict("member_not_active").with("state", member.state))
         }
     }
+}
+
+/// An active member of an entity by their address of mail: whom another member may ask for something.
+///
+/// # Errors
+/// Fails with the database.
+pub fn fellow(tx: &mut Tx<'_>, entity: EntityId, email: &str) -> Result<Option<Fellow>> {
+    store::find_fellow(tx, entity, email)
 }
 
 /// Where a person is paid now.

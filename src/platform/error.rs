@@ -251,6 +251,10 @@ const CONSTRAINTS: &[(&str, StatusCode, &str)] = &[
     ("guarantee_advance_once", StatusCode::CONFLICT, "already_booked"),
     ("order_frozen", StatusCode::CONFLICT, "state_conflict"),
     ("accounting_period_pkey", StatusCode::CONFLICT, "period_closed"),
+    ("collective_pays_by_transfer", StatusCode::CONFLICT, "collective_pays_by_transfer"),
+    ("activity_member_once", StatusCode::CONFLICT, "already_member"),
+    ("activity_member_asked_once", StatusCode::CONFLICT, "already_member"),
+    ("transfer_returned_once", StatusCode::CONFLICT, "already_returned"),
 ];
 
 impl From<DieselError> for Error {
