@@ -85,7 +85,8 @@ pub fn invite(
         MembershipRole::Member => Letter::CollectiveInvitation { inviter, collective },
         MembershipRole::Manager => Letter::CollectiveHandOver { inviter, collective },
     };
-    let mail = QueuedLetter { to: fellow.email, language: fellow.language, letter, subject: id.0, owner: Some(fellow.id) };
+    let mail =
+        QueuedLetter { to: fellow.email, language: fellow.language, letter, subject: id.0, owner: Some(fellow.id) };
     outbox::queue_letter(tx, mail, "asked")?;
     Ok(row)
 }

@@ -209,7 +209,8 @@ mod tests {
 
     #[test]
     fn what_the_guarantee_advanced_is_not_for_expenses() {
-        for (available, advanced, expected) in [(92_500, 0, 92_500), (92_500, 50_000, 42_500), (100, 500, 0), (0, 0, 0)] {
+        for (available, advanced, expected) in [(92_500, 0, 92_500), (92_500, 50_000, 42_500), (100, 500, 0), (0, 0, 0)]
+        {
             assert_eq!(for_expenses(Minor::new(available), Minor::new(advanced)).unwrap(), Minor::new(expected));
         }
     }

@@ -354,9 +354,8 @@ pub(super) fn insert_balance(tx: &mut Tx<'_>, activity: ActivityId, owner: Perso
 pub(super) fn find_balance(tx: &mut Tx<'_>, activity: ActivityId) -> Result<ActivityBalance> {
     let mut query = activity_balance::table.find(activity).select(ActivityBalance::as_select()).into_boxed();
     if let Some(owner) = tx.only_owner() {
-        query = query.filter(
-            activity_balance::owner_id.eq(owner).or(umbel_shares_activity(activity_balance::activity_id)),
-        );
+        query =
+            query.filter(activity_balance::owner_id.eq(owner).or(umbel_shares_activity(activity_balance::activity_id)));
     }
     Ok(query.first(tx.conn())?)
 }
@@ -367,9 +366,8 @@ pub(super) fn list_balances(tx: &mut Tx<'_>, activities: &[ActivityId]) -> Resul
         .select(ActivityBalance::as_select())
         .into_boxed();
     if let Some(owner) = tx.only_owner() {
-        query = query.filter(
-            activity_balance::owner_id.eq(owner).or(umbel_shares_activity(activity_balance::activity_id)),
-        );
+        query =
+            query.filter(activity_balance::owner_id.eq(owner).or(umbel_shares_activity(activity_balance::activity_id)));
     }
     Ok(query.load(tx.conn())?)
 }

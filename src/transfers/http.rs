@@ -285,13 +285,8 @@ async fn make_split_rule(
                 share: part.share.map(|text| Ppm::from_fraction(&text).unwrap_or(Ppm(0))),
                 amount: part.amount,
             });
-            let new = NewRule {
-                id: body.id,
-                activity,
-                kind: body.kind,
-                valid_from: body.valid_from,
-                parts: parts.collect(),
-            };
+            let new =
+                NewRule { id: body.id, activity, kind: body.kind, valid_from: body.valid_from, parts: parts.collect() };
             super::make_rule(tx, &new).map(SplitRuleView::new)
         })
         .await
@@ -380,13 +375,8 @@ async fn split_collective(
     command
         .about_money()
         .create(&db, who.into(), "split_collective", &place, move |tx, body| {
-            let new = NewSplit {
-                id: body.id,
-                activity,
-                amount: body.amount,
-                invoice: body.invoice_id,
-                reason: body.reason,
-            };
+            let new =
+                NewSplit { id: body.id, activity, amount: body.amount, invoice: body.invoice_id, reason: body.reason };
             super::divide(tx, &new).map(SplitView::new)
         })
         .await

@@ -76,9 +76,14 @@ pub fn give_back(tx: &mut Tx<'_>, id: TransferId, new: TransferId, reason: &str)
     let mut checks = Checks::default();
     rules::check_reason(reason, &mut checks);
     checks.done()?;
-    let activity = activities::activity(tx, received.to_activity_id)?;
+    // Whoever gave it sees the transfer and not where it went.
+    let refused = || Error::forbidden("role_forbidden");
+    let activity = activities::activity(tx, received.to_activity_id).map_err(|_unseen| refused())?;
     if activity.member_id != tx.person()? {
-        return Err(Error::forbidden("role_forbidden"));
+        return Err(refused());
+    }
+    if store::is_returned(tx, id)? {
+        return Err(Error::conflict("already_returned"));
     }
     let waiting = ledger::origins(tx, activity.id)?;
     let still_waits = |invoice: &InvoiceId| {
@@ -208,7 +213,8 @@ pub fn divide(tx: &mut Tx<'_>, new: &NewSplit) -> Result<(RunRow, Vec<TransferRo
     };
     let shares = rules::divide(rule.kind, &parts, &sharers, amount)?;
     let given = Minor::sum(shares.iter().map(|(_, share)| *share))?;
-    let run = store::insert_run(tx, new, &rule, Money { amount_minor: amount, currency: giver.currency }, given, today)?;
+    let run =
+        store::insert_run(tx, new, &rule, Money { amount_minor: amount, currency: giver.currency }, given, today)?;
     let mut targets = Vec::with_capacity(shares.len());
     for (member, amount) in shares {
         let to = *receivers.get(&member).ok_or_else(|| Error::internal("every share has a receiver"))?;

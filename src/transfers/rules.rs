@@ -48,7 +48,12 @@ pub(super) fn check_reason(reason: &str, checks: &mut Checks) {
 }
 
 /// Whether a rule can be made: exact, of members who share the collective, from today on.
-pub(super) fn check_rule(new: &NewRule, sharers: &[Sharer], currency: Currency, today: NaiveDate) -> Result<(), Refusal> {
+pub(super) fn check_rule(
+    new: &NewRule,
+    sharers: &[Sharer],
+    currency: Currency,
+    today: NaiveDate,
+) -> Result<(), Refusal> {
     let mut checks = Checks::default();
     let latest = today.checked_add_months(chrono::Months::new(60)).unwrap_or(today);
     checks.require(new.valid_from >= today && new.valid_from <= latest, "/valid_from", "out_of_range");
@@ -108,7 +113,8 @@ pub(super) fn divide(
             members.into_iter().zip(fixed).collect()
         }
         SplitKind::Percent => {
-            let weights: Vec<u64> = parts.iter().map(|part| part.share_ppm.unwrap_or_default().unsigned_abs()).collect();
+            let weights: Vec<u64> =
+                parts.iter().map(|part| part.share_ppm.unwrap_or_default().unsigned_abs()).collect();
             members.into_iter().zip(split(amount, &weights).map_err(overflow)?).collect()
         }
         SplitKind::Equal => {
@@ -193,14 +199,12 @@ mod tests {
         assert_eq!(divided(SplitKind::Equal, &[], 1), [1]);
         let fixed = [part(2, None, Some(10_000)), part(1, None, Some(20_000))];
         assert_eq!(divided(SplitKind::Fixed, &fixed, 93_500), [20_000, 10_000]);
-        assert_eq!(
-            divide(SplitKind::Fixed, &fixed, &[], Minor::new(29_999)).unwrap_err().code,
-            "split_exceeds_amount"
-        );
+        assert_eq!(divide(SplitKind::Fixed, &fixed, &[], Minor::new(29_999)).unwrap_err().code, "split_exceeds_amount");
     }
 
     fn carried(available: i64, open: &[i64], amounts: &[i64]) -> Vec<Vec<i64>> {
-        let open: Vec<_> = (1..).zip(open).map(|(id, part)| (InvoiceId(Uuid::from_u128(id)), Minor::new(*part))).collect();
+        let open: Vec<_> =
+            (1..).zip(open).map(|(id, part)| (InvoiceId(Uuid::from_u128(id)), Minor::new(*part))).collect();
         let amounts: Vec<_> = amounts.iter().copied().map(Minor::new).collect();
         let all = advances(Minor::new(available), &open, &amounts).unwrap();
         all.into_iter().map(|taken| taken.into_iter().map(|(_, part)| part.get()).collect()).collect()
@@ -222,7 +226,8 @@ mod tests {
         let today: NaiveDate = "2026-05-04".parse().unwrap();
         let eur = |minor| Some(Money::eur(Minor::new(minor)));
         let rule = |kind, day: &str, parts: Vec<(u128, Option<i64>, Option<Money>)>| {
-            let parts = parts.into_iter().map(|(id, share, amount)| Part { member: person(id), share: share.map(Ppm), amount });
+            let parts =
+                parts.into_iter().map(|(id, share, amount)| Part { member: person(id), share: share.map(Ppm), amount });
             let new = NewRule {
                 id: SplitRuleId(Uuid::nil()),
                 activity: crate::kernel::ids::ActivityId(Uuid::nil()),
@@ -245,7 +250,10 @@ mod tests {
             rule(SplitKind::Percent, "2026-05-04", vec![(1, half, None), (1, Some(0), eur(1)), (9, half, None)]),
             ["/parts/1/member_id", "/parts/1/share", "/parts/1/amount", "/parts/2/member_id"]
         );
-        assert_eq!(rule(SplitKind::Fixed, "2026-05-04", vec![(1, half, eur(-1))]), ["/parts/0/amount", "/parts/0/share"]);
+        assert_eq!(
+            rule(SplitKind::Fixed, "2026-05-04", vec![(1, half, eur(-1))]),
+            ["/parts/0/amount", "/parts/0/share"]
+        );
         assert_eq!(rule(SplitKind::Equal, "2026-05-04", vec![(1, None, None)]), ["/parts"]);
     }
 

@@ -211,6 +211,12 @@ pub(super) fn find(tx: &mut Tx<'_>, id: TransferId) -> Result<TransferRow> {
     Ok(query.first(tx.conn())?)
 }
 
+/// Whether somebody gave it back; of two at the same moment the second is refused by PostgreSQL.
+pub(super) fn is_returned(tx: &mut Tx<'_>, id: TransferId) -> Result<bool> {
+    let back = transfer::table.filter(transfer::returns_id.eq(id));
+    Ok(diesel::select(diesel::dsl::exists(back)).get_result(tx.conn())?)
+}
+
 /// Those of one activity, if one is named, as far as one sees it; else those that one gave or was given.
 pub(super) fn list(
     tx: &mut Tx<'_>,
@@ -343,12 +349,7 @@ pub(super) fn insert_run(
         .get_result(tx.conn())?)
 }
 
-pub(super) fn list_runs(
-    tx: &mut Tx<'_>,
-    activity: ActivityId,
-    after: Option<Uuid>,
-    limit: i64,
-) -> Result<Vec<RunRow>> {
+pub(super) fn list_runs(tx: &mut Tx<'_>, activity: ActivityId, after: Option<Uuid>, limit: i64) -> Result<Vec<RunRow>> {
     let mut query = split_run::table
         .filter(split_run::activity_id.eq(activity))
         .order(split_run::id.desc())

@@ -429,6 +429,7 @@ const ROLES: &[Case] = &[
 /// What is written once and never changed: not by the program, and what has rows not by the owner either.
 pub const APPEND_ONLY: &[&str] = &[
     "accounting_period",
+    "activity_manager",
     "agreement",
     "allocation",
     "archived_file",
@@ -443,7 +444,11 @@ pub const APPEND_ONLY: &[&str] = &[
     "posting",
     "rule_set",
     "rule_set_levy",
+    "split_part",
+    "split_rule",
+    "split_run",
     "state_history",
+    "transfer",
     "vat_check",
 ];
 

@@ -11,6 +11,7 @@
 )]
 
 mod bad_input;
+mod collectives;
 #[cfg(feature = "faults")]
 mod concurrency;
 mod contract;
@@ -25,6 +26,7 @@ mod mixed;
 mod permissions;
 mod privileges;
 mod sessions;
+mod statements;
 mod stories;
 mod support;
 mod world;

@@ -9,6 +9,7 @@ const PRIVILEGES: &[(&str, &[&str])] = &[
         "SELECT",
         &[
             "__diesel_schema_migrations",
+            "activity_manager",
             "currency",
             "holiday",
             "ledger_account",
@@ -41,6 +42,10 @@ const PRIVILEGES: &[(&str, &[&str])] = &[
             "rule_set",
             "rule_set_levy",
             "schedule_run",
+            "split_part",
+            "split_rule",
+            "split_run",
+            "transfer",
             "vat_check",
         ],
     ),
@@ -48,6 +53,8 @@ const PRIVILEGES: &[(&str, &[&str])] = &[
     ("INSERT, SELECT, UPDATE(ended_by), UPDATE(valid_until)", &["role_grant"]),
     ("INSERT, SELECT, UPDATE(superseded_at), UPDATE(verified_at), UPDATE(verified_by)", &["payee_account"]),
     ("INSERT, SELECT, UPDATE(paid_on), UPDATE(payment_reference), UPDATE(state)", &["share"]),
+    // What became of an invitation; who was asked to what never changes.
+    ("INSERT, SELECT, UPDATE(answered_at), UPDATE(receives_on_id), UPDATE(state)", &["activity_member"]),
     (
         "INSERT, SELECT, UPDATE",
         &[

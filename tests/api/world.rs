@@ -142,23 +142,33 @@ fn work(app: &TestApp, cast: &mut Cast, member: &MemberCast) -> (Vec<(&'static s
     let key = client.new_id();
     let another = json!({"id": client.new_id(), "name": "Another activity"});
     client.command("POST", "/v1/activities", &[("Idempotency-Key", &key)], &another).unwrap().expect(201).unwrap();
+    let collective = json!({"id": client.new_id(), "name": "A collective", "is_collective": true});
+    client.post("/v1/activities", &collective).unwrap().expect(201).unwrap();
+    let transfer = json!({
+        "id": client.new_id(), "from_activity_id": member.activity_id, "to_activity_id": another["id"],
+        "amount": {"amount_minor": 1_000, "currency": "EUR"},
+    });
+    client.post("/v1/transfers", &transfer).unwrap().expect(201).unwrap();
     let person = client.person_id.clone().unwrap();
     let list = |path: &str| client.get(path).unwrap().expect(200).unwrap();
     let applications = list("/v1/applications");
     let application = text(&applications["data"][0], "id");
     let proofs = list(&format!("/v1/applications/{application}/documents"));
     let shares = list(&format!("/v1/members/{person}/shares"));
+    let places = list("/v1/invitations");
     let found = vec![
         ("/v1/activities/", member.activity_id.clone()),
         ("/v1/applications/", application),
         ("/v1/clients/", member.client_id.clone()),
         ("/v1/documents/", text(&proofs[0], "id")),
+        ("/v1/invitations/", text(&places["data"][0], "id")),
         ("/v1/invoices/", invoiced.id),
         ("/v1/members/", person),
         ("/v1/operations/", key),
         ("/v1/orders/", text(&order, "id")),
         ("/v1/payouts/", text(&payout, "id")),
         ("/v1/shares/", text(&shares[0], "id")),
+        ("/v1/transfers/", text(&transfer, "id")),
     ];
     (found, payout)
 }

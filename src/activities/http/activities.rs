@@ -7,16 +7,15 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-
 use crate::access::{Member, MemberOrDesk};
 use crate::activities::{self, ActivityRow, NewActivity, Standing};
 use crate::kernel::ids::{ActivityId, EntityId, PersonId};
 use crate::kernel::money::{Minor, Money};
 use crate::ledger::PostingRow;
+use crate::named;
 use crate::platform::db::{Db, Tx};
 use crate::platform::error::Result;
 use crate::platform::keys::Keys;
-use crate::named;
 use crate::platform::web::{Command, Empty, Listing, Page, QueryOf};
 
 crate::endpoints!(open_activity, list_activities, show_activity, list_activity_postings, close_activity);

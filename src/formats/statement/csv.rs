@@ -5,7 +5,18 @@ use crate::kernel::money::{Minor, to_plain};
 
 /// The columns, in order.
 pub const COLUMNS: [&str; 12] = [
-    "row", "date", "event", "text", "document", "pending", "available", "reserved", "arrears", "amount", "balance", "currency",
+    "row",
+    "date",
+    "event",
+    "text",
+    "document",
+    "pending",
+    "available",
+    "reserved",
+    "arrears",
+    "amount",
+    "balance",
+    "currency",
 ];
 
 /// Writes a statement as CSV with a header row: what was there, what moved, what is there.

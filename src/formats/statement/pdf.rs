@@ -53,10 +53,7 @@ pub fn pdf(facts: &StatementFacts) -> Result<Vec<u8>, PdfError> {
     frame(&mut sheet, facts)?;
     let title = format!("{} {}", word(facts.language, "title"), clean(&facts.activity)?);
     let author = clean(&facts.entity)?;
-    to_bytes(
-        sheet.canvas,
-        &Metadata { title: &title, author: &author, language: facts.language, dated: facts.last },
-    )
+    to_bytes(sheet.canvas, &Metadata { title: &title, author: &author, language: facts.language, dated: facts.last })
 }
 
 fn period(facts: &StatementFacts) -> String {
@@ -131,7 +128,10 @@ fn movements(sheet: &mut Sheet, facts: &StatementFacts) -> Result<(), PdfError> 
             Some(document) => format!("{on} \u{b7} {what} {document}"),
             None => format!("{on} \u{b7} {what}"),
         };
-        rows.push((Row { text: vec![clean(&text)?], figures: figures(facts, &it.amounts, it.running, true) }, it.running));
+        rows.push((
+            Row { text: vec![clean(&text)?], figures: figures(facts, &it.amounts, it.running, true) },
+            it.running,
+        ));
     }
     let widest: Vec<Row> = rows.iter().map(|(row, _)| row.clone()).chain([opening.clone(), closing.clone()]).collect();
     let table = Table::new(&sheet.canvas, LOOK, (LEFT, RIGHT), heading(facts, "text", "balance"), &widest);
