@@ -86,7 +86,7 @@ mod tests {
             pending_minor: Minor::new(*pending),
             advanced_minor: Minor::ZERO,
         };
-        Holders::new((1..).zip(pending).map(holding).rev().collect())
+        Holders::new((1..).zip(pending).map(holding).collect())
     }
 
     fn divided(pending: &[i64], amount: i64) -> Vec<i64> {
