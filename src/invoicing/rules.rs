@@ -5,7 +5,7 @@ use chrono::{Days, Duration, NaiveDate};
 use super::Draft;
 use super::store::{InvoiceLineRow, InvoiceRow, IssueContext};
 use crate::kernel::language::Language;
-use crate::kernel::levies::{self, Charge};
+use crate::kernel::levies::Charge;
 use crate::kernel::lines;
 use crate::kernel::money::{Minor, MoneyError};
 use crate::kernel::references::Ogm;
@@ -91,6 +91,7 @@ pub struct Issued {
 pub(super) fn issue(
     invoice: &InvoiceRow,
     context: &IssueContext,
+    charges: Vec<Charge>,
     today: NaiveDate,
     advance_due_on: Option<NaiveDate>,
 ) -> Result<Issued, Refusal> {
@@ -108,7 +109,6 @@ pub(super) fn issue(
         // The rate changed between writing and issuing: the member sees the new total first.
         return Err(Refusal::state("totals_changed").with("tax_minor", totals.tax.get()));
     }
-    let charges = levies::charge(totals.net, &context.levies).map_err(|_overflow| Refusal::value("amount_invalid"))?;
     let terms = u64::try_from(context.payment_terms_days).unwrap_or_default();
     let due_on = today.checked_add_days(Days::new(terms)).ok_or_else(|| Refusal::value("date_out_of_range"))?;
     let at = events::Booking { entity: invoice.entity_id, on: today, currency: invoice.currency };
@@ -133,25 +133,31 @@ pub(super) fn payment_reference(year: i32, seq: i64) -> Option<Ogm> {
     Ogm::from_base(year.checked_mul(100_000_000)?.checked_add(seq)?)
 }
 
-/// What a payment of `amount` does while `open` is owed and the holders wait for their parts.
+/// What a payment of `amount` does while `open` is owed and the holders wait for their parts, of which some were taken by
+/// the levies on this payment: what they held before those, and after.
 pub(super) fn payment(
     amount: Minor,
     open: Minor,
-    holders: &Holders,
+    (before, holders): (&Holders, &Holders),
     is_advanced: bool,
 ) -> Result<ClientPayment, MoneyError> {
     let is_last = amount == open;
     if is_advanced {
-        let advances_closed = if is_last { holders.advanced() } else { Vec::new() };
-        return Ok(ClientPayment { amount, freed: Vec::new(), advances_closed });
+        // What an advance left for the levies on payments and they did not take is freed at the end.
+        let (freed, advances_closed) =
+            if is_last { (holders.pending(), holders.advanced()) } else { (Vec::new(), Vec::new()) };
+        return Ok(ClientPayment { amount, freed, advances_closed });
     }
     let freed = if is_last {
         holders.pending()
     } else {
+        // Half away from zero, and never more than what waits: the last part frees the rest.
+        let waits = before.pending_total()?;
         let rest = open.minus(amount)?;
         let weights = [amount.get().unsigned_abs(), rest.get().unsigned_abs()];
-        let freed = crate::kernel::money::split(holders.pending_total()?, &weights)?;
-        holders.divide(freed.first().copied().unwrap_or_default())?
+        let part = crate::kernel::money::split(waits, &weights)?.first().copied().unwrap_or_default();
+        let levied = waits.minus(holders.pending_total()?)?;
+        holders.divide(part.minus(levied)?.max(Minor::ZERO))?
     };
     Ok(ClientPayment { amount, freed, advances_closed: Vec::new() })
 }
@@ -178,14 +184,19 @@ mod tests {
     use uuid::Uuid;
 
     fn freed(amount: i64, open: i64, pending: i64, advanced: Option<i64>) -> (i64, i64) {
+        freed_after(amount, open, (pending, 0), advanced)
+    }
+
+    fn freed_after(amount: i64, open: i64, (pending, levied): (i64, i64), advanced: Option<i64>) -> (i64, i64) {
         let holding = Holding {
             activity_id: ActivityId(Uuid::nil()),
             member_id: PersonId(Uuid::nil()),
             pending_minor: Minor::new(pending),
             advanced_minor: Minor::new(advanced.unwrap_or_default()),
         };
-        let holders = Holders::new(vec![holding]);
-        let paid = payment(Minor::new(amount), Minor::new(open), &holders, advanced.is_some()).unwrap();
+        let before = Holders::new(vec![holding]);
+        let after = before.less(&before.divide(Minor::new(levied)).unwrap()).unwrap();
+        let paid = payment(Minor::new(amount), Minor::new(open), (&before, &after), advanced.is_some()).unwrap();
         let sum = |held: &[Held]| held.iter().map(|held| held.amount.get()).sum();
         (sum(&paid.freed), sum(&paid.advances_closed))
     }
@@ -197,6 +208,11 @@ mod tests {
         assert_eq!(freed(1, 121_000, 92_500, None), (1, 0));
         assert_eq!(freed(121_000, 121_000, 0, Some(92_500)), (0, 92_500));
         assert_eq!(freed(60_500, 121_000, 0, Some(92_500)), (0, 0));
+        // 98.00 pending of 100.00, and 5.5 % of what is collected.
+        assert_eq!(freed_after(60_500, 121_000, (98_000, 2_750), None), (46_250, 0));
+        assert_eq!(freed_after(60_500, 60_500, (49_000, 2_750), None), (46_250, 0));
+        assert_eq!(freed_after(121_000, 121_000, (5_500, 5_500), Some(92_500)), (0, 92_500));
+        assert_eq!(freed_after(121_000, 121_000, (5_500, 5_000), Some(92_500)), (500, 92_500));
     }
 
     #[test]

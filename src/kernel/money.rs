@@ -133,6 +133,16 @@ impl Minor {
         i64::try_from(rounded).map(Self).map_err(|_too_large| MoneyError::Overflow)
     }
 
+    /// `self x part / whole`, rounded half away from zero: so many days of a month.
+    ///
+    /// # Errors
+    /// Refuses a whole of zero, and a result out of range.
+    pub fn portion(self, part: u32, whole: u32) -> Result<Self, MoneyError> {
+        let product = i128::from(self.0).checked_mul(i128::from(part)).ok_or(MoneyError::Overflow)?;
+        let rounded = divide_half_away(product, i128::from(whole)).ok_or(MoneyError::NoWeight)?;
+        i64::try_from(rounded).map(Self).map_err(|_too_large| MoneyError::Overflow)
+    }
+
     /// A decimal number of minor units, rounded half away from zero to a whole one.
     ///
     /// # Errors
@@ -165,7 +175,7 @@ impl FromSql<BigInt, Pg> for Minor {
 }
 
 /// Divides, rounding half away from zero. `None` for a zero divisor or an overflow.
-fn divide_half_away(numerator: i128, divisor: i128) -> Option<i128> {
+pub(super) fn divide_half_away(numerator: i128, divisor: i128) -> Option<i128> {
     let magnitude = numerator.checked_abs()?;
     let half = divisor.checked_div(2)?;
     let rounded = magnitude.checked_add(half)?.checked_div(divisor)?;
@@ -325,6 +335,24 @@ mod tests {
 
     fn parts(total: i64, weights: &[u64]) -> Vec<i64> {
         split(Minor(total), weights).unwrap().into_iter().map(Minor::get).collect()
+    }
+
+    #[test]
+    fn a_rate_is_a_plain_fraction_of_at_most_the_whole() {
+        let cases = [
+            ("0.055", Some(55_000)),
+            ("1", Some(1_000_000)),
+            ("0.000001", Some(1)),
+            ("0.0000001", None),
+            ("1.000001", None),
+            ("-0.1", None),
+            (".5", None),
+            ("1e-2", None),
+            ("", None),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(Ppm::from_fraction(text).map(|rate| rate.0), expected, "{text}");
+        }
     }
 
     #[test]

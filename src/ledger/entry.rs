@@ -4,8 +4,8 @@ use chrono::NaiveDate;
 use uuid::Uuid;
 
 use crate::kernel::ids::{
-    ActivityId, AdvanceId, AllocationId, BankAccountId, BankLineId, ClientId, EntityId, InvoiceId, PayoutId, PersonId,
-    PoolId, ShareId, StatementId, TransferId,
+    ActivityId, AdvanceId, AllocationId, ArrearsId, BankAccountId, BankLineId, ChargeId, ClientId, EntityId, InvoiceId,
+    PayoutId, PersonId, PoolId, ShareId, StatementId, TransferId,
 };
 use crate::kernel::money::{Currency, Minor};
 use crate::kernel::refusal::Refusal;
@@ -115,6 +115,10 @@ sources! {
     Allocation(AllocationId) = "allocation",
     /// Money moved between activities.
     Transfer(TransferId) = "transfer",
+    /// A levy that no document carries.
+    LevyCharge(ChargeId) = "levy_charge",
+    /// A debt of an activity that was settled.
+    ArrearsSettlement(ArrearsId) = "arrears_settlement",
 }
 
 named! {
@@ -146,6 +150,10 @@ named! {
         BankLineBooked = "bank_line_booked",
         /// Money moved from one activity to another.
         Transferred = "transferred",
+        /// A levy was taken on a payment, a cost or a month.
+        LevyCharged = "levy_charged",
+        /// An activity paid what it owed.
+        ArrearsSettled = "arrears_settled",
     }
 }
 

@@ -64,6 +64,20 @@ impl Holders {
         Ok(held.filter(|held| held.amount != Minor::ZERO).collect())
     }
 
+    /// The same without what was taken from what waits.
+    ///
+    /// # Errors
+    /// Refuses amounts out of range.
+    pub fn less(&self, taken: &[Held]) -> Result<Self, MoneyError> {
+        let mut left = self.clone();
+        for part in taken {
+            if let Some(holding) = left.0.iter_mut().find(|holding| holding.activity_id == part.activity) {
+                holding.pending_minor = holding.pending_minor.minus(part.amount)?;
+            }
+        }
+        Ok(left)
+    }
+
     fn parts(&self, part: impl Fn(&Holding) -> Minor) -> Vec<Held> {
         self.0
             .iter()

@@ -187,3 +187,27 @@ pub fn account_sum(tx: &mut Tx<'_>, entity: EntityId, account: Account) -> Resul
 pub fn first_open_day(tx: &mut Tx<'_>, entity: EntityId) -> Result<Option<NaiveDate>> {
     store::find_first_open_day(tx, entity)
 }
+
+/// What activities owe, of those asked for that owe something.
+///
+/// # Errors
+/// Fails with the database.
+pub fn arrears(tx: &mut Tx<'_>, activities: &[ActivityId]) -> Result<Vec<(ActivityId, Minor)>> {
+    store::list_arrears(tx, activities)
+}
+
+/// The activities that owe something and have money available, in the order of their ids, after one.
+///
+/// # Errors
+/// Fails with the database.
+pub fn debtors(tx: &mut Tx<'_>, entity: EntityId, after: Option<ActivityId>, limit: i64) -> Result<Vec<ActivityId>> {
+    store::list_debtors(tx, entity, after, limit)
+}
+
+/// The sum of one account for an invoice; debit positive.
+///
+/// # Errors
+/// Fails with the database.
+pub fn invoice_sum(tx: &mut Tx<'_>, invoice: InvoiceId, account: Account) -> Result<Minor> {
+    store::sum_invoice(tx, invoice, account)
+}
