@@ -199,6 +199,13 @@ fn good_commands(app: &TestApp, world: &World) -> Vec<Good> {
         json!({"id": new_id(), "name": "Client", "kind": "business", "email": "c@client.example", "language": "nl",
             "vat_number": "BE0403019261", "address": address()}),
     );
+    add(
+        "POST",
+        &format!("/v1/invoices/{}/credit_notes", world.id_of("/v1/invoices/", Owner::Awa).unwrap()),
+        &staff.reviewer,
+        0,
+        json!({"id": new_id(), "reason": "Too much", "lines": [{"n": 1, "net": money(100)}]}),
+    );
     add("POST", "/v1/activities", &awa.client, 0, json!({"id": new_id(), "name": "Third"}));
     add("POST", "/v1/orders", &awa.client, 0, order(awa));
     add(

@@ -15,12 +15,14 @@ mod bad_input;
 mod concurrency;
 mod contract;
 mod costs;
+mod credit_notes;
 mod described;
 mod house;
 mod invariants;
 mod journeys;
 mod ledger;
 mod levies;
+mod levy_terms;
 mod migrations;
 #[cfg(feature = "faults")]
 mod mixed;
