@@ -26,3 +26,4 @@ pub mod payouts;
 pub mod platform;
 pub mod service;
 pub mod worker;
+pub mod write_offs;

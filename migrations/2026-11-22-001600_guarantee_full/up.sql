@@ -139,7 +139,7 @@ BEGIN
     RETURN NEW;
 END $$;
 CREATE TRIGGER only_paid BEFORE UPDATE ON guarantee_claim FOR EACH ROW EXECUTE FUNCTION guard_claim();
-CREATE TRIGGER append_only BEFORE DELETE ON guarantee_claim FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER no_delete BEFORE DELETE ON guarantee_claim FOR EACH ROW EXECUTE FUNCTION refuse_change();
 
 -- Claims paid together, in full or in proportion.
 CREATE TABLE guarantee_draw_run (

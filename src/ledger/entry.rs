@@ -4,8 +4,8 @@ use chrono::NaiveDate;
 use uuid::Uuid;
 
 use crate::kernel::ids::{
-    ActivityId, AdvanceId, AllocationId, BankAccountId, BankLineId, ClientId, EntityId, InvoiceId, PayoutId, PersonId,
-    PoolId, ShareId, StatementId,
+    ActivityId, AdvanceId, AllocationId, BankAccountId, BankLineId, ClientId, DrawId, EntityId, InvoiceId, PayoutId,
+    PersonId, PoolId, RecoveryId, ShareId, StatementId, WriteOffId,
 };
 use crate::kernel::money::{Currency, Minor};
 use crate::kernel::refusal::Refusal;
@@ -113,6 +113,12 @@ sources! {
     BankLine(BankLineId) = "bank_line",
     /// A bank line matched to an invoice.
     Allocation(AllocationId) = "allocation",
+    /// A receivable given up.
+    WriteOff(WriteOffId) = "write_off",
+    /// Money out of the guarantee fund.
+    Draw(DrawId) = "draw",
+    /// Money that came after a write-off.
+    Recovery(RecoveryId) = "recovery",
 }
 
 named! {
@@ -142,6 +148,12 @@ named! {
         BankOpened = "bank_opened",
         /// A bank line waits to be explained.
         BankLineBooked = "bank_line_booked",
+        /// A receivable was given up.
+        WrittenOff = "written_off",
+        /// The guarantee fund paid for a loss.
+        GuaranteeDrawn = "guarantee_drawn",
+        /// Money came after a write-off.
+        Recovered = "recovered",
     }
 }
 

@@ -11,11 +11,11 @@ pub mod events;
 mod store;
 
 pub use entry::{Account, Dimensions, Entry, Event, Posting, Source, credit, debit};
-pub use store::{ActivityBalance, JournalRow, PostingRow, TrialRow};
+pub use store::{ActivityBalance, BookedShares, Held, JournalRow, PostingRow, TrialRow};
 
 use chrono::NaiveDate;
 
-use crate::kernel::ids::{ActivityId, EntityId, PersonId};
+use crate::kernel::ids::{ActivityId, EntityId, InvoiceId, PersonId, WriteOffId};
 use crate::kernel::money::{Currency, Minor};
 use crate::platform::db::Tx;
 use crate::platform::error::Result;
@@ -127,4 +127,28 @@ pub fn account_sum(tx: &mut Tx<'_>, entity: EntityId, account: Account) -> Resul
 /// Fails with the database.
 pub fn first_open_day(tx: &mut Tx<'_>, entity: EntityId) -> Result<Option<NaiveDate>> {
     store::find_first_open_day(tx, entity)
+}
+
+/// What activities hold of an invoice that is still pending: where the money went keeps its origin.
+///
+/// # Errors
+/// Fails with the database.
+pub fn pending_of(tx: &mut Tx<'_>, invoice: InvoiceId) -> Result<Vec<Held>> {
+    store::list_pending(tx, invoice)
+}
+
+/// What an invoice and its credit notes booked, by share.
+///
+/// # Errors
+/// Fails with the database.
+pub fn booked_shares(tx: &mut Tx<'_>, invoice: InvoiceId) -> Result<BookedShares> {
+    store::sum_booked_shares(tx, invoice)
+}
+
+/// What a write-off took from each activity, out of whatever it had.
+///
+/// # Errors
+/// Fails with the database.
+pub fn borne(tx: &mut Tx<'_>, write_off: WriteOffId) -> Result<Vec<Held>> {
+    store::list_borne(tx, write_off)
 }

@@ -29,6 +29,7 @@ const ROOMS: &[&str] = &[
     "guarantee",
     "orders",
     "invoicing",
+    "write_offs",
     "transfers",
     "costs",
     "pools",
@@ -350,6 +351,11 @@ const MACHINES: &[Machine] = &[
     Machine {
         name: "share", file: "members/rules.rs", states: Some("ShareState"), commands: &[],
         moves: &[("", "subscribed"), ("subscribed", "paid")],
+    },
+    Machine {
+        name: "write_off", file: "write_offs/rules.rs", states: Some("WriteOffState"),
+        commands: &[("Command::Approve", "approved"), ("Command::Reject", "rejected")],
+        moves: &[("", "proposed")],
     },
     Machine {
         name: "bank_line", file: "bank/rules.rs", states: None, commands: &[],

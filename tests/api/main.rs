@@ -15,6 +15,7 @@ mod bad_input;
 mod concurrency;
 mod contract;
 mod described;
+mod guarantee;
 mod house;
 mod invariants;
 mod journeys;

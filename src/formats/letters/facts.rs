@@ -32,6 +32,8 @@ impl Letter {
             Self::InvoiceReturned { .. } => "invoice_returned",
             Self::AdvancePaid { .. } => "advance_paid",
             Self::ClientPaid { .. } => "client_paid",
+            Self::WrittenOffCovered { .. } => "written_off_covered",
+            Self::WrittenOffNotCovered { .. } => "written_off_not_covered",
             Self::PayoutSent { .. } => "payout_sent",
             Self::PayoutReturned { .. } => "payout_returned",
         }
@@ -98,6 +100,19 @@ pub(super) fn of(letter: &Letter, language: Language, from: &Letterhead<'_>) -> 
         Letter::AdvancePaid { number, amount } | Letter::ClientPaid { number, amount } => {
             vec![("number", line(number)), ("amount", money(*amount))]
         }
+        Letter::WrittenOffCovered { number, client, total, waiting } => vec![
+            ("number", line(number)),
+            ("client", line(client)),
+            ("total", money(*total)),
+            ("waiting", waiting.and_then(money)),
+        ],
+        Letter::WrittenOffNotCovered { number, client, total, borne, reason } => vec![
+            ("number", line(number)),
+            ("client", line(client)),
+            ("total", money(*total)),
+            ("borne", money(*borne)),
+            ("reason", Some(lines(reason))),
+        ],
         Letter::PayoutSent { amount, last4 } => {
             vec![("amount", money(*amount)), ("last4", Some(last_four(last4)))]
         }

@@ -60,6 +60,19 @@ fn every_letter() -> Vec<Letter> {
         Letter::InvoiceReturned { client: client(), total, reason: "Le numéro de TVA manque.".to_owned() },
         Letter::AdvancePaid { number: "2026-0412".to_owned(), amount },
         Letter::ClientPaid { number: "2026-0412".to_owned(), amount: total },
+        Letter::WrittenOffCovered {
+            number: "2026-0412".to_owned(),
+            client: client(),
+            total,
+            waiting: Some(Money::eur(Minor::new(20_000))),
+        },
+        Letter::WrittenOffNotCovered {
+            number: "2026-0412".to_owned(),
+            client: client(),
+            total,
+            borne: amount,
+            reason: "Faillite prononcée le 2 mai.".to_owned(),
+        },
         Letter::PayoutSent { amount, last4: "6769".to_owned() },
         Letter::PayoutReturned { amount, reason: "AC04 compte clôturé".to_owned() },
     ]
