@@ -27,11 +27,11 @@ pub(super) enum Command {
 }
 
 pub(super) fn may(state: WriteOffState, command: Command) -> Result<(), Refusal> {
-    let name = match command {
-        Command::Approve => "approve",
-        Command::Reject => "reject",
+    let (name, allowed) = match command {
+        Command::Approve => ("approve", WriteOffState::Proposed),
+        Command::Reject => ("reject", WriteOffState::Proposed),
     };
-    if state == WriteOffState::Proposed {
+    if state == allowed {
         return Ok(());
     }
     Err(Refusal::state("state_conflict").with("state", state).with("command", name))
