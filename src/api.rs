@@ -35,6 +35,7 @@ rooms!(
     activities,
     clients,
     guarantee,
+    levies,
     orders,
     invoicing,
     write_offs,

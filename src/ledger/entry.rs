@@ -4,8 +4,8 @@ use chrono::NaiveDate;
 use uuid::Uuid;
 
 use crate::kernel::ids::{
-    ActivityId, AdvanceId, AllocationId, BankAccountId, BankLineId, ClientId, DrawId, EntityId, InvoiceId, PayoutId,
-    PersonId, PoolId, RecoveryId, ShareId, StatementId, WriteOffId,
+    ActivityId, AdvanceId, AllocationId, ArrearsId, BankAccountId, BankLineId, ChargeId, ClientId, DrawId, EntityId,
+    InvoiceId, PayoutId, PersonId, PoolId, RecoveryId, ShareId, StatementId, WriteOffId,
 };
 use crate::kernel::money::{Currency, Minor};
 use crate::kernel::refusal::Refusal;
@@ -119,6 +119,10 @@ sources! {
     Draw(DrawId) = "draw",
     /// Money that came after a write-off.
     Recovery(RecoveryId) = "recovery",
+    /// A levy that no document carries.
+    LevyCharge(ChargeId) = "levy_charge",
+    /// A debt of an activity that was settled.
+    ArrearsSettlement(ArrearsId) = "arrears_settlement",
 }
 
 named! {
@@ -154,6 +158,10 @@ named! {
         GuaranteeDrawn = "guarantee_drawn",
         /// Money came after a write-off.
         Recovered = "recovered",
+        /// A levy was taken on a payment, a cost or a month.
+        LevyCharged = "levy_charged",
+        /// An activity paid what it owed.
+        ArrearsSettled = "arrears_settled",
     }
 }
 

@@ -152,3 +152,27 @@ pub fn booked_shares(tx: &mut Tx<'_>, invoice: InvoiceId) -> Result<BookedShares
 pub fn borne(tx: &mut Tx<'_>, write_off: WriteOffId) -> Result<Vec<Held>> {
     store::list_borne(tx, write_off)
 }
+
+/// What activities owe, of those asked for that owe something.
+///
+/// # Errors
+/// Fails with the database.
+pub fn arrears(tx: &mut Tx<'_>, activities: &[ActivityId]) -> Result<Vec<(ActivityId, Minor)>> {
+    store::list_arrears(tx, activities)
+}
+
+/// The activities that owe something and have money available, in the order of their ids, after one.
+///
+/// # Errors
+/// Fails with the database.
+pub fn debtors(tx: &mut Tx<'_>, entity: EntityId, after: Option<ActivityId>, limit: i64) -> Result<Vec<ActivityId>> {
+    store::list_debtors(tx, entity, after, limit)
+}
+
+/// The sum of one account for an invoice; debit positive.
+///
+/// # Errors
+/// Fails with the database.
+pub fn invoice_sum(tx: &mut Tx<'_>, invoice: InvoiceId, account: Account) -> Result<Minor> {
+    store::sum_invoice(tx, invoice, account)
+}

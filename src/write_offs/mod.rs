@@ -160,21 +160,27 @@ pub fn approve(tx: &mut Tx<'_>, id: WriteOffId, expected: i32) -> Result<WriteOf
     guarantee::lock_fund(tx, row.entity_id)?;
     let before = guarantee::figures(tx, row.entity_id, on)?;
     let booked = ledger::booked_shares(tx, row.invoice_id)?;
-    let parts = rules::parts(row.amount_minor, booked, before.fund_minor, whole_invoice.is_covered)?;
+    let cover = rules::Cover {
+        fund: before.fund_minor,
+        is_covered: whole_invoice.is_covered,
+        uncharged: invoicing::levies_to_come(tx, &invoice, on)?,
+    };
+    let parts = rules::parts(row.amount_minor, booked, cover)?;
     let row = store::mark_approved(tx, &row, by, on, &parts, advanced.is_some())?;
     invoicing::write_off(tx, &invoice, id, on)?;
-    let mut entries = vec![book_loss(tx, &row, &invoice, &parts, advanced, on)?];
+    let entry = book_loss(tx, &row, &invoice, &parts, advanced, on)?;
+    ledger::post(tx, &entry)?;
     let mut waiting = Minor::ZERO;
     if parts.claim > Minor::ZERO {
         let claim = guarantee::open_claim(tx, &new_claim(&row, &invoice, parts.claim, on))?;
         let fund = before.fund_minor.minus(parts.contribution)?;
         if before.claims_minor == Minor::ZERO && parts.claim <= fund {
-            entries.push(guarantee::draw_now(tx, &claim, parts.claim, on)?);
+            let entry = guarantee::draw_now(tx, &claim, parts.claim, on)?;
+            ledger::post(tx, &entry)?;
         } else if advanced.is_none() {
             waiting = parts.claim;
         }
     }
-    ledger::post_all(tx, &entries)?;
     tell_member(tx, &row, &invoice, &parts, waiting)?;
     whole(tx, row)
 }
@@ -214,13 +220,14 @@ fn book_loss(
 ) -> Result<Entry> {
     let at = Booking { entity: row.entity_id, on, currency: row.currency };
     let of = funds_of(invoice);
-    let loss =
-        |bearer| Loss { vat: parts.vat, net: parts.net, fee: parts.fee, contribution: parts.contribution, bearer };
+    let fee = parts.fee.minus(parts.uncharged)?;
+    let loss = |bearer| Loss { vat: parts.vat, net: parts.net, fee, contribution: parts.contribution, bearer };
+    let held = ledger::pending_of(tx, invoice.id)?;
     if parts.is_covered {
-        let bearer = Bearer::Fund { advanced: advanced.unwrap_or_default() };
+        let uncharged = rules::take(&held, parts.uncharged)?;
+        let bearer = Bearer::Fund { advanced: advanced.unwrap_or_default(), uncharged: &uncharged };
         return Ok(written_off(at, row.id, of, loss(bearer))?);
     }
-    let held = ledger::pending_of(tx, invoice.id)?;
     let mut touched: Vec<_> = held.iter().map(|part| part.activity).collect();
     touched.push(invoice.activity_id);
     let balances = ledger::lock_balances(tx, &touched)?;

@@ -51,8 +51,10 @@ pub struct Parts {
     pub vat: Minor,
     /// Without VAT: the rest together.
     pub net: Minor,
-    /// The fee that is given back.
+    /// The fee that is given back, booked or not.
     pub fee: Minor,
+    /// What of it was to be charged with the payment, and never will be.
+    pub uncharged: Minor,
     /// The contribution that the fund gives back, as far as it holds it.
     pub contribution: Minor,
     /// What the member bears; zero when it is covered.
@@ -65,17 +67,40 @@ fn weight(amount: Minor) -> u64 {
     amount.get().unsigned_abs()
 }
 
+/// What the fund of a loss holds, whether it covers it, and what levies the payment would have brought.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Cover {
+    pub fund: Minor,
+    pub is_covered: bool,
+    pub uncharged: Minor,
+}
+
 /// Splits what is `open` by the shares that the documents booked, by largest remainder, ties in the order VAT, fee,
 /// contribution, member. An invoice that is wholly open falls into exactly what was booked.
-pub(super) fn parts(open: Minor, booked: BookedShares, fund: Minor, is_covered: bool) -> Result<Parts, MoneyError> {
+/// Of a covered loss, the levies that the payment would have brought are nobody's: the member was not to get them.
+pub(super) fn parts(open: Minor, booked: BookedShares, cover: Cover) -> Result<Parts, MoneyError> {
     let to_member = booked.net.minus(booked.fee)?.minus(booked.contribution)?;
     let shares =
         split(open, &[weight(booked.vat), weight(booked.fee), weight(booked.contribution), weight(to_member)])?;
     let [vat, fee, contribution, member] = shares[..] else { return Err(MoneyError::NoWeight) };
-    let returned = contribution.min(fund.max(Minor::ZERO));
+    let returned = contribution.min(cover.fund.max(Minor::ZERO));
     let missing = contribution.minus(returned)?;
-    let (member, claim) = if is_covered { (Minor::ZERO, member.plus(missing)?) } else { (member, missing) };
-    Ok(Parts { is_covered, vat, net: open.minus(vat)?, fee, contribution: returned, member, claim })
+    let common = Parts {
+        is_covered: cover.is_covered,
+        vat,
+        net: open.minus(vat)?,
+        fee,
+        uncharged: Minor::ZERO,
+        contribution: returned,
+        member,
+        claim: missing,
+    };
+    if !cover.is_covered {
+        return Ok(common);
+    }
+    let uncharged = cover.uncharged.min(member);
+    let claim = member.minus(uncharged)?.plus(missing)?;
+    Ok(Parts { fee: fee.plus(uncharged)?, uncharged, member: Minor::ZERO, claim, ..common })
 }
 
 /// Takes an amount from what activities hold, all of it when they hold less, in proportion when they hold more.
@@ -192,20 +217,34 @@ mod tests {
         assert_eq!(may(WriteOffState::Rejected, Command::Approve).unwrap_err().code, "state_conflict");
     }
 
+    fn lost(open: Minor, booked: BookedShares, fund: Minor, is_covered: bool) -> Result<Parts, MoneyError> {
+        parts(open, booked, Cover { fund, is_covered, uncharged: Minor::ZERO })
+    }
+
+    #[test]
+    fn a_fee_that_was_to_come_with_the_payment_is_not_asked_of_the_fund() {
+        let booked = BookedShares { fee: Minor::ZERO, ..BOOKED };
+        let cover = Cover { fund: Minor::new(1_000_000), is_covered: true, uncharged: Minor::new(5_500) };
+        let loss = parts(Minor::new(121_000), booked, cover).unwrap();
+        assert_eq!((figures(loss), loss.uncharged.get()), ([21_000, 5_500, 2_000, 0, 92_500], 5_500));
+        let borne = parts(Minor::new(121_000), booked, Cover { is_covered: false, ..cover }).unwrap();
+        assert_eq!(figures(borne), [21_000, 0, 2_000, 98_000, 0], "the member gives up all that waited");
+    }
+
     #[test]
     fn a_loss_falls_into_what_was_booked() {
         let open = Minor::new(121_000);
         let fund = Minor::new(1_000_000);
-        assert_eq!(figures(parts(open, BOOKED, fund, true).unwrap()), [21_000, 5_500, 2_000, 0, 92_500]);
-        assert_eq!(figures(parts(open, BOOKED, fund, false).unwrap()), [21_000, 5_500, 2_000, 92_500, 0]);
+        assert_eq!(figures(lost(open, BOOKED, fund, true).unwrap()), [21_000, 5_500, 2_000, 0, 92_500]);
+        assert_eq!(figures(lost(open, BOOKED, fund, false).unwrap()), [21_000, 5_500, 2_000, 92_500, 0]);
         // A fund that gave the contributions away owes what it cannot give back.
-        assert_eq!(figures(parts(open, BOOKED, Minor::new(500), true).unwrap()), [21_000, 5_500, 500, 0, 94_000]);
-        assert_eq!(figures(parts(open, BOOKED, Minor::ZERO, false).unwrap()), [21_000, 5_500, 0, 92_500, 2_000]);
+        assert_eq!(figures(lost(open, BOOKED, Minor::new(500), true).unwrap()), [21_000, 5_500, 500, 0, 94_000]);
+        assert_eq!(figures(lost(open, BOOKED, Minor::ZERO, false).unwrap()), [21_000, 5_500, 0, 92_500, 2_000]);
         // Half of it was paid.
-        assert_eq!(figures(parts(Minor::new(60_500), BOOKED, fund, true).unwrap()), [10_500, 2_750, 1_000, 0, 46_250]);
+        assert_eq!(figures(lost(Minor::new(60_500), BOOKED, fund, true).unwrap()), [10_500, 2_750, 1_000, 0, 46_250]);
         // The fee of 6.5 % without a contribution.
         let flat = BookedShares { fee: Minor::new(6_500), contribution: Minor::ZERO, ..BOOKED };
-        assert_eq!(figures(parts(open, flat, fund, true).unwrap()), [21_000, 6_500, 0, 0, 93_500]);
+        assert_eq!(figures(lost(open, flat, fund, true).unwrap()), [21_000, 6_500, 0, 0, 93_500]);
     }
 
     fn approved(it: &Parts) -> WriteOffRow {
@@ -242,7 +281,7 @@ mod tests {
 
     #[test]
     fn what_comes_back_refills_the_fund_first() {
-        let loss = parts(Minor::new(121_000), BOOKED, Minor::new(1_000_000), true).unwrap();
+        let loss = lost(Minor::new(121_000), BOOKED, Minor::new(1_000_000), true).unwrap();
         let row = approved(&loss);
         let of = |amount: i64, drawn: i64, claimed: i64| {
             recovery(Minor::new(amount), &row, Minor::new(drawn), Minor::new(claimed), &Recovered::default())
@@ -252,7 +291,7 @@ mod tests {
         assert_eq!(of(121_000, 92_500, 0).unwrap(), [21_000, 92_500, 0, 2_000, 5_500, 0]);
         assert_eq!(of(121_000, 30_000, 62_500).unwrap(), [21_000, 30_000, 62_500, 2_000, 5_500, 0]);
         assert_eq!(of(121_001, 92_500, 0).unwrap_err().code, "allocation_exceeds");
-        let borne = approved(&parts(Minor::new(121_000), BOOKED, Minor::new(1_000_000), false).unwrap());
+        let borne = approved(&lost(Minor::new(121_000), BOOKED, Minor::new(1_000_000), false).unwrap());
         let back = recovery(Minor::new(60_500), &borne, Minor::ZERO, Minor::ZERO, &Recovered::default()).unwrap();
         assert_eq!(listed(back), [10_500, 0, 0, 1_000, 2_750, 46_250]);
     }
@@ -281,7 +320,7 @@ mod tests {
             let booked = BookedShares { net: Minor::new(net), vat: of(210), fee: of(fee), contribution: of(contribution) };
             let gross = booked.net.plus(booked.vat).unwrap().get();
             let open = Minor::new(gross - gross * paid / 1000);
-            let loss = parts(open, booked, Minor::new(net / 50), is_covered).unwrap();
+            let loss = lost(open, booked, Minor::new(net / 50), is_covered).unwrap();
             prop_assert_eq!(figures(loss).iter().sum::<i64>(), open.get());
             prop_assert!(figures(loss).iter().all(|part| *part >= 0));
             let row = approved(&loss);

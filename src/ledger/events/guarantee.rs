@@ -14,7 +14,7 @@ pub struct Loss<'a> {
     pub vat: Minor,
     /// Without VAT.
     pub net: Minor,
-    /// The fee that is given back.
+    /// The fee that was booked and is given back.
     pub fee: Minor,
     /// The contribution that the fund gives back.
     pub contribution: Minor,
@@ -29,6 +29,8 @@ pub enum Bearer<'a> {
     Fund {
         /// What was advanced; zero when nothing was.
         advanced: Minor,
+        /// What waited for levies on the payment that will not come, by activity.
+        uncharged: &'a [Held],
     },
     /// The member.
     Member {
@@ -60,8 +62,8 @@ fn moved(of: InvoiceFunds, parts: &[Held], from: Account, to: Account) -> Result
 
 /// A receivable was given up.
 ///
-/// The loss is the mutual's until somebody bears it. Covered: the fee and the contribution go back, which leaves in
-/// `bad_debt` what the fund is asked for; the draw takes it out. Not covered: the member was owed nothing for what is
+/// The loss is the mutual's until somebody bears it. Covered: the fee and the contribution go back, as does what waited
+/// for a fee on the payment, which leaves in `bad_debt` what the fund is asked for; the draw takes it out. Not covered: the member was owed nothing for what is
 /// not paid, so `member_cost` falls by what the fee, the contribution and the member gave up, and equals the loss that
 /// stays in `bad_debt`: the result of the mutual is what it would be had the work not been sold.
 ///
@@ -84,7 +86,8 @@ pub fn written_off(at: Booking, id: WriteOffId, of: InvoiceFunds, loss: Loss<'_>
         credit(back, loss.contribution, &about)?,
     ];
     match loss.bearer {
-        Bearer::Fund { advanced } => {
+        Bearer::Fund { advanced, uncharged } => {
+            postings.extend(moved(of, uncharged, Account::FundsPending, Account::BadDebt)?);
             postings.push(debit(Account::MemoAdvancesContra, advanced, &about)?);
             postings.push(credit(Account::MemoAdvances, advanced, &about)?);
         }

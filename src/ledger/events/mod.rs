@@ -13,21 +13,25 @@
 //! | `payout_returned` | bank / funds.available; member_cost / member_fees |
 //! | `bank_opened` | bank / opening_balance |
 //! | `bank_line_booked` | bank / bank_suspense |
-//! | `written_off` | bad_debt, vat_refund_due / receivable; covered: fee_income, guarantee_fund / bad_debt and, when advanced, memo.advances_contra / memo.advances; not covered: funds.pending (then funds.available, activity_arrears), fee_income, guarantee_fund / member_cost |
+//! | `written_off` | bad_debt, vat_refund_due / receivable; covered: fee_income (funds.pending for a fee that was never charged), guarantee_fund / bad_debt and, when advanced, memo.advances_contra / memo.advances; not covered: funds.pending (then funds.available, activity_arrears), fee_income, guarantee_fund / member_cost |
 //! | `guarantee_drawn` | guarantee_fund / bad_debt; funds.pending / funds.available as far as it was not advanced |
 //! | `recovered` | bank_suspense / vat_refund_due, guarantee_fund up to what was drawn, then covered: bad_debt with funds.pending / funds.available for the rest of the claim, guarantee_fund, fee_income; not covered: bad_debt with member_cost / funds.available, guarantee_fund, fee_income |
+//! | `levy_charged` | funds.pending of the invoice that was paid, else funds.available and activity_arrears / fee_income or guarantee_fund; the other way round to funds.available when a cost lowered the margin |
+//! | `arrears_settled` | funds.available / activity_arrears |
 
 mod guarantee;
+mod levies;
 
 use chrono::NaiveDate;
 pub use guarantee::*;
+pub use levies::{ChargedTo, LevyFact, arrears_settled, levy_charged};
 
 use super::entry::{Account, Dimensions, Entry, Event, Posting, Source, credit, debit};
 use crate::kernel::ids::{
     ActivityId, AdvanceId, AllocationId, BankAccountId, BankLineId, ClientId, EntityId, InvoiceId, PayoutId, PersonId,
     ShareId, StatementId,
 };
-use crate::kernel::levies::{Charge, LevyKind};
+use crate::kernel::levies::Charge;
 use crate::kernel::money::{Currency, Minor, MoneyError};
 use crate::kernel::refusal::Refusal;
 use crate::kernel::schemes::Pay;
@@ -148,12 +152,8 @@ pub fn invoice_issued(at: Booking, it: IssuedInvoice<'_>) -> Result<Entry, Refus
     postings.push(debit(Account::MemberCost, it.net, &about)?);
     postings.push(credit(Account::FundsPending, it.net, &about)?);
     for charge in it.charges {
-        let income = match charge.kind {
-            LevyKind::Fee => Account::FeeIncome,
-            LevyKind::Guarantee => Account::GuaranteeFund,
-        };
         postings.push(debit(Account::FundsPending, charge.amount, &about)?);
-        postings.push(credit(income, charge.amount, &about)?);
+        postings.push(credit(levies::income(charge.kind), charge.amount, &about)?);
     }
     let fact = (Event::InvoiceIssued, Source::Invoice(it.invoice));
     Entry::new(at.entity, at.on, fact, at.currency, Some(it.member), postings)
