@@ -29,7 +29,13 @@ use crate::platform::error::{Error, Result};
 
 impl From<&RuleSet> for Limits {
     fn from(rules: &RuleSet) -> Self {
-        Self { client: rules.client_limit_minor, member: None, new_pair: None, fund_multiple: None, pause_below: None }
+        Self {
+            client: rules.client_limit_minor,
+            member: rules.member_limit_minor,
+            new_pair: rules.new_pair_limit_minor,
+            fund_multiple: rules.fund_multiple,
+            pause_below: rules.pause_below_minor,
+        }
     }
 }
 
