@@ -39,6 +39,8 @@ rooms!(
     orders,
     invoicing,
     write_offs,
+    costs,
+    pools,
     payouts,
     bank,
     accounting,

@@ -235,7 +235,9 @@ proptest! {
         prop_assert_eq!(found.left.get(), left(found.net.get()));
         prop_assert!(found.left.get() >= wanted);
         for below in (found.net.get() - 300).max(0)..found.net.get() {
-            prop_assert!(left(below) < wanted, "{} leaves {}", below, left(below));
+            let exact = gross_up::exact_left(Minor::new(below), &terms).unwrap();
+            let is_enough = left(below) >= wanted && exact >= i128::from(wanted) * 1_000_000;
+            prop_assert!(!is_enough, "{} leaves {}, exactly {}", below, left(below), exact);
         }
     }
 
