@@ -41,6 +41,8 @@ rooms!(
     write_offs,
     costs,
     pools,
+    shares,
+    surplus,
     payouts,
     bank,
     accounting,

@@ -28,5 +28,7 @@ pub mod payouts;
 pub mod platform;
 pub mod pools;
 pub mod service;
+pub mod shares;
+pub mod surplus;
 pub mod worker;
 pub mod write_offs;

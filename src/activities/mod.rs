@@ -8,12 +8,12 @@ pub mod http;
 mod rules;
 mod store;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub use store::ActivityRow;
 use uuid::Uuid;
 
-use crate::kernel::ids::{ActivityId, PersonId};
+use crate::kernel::ids::{ActivityId, EntityId, PersonId};
 use crate::kernel::refusal::Checks;
 use crate::ledger::{self, ActivityBalance, PostingRow};
 use crate::platform::db::Tx;
@@ -125,4 +125,20 @@ pub fn close(tx: &mut Tx<'_>, id: ActivityId, expected: i32) -> Result<ActivityR
     let owes = ledger::arrears(tx, &[id])?;
     rules::check_closable(&activity, &balance, !owes.is_empty())?;
     store::save_closed(tx, &activity)
+}
+
+/// The activities of an entity, open and closed, oldest first.
+///
+/// # Errors
+/// Fails with the database.
+pub fn of_entity(tx: &mut Tx<'_>, entity: EntityId) -> Result<Vec<ActivityRow>> {
+    store::list_of_entity(tx, entity)
+}
+
+/// Those of several activities that are open; they stay so until the end of the transaction.
+///
+/// # Errors
+/// Fails with the database.
+pub fn hold_open(tx: &mut Tx<'_>, ids: &[ActivityId]) -> Result<BTreeSet<ActivityId>> {
+    store::hold_open(tx, ids)
 }

@@ -31,6 +31,8 @@ pub enum Kind {
     BankStatement,
     /// The invoice of a supplier.
     CostDocument,
+    /// The certificate of a paid share: one for ever.
+    ShareCertificate,
 }
 
 impl Kind {
@@ -44,6 +46,7 @@ impl Kind {
             Self::BankProof => "bank_proof",
             Self::BankStatement => "bank_statement",
             Self::CostDocument => "cost_document",
+            Self::ShareCertificate => "share_certificate",
         }
     }
 }

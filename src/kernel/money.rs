@@ -31,6 +31,19 @@ impl Ppm {
         Decimal::new(self.0, 6).normalize().to_string()
     }
 
+    /// A part of a whole as the API writes it, from `"0"` to `"1"` with at most six decimals. None for other text.
+    #[must_use]
+    pub fn from_fraction(text: &str) -> Option<Self> {
+        use rust_decimal::prelude::ToPrimitive;
+        let is_plain = text.len() <= 16
+            && text.starts_with(|c: char| c.is_ascii_digit())
+            && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+        let rate: Decimal = text.parse().ok().filter(|_| is_plain)?;
+        let ppm = rate.checked_mul(Decimal::from(Self::WHOLE))?;
+        let whole = ppm.to_i64().filter(|_| ppm.fract().is_zero())?;
+        (whole <= Self::WHOLE).then_some(Self(whole))
+    }
+
     /// The rate as people read it: `65_000` is `6.5`.
     #[must_use]
     pub fn to_percent(self) -> String {

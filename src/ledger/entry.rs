@@ -4,8 +4,9 @@ use chrono::NaiveDate;
 use uuid::Uuid;
 
 use crate::kernel::ids::{
-    ActivityId, AdvanceId, AllocationId, ArrearsId, BankAccountId, BankLineId, ChargeId, ClientId, CostId, DrawId,
-    EntityId, InvoiceId, PayoutId, PersonId, PoolId, PoolRunId, RecoveryId, ShareId, StatementId, WriteOffId,
+    ActivityId, AdvanceId, AllocationId, AppropriationId, ArrearsId, BankAccountId, BankLineId, ChargeId, ClientId,
+    CostId, DrawId, EntityId, FiscalYearId, InvoiceId, PayoutId, PersonId, PoolId, PoolRunId, RecoveryId, RedemptionId,
+    ShareId, StatementId, WriteOffId,
 };
 use crate::kernel::money::{Currency, Minor};
 use crate::kernel::refusal::Refusal;
@@ -127,6 +128,12 @@ sources! {
     LevyCharge(ChargeId) = "levy_charge",
     /// A debt of an activity that was settled.
     ArrearsSettlement(ArrearsId) = "arrears_settlement",
+    /// A share given back.
+    Redemption(RedemptionId) = "redemption",
+    /// A closed year.
+    FiscalYear(FiscalYearId) = "fiscal_year",
+    /// A decision about its result.
+    Appropriation(AppropriationId) = "appropriation",
 }
 
 named! {
@@ -174,6 +181,14 @@ named! {
         LevyCharged = "levy_charged",
         /// An activity paid what it owed.
         ArrearsSettled = "arrears_settled",
+        /// A share given back was valued: it is capital no more, and its value is owed.
+        ShareRedeemed = "share_redeemed",
+        /// That value was paid.
+        RedemptionPaid = "redemption_paid",
+        /// The income and the expenses of a year became its result.
+        YearClosed = "year_closed",
+        /// What was decided about a result.
+        SurplusAppropriated = "surplus_appropriated",
     }
 }
 

@@ -1,5 +1,7 @@
 //! The SQL of the ledger.
 
+mod year;
+
 use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
@@ -14,6 +16,10 @@ use crate::kernel::money::{Currency, Minor};
 use crate::platform::db::Tx;
 use crate::platform::error::Result;
 use crate::platform::prepared::Prepare;
+pub use year::ResultRow;
+pub(super) use year::{
+    count_suspense, list_results, list_years_with_results, lock_year, sum_account_through, sum_activities_between,
+};
 
 /// What an activity has.
 #[derive(Debug, Clone, Queryable, Selectable)]
@@ -457,11 +463,8 @@ pub(super) fn sum_by_activity(
 }
 
 pub(super) fn find_first_open_day(tx: &mut Tx<'_>, entity: EntityId) -> Result<Option<NaiveDate>> {
-    let found: OpenDay = diesel::sql_query(
-        "SELECT (to_date(max(period), 'YYYY-MM') + interval '1 month')::date AS day FROM accounting_period WHERE entity_id = $1",
-    )
-    .bind::<SqlUuid, _>(entity)
-    .get_result(tx.conn())?;
+    let found: OpenDay =
+        diesel::sql_query("SELECT first_open_day($1) AS day").bind::<SqlUuid, _>(entity).get_result(tx.conn())?;
     Ok(found.day)
 }
 

@@ -288,6 +288,12 @@ const CONSTRAINTS: &[(&str, StatusCode, &str)] = &[
     ("pool_run_reverser_is_another", StatusCode::FORBIDDEN, "self_approval_forbidden"),
     ("pool_period_booked", StatusCode::CONFLICT, "pool_period_booked"),
     ("journal_entry_reversed_once", StatusCode::CONFLICT, "already_booked"),
+    ("redemption_policy_one_a_day", StatusCode::CONFLICT, "not_unique"),
+    ("redemption_once", StatusCode::CONFLICT, "state_conflict"),
+    ("surplus_policy_one_a_day", StatusCode::CONFLICT, "not_unique"),
+    ("fiscal_year_once", StatusCode::CONFLICT, "year_already_closed"),
+    ("appropriation_one_live", StatusCode::CONFLICT, "surplus_already_appropriated"),
+    ("appropriation_approver_is_another", StatusCode::FORBIDDEN, "self_approval_forbidden"),
 ];
 
 impl From<DieselError> for Error {

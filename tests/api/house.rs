@@ -346,11 +346,20 @@ const MACHINES: &[Machine] = &[
     },
     Machine {
         name: "member", file: "members/rules.rs", states: Some("MemberState"), commands: &[],
-        moves: &[("", "pending_share"), ("pending_share", "active"), ("active", "suspended"), ("suspended", "active")],
+        moves: &[("", "pending_share"), ("pending_share", "active"), ("active", "suspended"), ("suspended", "active"),
+                 ("active", "inactive"), ("inactive", "active"), ("inactive", "suspended")],
     },
     Machine {
         name: "share", file: "members/rules.rs", states: Some("ShareState"), commands: &[],
-        moves: &[("", "subscribed"), ("subscribed", "paid")],
+        moves: &[("", "subscribed"), ("subscribed", "paid"), ("paid", "redeeming"), ("redeeming", "redeemed")],
+    },
+    Machine {
+        name: "redemption", file: "shares/rules.rs", states: Some("RedemptionState"), commands: &[],
+        moves: &[("", "noticed"), ("noticed", "decided"), ("decided", "paid")],
+    },
+    Machine {
+        name: "appropriation", file: "surplus/rules.rs", states: Some("AppropriationState"), commands: &[],
+        moves: &[("", "proposed"), ("proposed", "approved"), ("proposed", "rejected")],
     },
     Machine {
         name: "write_off", file: "write_offs/rules.rs", states: Some("WriteOffState"),
@@ -474,11 +483,13 @@ fn money_is_whole_cents_with_a_currency() {
            AND NOT EXISTS (SELECT FROM pg_attribute o WHERE o.attrelid = c.oid AND o.attname = 'currency') ORDER BY 1",
     );
     // Parts of a document are in the currency of the document, those of rules in that of the rules, levies in that of
-    // their activity, divisions in that of their run.
+    // their activity, divisions in that of their run, parts of an appropriation in that of its year.
     assert_eq!(
         without_currency,
         [
             "allocation",
+            "appropriation_part",
+            "appropriation_step",
             "invoice_line",
             "invoice_reduction",
             "invoice_tax",

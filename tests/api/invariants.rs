@@ -94,6 +94,35 @@ const PLANTED: &[(&str, &str, &str)] = &[
     ),
     ("i14_shares_are_capital", "capital that is in no register", slip!("share_paid", "('share_capital', -1), ('fee_income', 1)")),
     ("i14_shares_are_capital", "a share that is in no entry", "UPDATE share SET quantity = quantity + 1"),
+    ("i14_shares_are_capital", "a share given back that nobody gave notice for", "UPDATE share SET state = 'redeemed'"),
+    ("i14_shares_are_capital", "money owed for a share that nobody gave back", slip!("share_paid", "('redemption_payable', -1), ('fee_income', 1)")),
+    (
+        "i22_appropriation_sums",
+        "a decision that was approved and not booked",
+        "WITH y AS (INSERT INTO fiscal_year (id, entity_id, year, result_minor, currency, booked_on, closed_by) \
+             VALUES (gen_random_uuid(), '{entity}', 2025, 0, 'EUR', '2025-12-31', '{administrator}') RETURNING id), \
+         a AS (INSERT INTO appropriation (id, entity_id, fiscal_year_id, state, surplus_minor, currency, decision, decided_on, proposed_by, approved_by, booked_on) \
+             SELECT gen_random_uuid(), '{entity}', id, 'approved', 100, 'EUR', 'x', '2026-04-01', '{administrator}', '{approver}', '2026-05-04' FROM y RETURNING id) \
+         INSERT INTO appropriation_step (appropriation_id, n, kind, rate_ppm, amount_minor) SELECT id, 1, 'legal_reserve', 1000000, 100 FROM a",
+    ),
+    (
+        "i22_appropriation_sums",
+        "a refund whose parts are not the whole",
+        "WITH y AS (INSERT INTO fiscal_year (id, entity_id, year, result_minor, currency, booked_on, closed_by) \
+             VALUES (gen_random_uuid(), '{entity}', 2025, 0, 'EUR', '2025-12-31', '{administrator}') RETURNING id), \
+         a AS (INSERT INTO appropriation (id, entity_id, fiscal_year_id, state, surplus_minor, currency, decision, decided_on, proposed_by) \
+             SELECT gen_random_uuid(), '{entity}', id, 'proposed', 100, 'EUR', 'x', '2026-04-01', '{administrator}' FROM y RETURNING id), \
+         s AS (INSERT INTO appropriation_step (appropriation_id, n, kind, key, rate_ppm, amount_minor, weight_sum) \
+             SELECT id, 1, 'patronage', 'equal', 1000000, 100, 1 FROM a RETURNING appropriation_id) \
+         INSERT INTO appropriation_part (appropriation_id, n, member_id, activity_id, weight, quota_minor, remainder, amount_minor) \
+         SELECT appropriation_id, 1, '{member}', '{activity}', 1, 99, 0, 99 FROM s",
+    ),
+    (
+        "i22_appropriation_sums",
+        "a closed year with a result that is not booked",
+        "INSERT INTO fiscal_year (id, entity_id, year, result_minor, currency, booked_on, closed_by) \
+         VALUES (gen_random_uuid(), '{entity}', 2025, 100, 'EUR', '2025-12-31', '{administrator}')",
+    ),
     (
         "i15_solvent",
         "more owed to members than there is",

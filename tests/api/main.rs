@@ -30,6 +30,8 @@ mod pool_runs;
 mod pools;
 mod privileges;
 mod sessions;
+mod shares;
 mod stories;
 mod support;
+mod surplus;
 mod world;

@@ -73,6 +73,7 @@ fn reach(prefix: &str) -> Reach {
         | "/v1/members/"
         | "/v1/orders/"
         | "/v1/payouts/"
+        | "/v1/redemptions/"
         | "/v1/shares/"
         | "/v1/write_offs/" => Reach::Owned,
         _ => Reach::Shared,

@@ -63,6 +63,10 @@ impl World {
             ids.entry(prefix).or_default().push((Owner::House, id));
         }
         ids.entry("/v1/payout_batches/").or_default().push((Owner::House, text(&sealed, "id")));
+        let appropriation = decision(&cast);
+        ids.entry("/v1/appropriations/").or_default().push((Owner::House, appropriation));
+        // Nothing is due before the year is over: only what is not there is asked for.
+        ids.entry("/v1/redemption_runs/").or_default();
         let order_link = app.stage.token_to(&awa.client_email, "/o/").unwrap();
         ids.entry("/v1/order_links/").or_default().push((Owner::House, order_link));
         // Tokens grow old; everybody signs in again.
@@ -156,6 +160,13 @@ fn work(app: &TestApp, cast: &mut Cast, member: &MemberCast) -> (Vec<(&'static s
     let application = text(&applications["data"][0], "id");
     let proofs = list(&format!("/v1/applications/{application}/documents"));
     let shares = list(&format!("/v1/members/{person}/shares"));
+    // A second share is given back, so that the first stays what it is.
+    let share = client.post(&format!("/v1/members/{person}/shares"), &json!({"id": client.new_id(), "quantity": 1}));
+    let share = share.unwrap().expect(201).unwrap();
+    cast.bank.receives(Minor::new(3_000), share["payment_reference"].as_str().unwrap(), "Member", stage.today());
+    stage.import(cast).unwrap();
+    let notice = format!("/v1/shares/{}/redemptions", text(&share, "id"));
+    let redemption = client.post(&notice, &json!({"id": client.new_id()})).unwrap().expect(201).unwrap();
     let found = vec![
         ("/v1/activities/", member.activity_id.clone()),
         ("/v1/applications/", application),
@@ -166,6 +177,7 @@ fn work(app: &TestApp, cast: &mut Cast, member: &MemberCast) -> (Vec<(&'static s
         ("/v1/operations/", key),
         ("/v1/orders/", text(&order, "id")),
         ("/v1/payouts/", text(&payout, "id")),
+        ("/v1/redemptions/", text(&redemption, "id")),
         ("/v1/shares/", text(&shares[0], "id")),
         ("/v1/write_offs/", text(&given_up, "id")),
         ("/v1/levy_charges/", text(&list(&format!("/v1/activities/{}/levies", member.activity_id))["data"][0], "id")),
@@ -228,6 +240,23 @@ fn shared(
     found.push(("/v1/pools/", Owner::House, id));
     found.push(("/v1/pool_runs/", Owner::House, text(&run, "id")));
     found
+}
+
+/// The year before is closed, and a decision about it waits.
+fn decision(cast: &Cast) -> String {
+    let (administrator, entity) = (&cast.staff.administrator, &cast.entity_id);
+    administrator
+        .post(&format!("/v1/entities/{entity}/fiscal_years/2025/close"), &json!({}))
+        .unwrap()
+        .expect(200)
+        .unwrap();
+    let id = administrator.new_id();
+    let body = json!({
+        "id": id, "entity_id": entity, "year": 2025, "decision": "General assembly", "decided_on": "2026-04-20",
+        "steps": [{"kind": "legal_reserve", "rate": "0.05"}],
+    });
+    administrator.post("/v1/appropriations", &body).unwrap().expect(201).unwrap();
+    id
 }
 
 /// What belongs to the mutual.

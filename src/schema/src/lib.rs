@@ -112,6 +112,49 @@ diesel::table! {
 }
 
 diesel::table! {
+    appropriation (id) {
+        id -> Uuid,
+        entity_id -> Uuid,
+        fiscal_year_id -> Uuid,
+        state -> Text,
+        surplus_minor -> Int8,
+        currency -> Bpchar,
+        decision -> Text,
+        decided_on -> Date,
+        proposed_by -> Uuid,
+        approved_by -> Nullable<Uuid>,
+        booked_on -> Nullable<Date>,
+        created_at -> Timestamptz,
+        version -> Int4,
+    }
+}
+
+diesel::table! {
+    appropriation_part (appropriation_id, n, member_id) {
+        appropriation_id -> Uuid,
+        n -> Int4,
+        member_id -> Uuid,
+        activity_id -> Uuid,
+        weight -> Int8,
+        quota_minor -> Int8,
+        remainder -> Int8,
+        amount_minor -> Int8,
+    }
+}
+
+diesel::table! {
+    appropriation_step (appropriation_id, n) {
+        appropriation_id -> Uuid,
+        n -> Int4,
+        kind -> Text,
+        key -> Nullable<Text>,
+        rate_ppm -> Int8,
+        amount_minor -> Int8,
+        weight_sum -> Int8,
+    }
+}
+
+diesel::table! {
     archived_file (id) {
         id -> Uuid,
         owner_id -> Nullable<Uuid>,
@@ -323,6 +366,19 @@ diesel::table! {
         bic -> Nullable<Text>,
         currency -> Bpchar,
         created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    fiscal_year (id) {
+        id -> Uuid,
+        entity_id -> Uuid,
+        year -> Int4,
+        result_minor -> Int8,
+        currency -> Bpchar,
+        booked_on -> Date,
+        closed_by -> Uuid,
+        closed_at -> Timestamptz,
     }
 }
 
@@ -548,6 +604,18 @@ diesel::table! {
     ledger_source (kind) {
         kind -> Text,
         source_table -> Text,
+    }
+}
+
+diesel::table! {
+    legal_reserve_minimum (country, valid_from) {
+        country -> Bpchar,
+        rate_ppm -> Int8,
+        until_capital_ppm -> Nullable<Int8>,
+        valid_from -> Date,
+        valid_until -> Nullable<Date>,
+        source -> Text,
+        review_on -> Date,
     }
 }
 
@@ -999,6 +1067,63 @@ diesel::table! {
 }
 
 diesel::table! {
+    redemption (id) {
+        id -> Uuid,
+        entity_id -> Uuid,
+        member_id -> Uuid,
+        share_id -> Uuid,
+        state -> Text,
+        noticed_on -> Date,
+        due_on -> Date,
+        quantity -> Int4,
+        nominal_minor -> Int8,
+        currency -> Bpchar,
+        run_id -> Nullable<Uuid>,
+        amount_minor -> Nullable<Int8>,
+        decided_on -> Nullable<Date>,
+        paid_on -> Nullable<Date>,
+        created_at -> Timestamptz,
+        version -> Int4,
+    }
+}
+
+diesel::table! {
+    redemption_policy (id) {
+        id -> Uuid,
+        entity_id -> Uuid,
+        valid_from -> Date,
+        notice_months -> Int4,
+        waits_a_closing -> Bool,
+        ceiling_minor -> Nullable<Int8>,
+        ceiling_ppm -> Nullable<Int8>,
+        currency -> Bpchar,
+        decision -> Text,
+        decided_on -> Date,
+        created_by -> Uuid,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    redemption_run (id) {
+        id -> Uuid,
+        entity_id -> Uuid,
+        closing_on -> Date,
+        capital_minor -> Int8,
+        retained_minor -> Int8,
+        result_minor -> Int8,
+        share_count -> Int8,
+        value_minor -> Int8,
+        ceiling_minor -> Nullable<Int8>,
+        redeemed_minor -> Int8,
+        currency -> Bpchar,
+        decided_by -> Uuid,
+        decided_on -> Date,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     refresh_token (hash) {
         hash -> Bytea,
         session_id -> Uuid,
@@ -1144,6 +1269,20 @@ diesel::table! {
 }
 
 diesel::table! {
+    surplus_policy (id) {
+        id -> Uuid,
+        entity_id -> Uuid,
+        valid_from -> Date,
+        legal_reserve_ppm -> Int8,
+        guarantee_for_losses_ppm -> Int8,
+        decision -> Text,
+        decided_on -> Date,
+        created_by -> Uuid,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     vat_check (id) {
         id -> Int8,
         client_id -> Uuid,
@@ -1210,6 +1349,12 @@ diesel::joinable!(allocation -> invoice (invoice_id));
 diesel::joinable!(allocation -> member (member_id));
 diesel::joinable!(application -> agreement (agreement_id));
 diesel::joinable!(application -> entity (entity_id));
+diesel::joinable!(appropriation -> currency (currency));
+diesel::joinable!(appropriation -> entity (entity_id));
+diesel::joinable!(appropriation -> fiscal_year (fiscal_year_id));
+diesel::joinable!(appropriation_part -> activity (activity_id));
+diesel::joinable!(appropriation_part -> member (member_id));
+diesel::joinable!(appropriation_step -> appropriation (appropriation_id));
 diesel::joinable!(arrears_settlement -> activity (activity_id));
 diesel::joinable!(arrears_settlement -> currency (currency));
 diesel::joinable!(arrears_settlement -> entity (entity_id));
@@ -1234,6 +1379,9 @@ diesel::joinable!(cost -> pool (pool_id));
 diesel::joinable!(document_series -> entity (entity_id));
 diesel::joinable!(entity_bank_account -> currency (currency));
 diesel::joinable!(entity_bank_account -> entity (entity_id));
+diesel::joinable!(fiscal_year -> currency (currency));
+diesel::joinable!(fiscal_year -> entity (entity_id));
+diesel::joinable!(fiscal_year -> person (closed_by));
 diesel::joinable!(guarantee_advance -> activity (activity_id));
 diesel::joinable!(guarantee_advance -> currency (currency));
 diesel::joinable!(guarantee_advance -> invoice (invoice_id));
@@ -1335,6 +1483,17 @@ diesel::joinable!(recovery -> bank_line (bank_line_id));
 diesel::joinable!(recovery -> currency (currency));
 diesel::joinable!(recovery -> member (member_id));
 diesel::joinable!(recovery -> write_off (write_off_id));
+diesel::joinable!(redemption -> currency (currency));
+diesel::joinable!(redemption -> entity (entity_id));
+diesel::joinable!(redemption -> member (member_id));
+diesel::joinable!(redemption -> redemption_run (run_id));
+diesel::joinable!(redemption -> share (share_id));
+diesel::joinable!(redemption_policy -> currency (currency));
+diesel::joinable!(redemption_policy -> entity (entity_id));
+diesel::joinable!(redemption_policy -> person (created_by));
+diesel::joinable!(redemption_run -> currency (currency));
+diesel::joinable!(redemption_run -> entity (entity_id));
+diesel::joinable!(redemption_run -> person (decided_by));
 diesel::joinable!(refresh_token -> session (session_id));
 diesel::joinable!(rule_set -> archived_file (evidence_id));
 diesel::joinable!(rule_set -> currency (currency));
@@ -1345,6 +1504,8 @@ diesel::joinable!(session -> person (person_id));
 diesel::joinable!(share -> currency (currency));
 diesel::joinable!(share -> entity (entity_id));
 diesel::joinable!(share -> member (member_id));
+diesel::joinable!(surplus_policy -> entity (entity_id));
+diesel::joinable!(surplus_policy -> person (created_by));
 diesel::joinable!(vat_check -> client (client_id));
 diesel::joinable!(write_off -> currency (currency));
 diesel::joinable!(write_off -> entity (entity_id));
@@ -1360,6 +1521,9 @@ diesel::allow_tables_to_appear_in_same_query!(
     agreement,
     allocation,
     application,
+    appropriation,
+    appropriation_part,
+    appropriation_step,
     archived_file,
     arrears_settlement,
     audit_log,
@@ -1373,6 +1537,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     email_message,
     entity,
     entity_bank_account,
+    fiscal_year,
     guarantee_advance,
     guarantee_claim,
     guarantee_decision,
@@ -1390,6 +1555,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     ledger_account,
     ledger_event,
     ledger_source,
+    legal_reserve_minimum,
     levy_charge,
     levy_exemption,
     levy_override,
@@ -1418,6 +1584,9 @@ diesel::allow_tables_to_appear_in_same_query!(
     pool_usage,
     posting,
     recovery,
+    redemption,
+    redemption_policy,
+    redemption_run,
     refresh_token,
     role_grant,
     rule_set,
@@ -1429,6 +1598,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     sign_in_failure,
     state_history,
     state_transition,
+    surplus_policy,
     vat_check,
     vat_rate,
     write_off
