@@ -32,3 +32,4 @@ pub mod shares;
 pub mod surplus;
 pub mod transfers;
 pub mod worker;
+pub mod write_offs;

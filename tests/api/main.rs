@@ -18,6 +18,7 @@ mod contract;
 mod costs;
 mod credit_notes;
 mod described;
+mod guarantee;
 mod house;
 mod invariants;
 mod journeys;
