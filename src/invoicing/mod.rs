@@ -1,18 +1,21 @@
 //! Invoices: written by members, issued by the office, paid by clients.
 //!
-//! Owns `invoice`, `invoice_line`, `invoice_tax`, `document_series`. A draft has no number. Issuing
-//! is one transaction: totals, VAT, what the mutual keeps, the entry, the letter queued, and last the number, so
-//! that a refused issue leaves no gap and holds nobody up. What is issued never changes. Whether it is paid is
-//! derived from what the bank brought; credit notes will be documents of their own.
+//! Owns `invoice`, `invoice_line`, `invoice_tax`, `document_series`, and of `invoice_reduction` what
+//! credit notes bring. A draft has no number. Issuing is one transaction: totals, VAT, what the mutual keeps, the
+//! entry, the letter queued, and last the number, so that a refused issue leaves no gap and holds nobody up. What is
+//! issued never changes. Whether it is paid is derived from what the bank brought. What was wrong is corrected by a
+//! credit note ([`credit`]), a document of the same table with its own series.
 
+pub mod credit;
 pub mod http;
 pub mod jobs;
 mod rules;
 mod store;
 
 use chrono::NaiveDate;
-pub use rules::{InvoiceState, Issued, mention as reverse_charge_mention};
-pub use store::{Filter, InvoiceLineRow, InvoiceRow, OpenInvoice, TaxRow};
+pub use rules::{InvoiceState, Issued, Wanted, mention as reverse_charge_mention};
+use std::collections::BTreeMap;
+pub use store::{Filter, InvoiceLineRow, InvoiceRow, Open, OpenInvoice, TaxRow};
 use uuid::Uuid;
 
 use crate::access;
@@ -33,6 +36,7 @@ use crate::outbox::{self, Job, QueuedLetter};
 use crate::platform::db::Tx;
 use crate::platform::error::{Error, Result};
 use crate::{activities, charter, clients, levies, members, orders};
+use store::Series;
 
 /// What a member writes into an invoice.
 #[derive(Debug, Clone)]
@@ -95,7 +99,9 @@ pub struct Invoice {
     /// What the mutual keeps; empty before it is issued.
     pub charges: Vec<IssueCharge>,
     /// What the client still owes; nothing before it is issued.
-    pub open: Minor,
+    pub open: Open,
+    /// What credit notes gave back of each line, net.
+    pub credited: BTreeMap<i32, Minor>,
     /// The advance, if the member was paid before the client paid.
     pub advance: Option<guarantee::AdvanceRow>,
     /// Whether the guarantee covers its order.
@@ -118,7 +124,8 @@ impl Invoice {
             lines,
             taxes,
             charges: Vec::new(),
-            open: Minor::ZERO,
+            open: Open::default(),
+            credited: BTreeMap::new(),
             advance: None,
             is_covered,
             hold: None,
@@ -239,9 +246,9 @@ pub fn issue(tx: &mut Tx<'_>, id: InvoiceId, expected: i32) -> Result<Invoice> {
     ledger::post(tx, &issued.entry)?;
     store::insert_issue_parts(tx, &invoice, &context, &issued)?;
     outbox::queue(tx, &Job::SendInvoice { invoice: id }, id.0, &format!("send_invoice:{id}"))?;
-    let number = store::take_number(tx, invoice.entity_id, today)?;
+    let number = store::take_number(tx, invoice.entity_id, Series::Invoice, today)?;
     let row = store::seal(tx, &invoice, &context, &issued, &number)?;
-    let open = row.gross_minor;
+    let open = Open { amount: row.gross_minor, reduced: Minor::ZERO };
     let charges = issued.charges.iter().map(|charge| IssueCharge::new(context.rule_set_id, charge)).collect();
     let taxes = issued.totals.taxes.iter().map(|tax| TaxRow::preview(id, tax)).collect();
     Ok(Invoice { charges, open, ..Invoice::fresh(tx, row, context.lines, taxes, context.is_covered) })
@@ -270,20 +277,21 @@ fn whole(tx: &mut Tx<'_>, row: InvoiceRow) -> Result<Invoice> {
     }
     let taxes = store::list_taxes(tx, id)?;
     let charges = levies::charges_at_issue(tx, id)?.into_iter().map(IssueCharge::from).collect();
-    let open = store::open_amount(tx, id)?;
+    let open = store::open_of(tx, id)?;
+    let credited = store::credited_of(tx, id)?;
     let advance = guarantee::advance_of(tx, id)?;
     let hold = guarantee::hold_of(tx, id)?;
     let dispute = guarantee::dispute_of(tx, id)?;
     let written_off = store::written_off(tx, id)?;
     let fresh = Invoice::fresh(tx, row, lines, taxes, is_covered);
-    Ok(Invoice { charges, open, advance, hold, dispute, written_off, ..fresh })
+    Ok(Invoice { charges, open, credited, advance, hold, dispute, written_off, ..fresh })
 }
 
 /// Invoices, newest first.
 ///
 /// # Errors
 /// Fails with the database.
-pub fn list(tx: &mut Tx<'_>, filter: &Filter, after: Option<Uuid>, limit: i64) -> Result<Vec<(InvoiceRow, Minor)>> {
+pub fn list(tx: &mut Tx<'_>, filter: &Filter, after: Option<Uuid>, limit: i64) -> Result<Vec<(InvoiceRow, Open)>> {
     store::list(tx, filter, after, limit)
 }
 
@@ -348,7 +356,8 @@ pub fn settle(
     let left = invoice.open_minor.minus(amount)?;
     let open = invoice.open_minor;
     let levied = levies::collect(tx, &collected(invoice, pending), allocation, (amount, open), on)?;
-    let paid = rules::payment(amount, open, (pending, levied), advance.map(|advance| advance.amount_minor))?;
+    let advanced = advance.map(|_| store::open_advance(tx, invoice.id)).transpose()?;
+    let paid = rules::payment(amount, open, (pending, levied), advanced)?;
     let at = events::Booking { entity: invoice.entity_id, on, currency: invoice.currency };
     let of = events::InvoiceFunds {
         invoice: invoice.id,
@@ -506,6 +515,14 @@ fn preview_taxes(tx: &mut Tx<'_>, row: &InvoiceRow, lines: &[InvoiceLineRow]) ->
     let rates = charter::vat_rates(tx, &entity.country, row.supplied_on)?;
     let priced: Vec<_> = lines.iter().map(InvoiceLineRow::priced).collect();
     Ok(vat::totals(&priced, &rates)?.taxes.iter().map(|tax| TaxRow::preview(row.id, tax)).collect())
+}
+
+/// The currency of an invoice.
+///
+/// # Errors
+/// 404.
+pub fn currency(tx: &mut Tx<'_>, id: InvoiceId) -> Result<Currency> {
+    Ok(store::find(tx, id)?.currency)
 }
 
 /// Who owns an invoice: for files and mails about it.

@@ -1,6 +1,10 @@
 //! What may happen to an invoice, and what issuing it means.
 
+mod credit;
+
 use chrono::{Days, Duration, NaiveDate};
+pub use credit::{Credited, Rest, RestLevy, RestLine, RestTax, Standing, Waiting, Wanted};
+pub(super) use credit::{credit, levies_left, may_credit, take};
 
 use super::Draft;
 use super::store::{InvoiceLineRow, InvoiceRow, IssueContext};
@@ -134,7 +138,7 @@ pub(super) fn payment_reference(year: i32, seq: i64) -> Option<Ogm> {
 }
 
 /// What a payment of `amount` does while `open` is owed and `pending` waits on the activity, of which `levied` was taken
-/// by the levies on this payment.
+/// by the levies on this payment. `advanced` is what is still open of an advance, if there was one.
 pub(super) fn payment(
     amount: Minor,
     open: Minor,
@@ -170,6 +174,20 @@ pub fn mention(language: Language) -> &'static str {
             "Reverse charge: VAT to be accounted for by the customer (art. 44 and 196 of Directive 2006/112/EC)."
         }
         Language::De => "Steuerschuldnerschaft des Leistungsempfängers (Art. 44 und 196 der Richtlinie 2006/112/EG).",
+    }
+}
+
+/// What a credit note of a Belgian seller must say about the VAT on it (Royal Decree no. 4, art. 4), in the language of
+/// the document.
+#[must_use]
+pub fn vat_back_mention(language: Language) -> &'static str {
+    match language {
+        Language::Fr => "TVA à reverser à l’État dans la mesure où elle a été initialement déduite.",
+        Language::Nl => {
+            "Btw terug te storten aan de Staat in de mate waarin ze oorspronkelijk in aftrek werd gebracht."
+        }
+        Language::En => "VAT to be paid back to the State in so far as it was initially deducted.",
+        Language::De => "MwSt. an den Staat zurückzuzahlen, soweit sie ursprünglich in Abzug gebracht wurde.",
     }
 }
 

@@ -145,6 +145,8 @@ named! {
         SharePaid = "share_paid",
         /// An invoice got its number.
         InvoiceIssued = "invoice_issued",
+        /// An invoice was given back, in part or in full.
+        CreditNoteIssued = "credit_note_issued",
         /// The guarantee paid the member before the client paid.
         GuaranteeAdvanced = "guarantee_advanced",
         /// A client paid.

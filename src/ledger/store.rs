@@ -160,6 +160,9 @@ pub struct JournalRow {
     /// The client.
     #[diesel(sql_type = Nullable<SqlUuid>)]
     pub client_id: Option<Uuid>,
+    /// The number of the document behind the entry, when it is one.
+    #[diesel(sql_type = Nullable<Text>)]
+    pub source_number: Option<String>,
     /// The number of the invoice, or the id of what else it is about.
     #[diesel(sql_type = Nullable<Text>)]
     pub document: Option<String>,
@@ -407,10 +410,11 @@ pub(super) fn list_journal(
 ) -> Result<Vec<JournalRow>> {
     Ok(diesel::sql_query(
         "SELECT e.id AS entry_id, e.booked_on, e.event, e.source_kind, e.source_id, e.reverses_id, p.account, a.kind, \
-                p.amount_minor, p.currency, p.activity_id, p.client_id, coalesce(i.number, p.payout_id::text) AS document, p.tax_code \
+                p.amount_minor, p.currency, p.activity_id, p.client_id, s.number AS source_number, coalesce(i.number, p.payout_id::text) AS document, p.tax_code \
          FROM (SELECT * FROM journal_entry WHERE entity_id = $1 AND ($2 IS NULL OR period = $2) AND id > $3 ORDER BY id LIMIT $4) e \
          JOIN posting p ON p.entry_id = e.id JOIN ledger_account a ON a.code = p.account \
-         LEFT JOIN invoice i ON i.id = p.invoice_id ORDER BY e.id, p.id",
+         LEFT JOIN invoice i ON i.id = p.invoice_id \
+         LEFT JOIN invoice s ON e.source_kind = 'invoice' AND s.id = e.source_id ORDER BY e.id, p.id",
     )
     .bind::<SqlUuid, _>(entity)
     .bind::<Nullable<Text>, _>(period)

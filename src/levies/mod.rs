@@ -179,7 +179,8 @@ fn waiting(tx: &mut Tx<'_>, of: &Collected) -> Result<Vec<(Term, Minor)>> {
         if charged.iter().filter(of_kind).any(|row| row.source_kind == ChargeSource::Invoice) {
             continue;
         }
-        let before = charged.iter().filter(of_kind).filter(|row| row.source_kind == ChargeSource::Allocation);
+        // What a credit note gave back of it is collected no longer.
+        let before = charged.iter().filter(of_kind).filter(|row| row.source_kind != ChargeSource::Invoice);
         let collected = Minor::sum(before.map(|row| row.base_minor))?;
         waiting.push((term, net.minus(collected)?));
     }

@@ -239,6 +239,8 @@ const CONSTRAINTS: &[(&str, StatusCode, &str)] = &[
     ("bank_statement_position_unique", StatusCode::CONFLICT, "statement_out_of_order"),
     ("bank_line_once", StatusCode::CONFLICT, "duplicate_statement"),
     ("allocation_fits", StatusCode::CONFLICT, "allocation_exceeds"),
+    ("credit_fits_rest", StatusCode::CONFLICT, "credit_exceeds"),
+    ("credit_note_fits_invoice", StatusCode::CONFLICT, "credit_exceeds"),
     ("allocation_once", StatusCode::CONFLICT, "bank_line_already_matched"),
     ("application_one_open", StatusCode::CONFLICT, "application_open"),
     ("person_email_unique", StatusCode::CONFLICT, "email_in_use"),

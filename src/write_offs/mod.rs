@@ -154,7 +154,7 @@ pub fn approve(tx: &mut Tx<'_>, id: WriteOffId, expected: i32) -> Result<WriteOf
         return Err(Error::conflict("open_amount_changed").with("open_minor", invoice.open_minor.get()));
     }
     let whole_invoice = invoicing::find(tx, row.invoice_id)?;
-    let advanced = whole_invoice.advance.as_ref().map(|advance| advance.amount_minor);
+    let is_advanced = whole_invoice.advance.is_some();
     let zone = charter::entity(tx, row.entity_id)?.zone();
     let on = tx.today(zone);
     guarantee::lock_fund(tx, row.entity_id)?;
@@ -166,9 +166,9 @@ pub fn approve(tx: &mut Tx<'_>, id: WriteOffId, expected: i32) -> Result<WriteOf
         uncharged: invoicing::levies_to_come(tx, &invoice, on)?,
     };
     let parts = rules::parts(row.amount_minor, booked, cover)?;
-    let row = store::mark_approved(tx, &row, by, on, &parts, advanced.is_some())?;
+    let row = store::mark_approved(tx, &row, by, on, &parts, is_advanced)?;
     invoicing::write_off(tx, &invoice, id, on)?;
-    let entry = book_loss(tx, &row, &invoice, &parts, advanced, on)?;
+    let entry = book_loss(tx, &row, &invoice, &parts, on)?;
     ledger::post(tx, &entry)?;
     let mut waiting = Minor::ZERO;
     if parts.claim > Minor::ZERO {
@@ -177,7 +177,7 @@ pub fn approve(tx: &mut Tx<'_>, id: WriteOffId, expected: i32) -> Result<WriteOf
         if before.claims_minor == Minor::ZERO && parts.claim <= fund {
             let entry = guarantee::draw_now(tx, &claim, parts.claim, on)?;
             ledger::post(tx, &entry)?;
-        } else if advanced.is_none() {
+        } else if !is_advanced {
             waiting = parts.claim;
         }
     }
@@ -210,14 +210,7 @@ fn funds_of(invoice: &OpenInvoice) -> InvoiceFunds {
 
 /// The entry of a loss. Not covered, it takes the member's share from whoever holds it pending, and what is missing
 /// from the activity of the invoice; a cent that is pending beyond the share was paid for, and becomes available.
-fn book_loss(
-    tx: &mut Tx<'_>,
-    row: &WriteOffRow,
-    invoice: &OpenInvoice,
-    parts: &Parts,
-    advanced: Option<Minor>,
-    on: NaiveDate,
-) -> Result<Entry> {
+fn book_loss(tx: &mut Tx<'_>, row: &WriteOffRow, invoice: &OpenInvoice, parts: &Parts, on: NaiveDate) -> Result<Entry> {
     let at = Booking { entity: row.entity_id, on, currency: row.currency };
     let of = funds_of(invoice);
     let fee = parts.fee.minus(parts.uncharged)?;
@@ -225,7 +218,9 @@ fn book_loss(
     let held = ledger::pending_of(tx, invoice.id)?;
     if parts.is_covered {
         let uncharged = rules::take(&held, parts.uncharged)?;
-        let bearer = Bearer::Fund { advanced: advanced.unwrap_or_default(), uncharged: &uncharged };
+        // What is still open of an advance: credit notes may have closed a part.
+        let advanced = ledger::invoice_sum(tx, invoice.id, ledger::Account::MemoAdvances)?;
+        let bearer = Bearer::Fund { advanced, uncharged: &uncharged };
         return Ok(written_off(at, row.id, of, loss(bearer))?);
     }
     let mut touched: Vec<_> = held.iter().map(|part| part.activity).collect();

@@ -46,7 +46,7 @@ const PLANTED: &[(&str, &str, &str)] = &[
         "a number dated before its predecessor",
         "INSERT INTO invoice SELECT (i).* FROM (SELECT jsonb_populate_record(i, jsonb_build_object('id', '{client}', 'number', 'later', 'seq', 2, \
          'payment_reference', '000000000000', 'issued_on', '2026-05-01', 'net_minor', 0, 'tax_minor', 0, 'gross_minor', 0)) AS i FROM invoice i WHERE id = '{issued}') x; \
-         UPDATE document_series SET last_seq = 2",
+         UPDATE document_series SET last_seq = 2 WHERE series = 'invoice'",
     ),
     ("i07_runs_are_pool_cost", "a part that grew by a cent", "UPDATE pool_run_part SET amount_minor = amount_minor + 1"),
     ("i07_runs_are_pool_cost", "a run that is in no entry", "UPDATE pool_run SET amount_minor = amount_minor + 1; UPDATE pool_run_split SET amount_minor = amount_minor + 1; UPDATE pool_run_part SET amount_minor = amount_minor + 1"),
@@ -59,6 +59,9 @@ const PLANTED: &[(&str, &str, &str)] = &[
     ("i09_vat_is_documents", "VAT that is on no document", slip!("client_paid", "('vat_output', -1), ('fee_income', 1)")),
     ("i10_in_transit_is_released", "money on its way that no payout sent", slip!("payout_released", "('payouts_in_transit', -1), ('fee_income', 1)")),
     ("i11_documents_agree_with_entries", "an entry that says something else than its invoice", slip!("invoice_issued", "('turnover', -1), ('opening_balance', 1)")),
+    ("i06_numbers_without_gap", "a number that no credit note has", "UPDATE document_series SET last_seq = last_seq + 1 WHERE series = 'credit_note'"),
+    ("i06_numbers_without_gap", "a number of a credit note moved away", "UPDATE invoice SET seq = 7 WHERE id = '{credit_note}'"),
+    ("i11_documents_agree_with_entries", "an entry that says something else than its credit note", slip!("credit_note_issued", "('turnover', -1), ('member_cost', 1)")),
     (
         "i11_documents_agree_with_entries",
         "an entry without a fact",
@@ -142,14 +145,18 @@ const PLANTED: &[(&str, &str, &str)] = &[
     ),
     ("i16_suspense_has_owner", "suspense that is no bank line's", slip!("bank_line_booked", "('bank_suspense', -1), ('fee_income', 1)")),
     ("i19_fund_not_negative", "more taken out of the fund than it held", slip!("client_paid", "('guarantee_fund', 1000000000), ('opening_balance', -1000000000)")),
+    ("i20_credits_fit", "a line given back twice", "UPDATE invoice_line SET net_minor = 100001 WHERE invoice_id = '{credit_note}'"),
+    ("i20_credits_fit", "a line given back that the invoice does not have", "UPDATE invoice_line SET corrects_line = 9 WHERE invoice_id = '{credit_note}'"),
+    ("i20_credits_fit", "more VAT given back than was invoiced", "UPDATE invoice_tax SET tax_minor = 21001 WHERE invoice_id = '{credit_note}'"),
+    ("i20_credits_fit", "a reduction that is not that of its credit note", "UPDATE invoice_reduction SET source_id = '{client}'"),
     (
-        "i20_claims_match_draws",
+        "i21_claims_match_draws",
         "a claim that says that something was drawn",
         "INSERT INTO guarantee_claim (id, entity_id, write_off_id, invoice_id, member_id, activity_id, client_id, currency, amount_minor, drawn_minor, opened_on) \
          VALUES ('{client}', '{entity}', '{client}', '{issued}', '{member}', '{activity}', '{client}', 'EUR', 5, 1, '2026-05-04')",
     ),
     (
-        "i20_claims_match_draws",
+        "i21_claims_match_draws",
         "a draw that is in no entry",
         "INSERT INTO guarantee_claim (id, entity_id, write_off_id, invoice_id, member_id, activity_id, client_id, currency, amount_minor, drawn_minor, opened_on) \
          VALUES ('{client}', '{entity}', '{client}', '{issued}', '{member}', '{activity}', '{client}', 'EUR', 5, 5, '2026-05-04'); \
@@ -157,7 +164,7 @@ const PLANTED: &[(&str, &str, &str)] = &[
          VALUES ('{client}', '{client}', '{entity}', '{member}', 'EUR', 5, '2026-05-04')",
     ),
     (
-        "i20_claims_match_draws",
+        "i21_claims_match_draws",
         "a write-off that lowered no invoice",
         "INSERT INTO write_off (id, entity_id, invoice_id, member_id, state, currency, amount_minor, reason, evidence, proposed_by, decided_by, decided_at, \
                                 written_off_on, is_covered, is_advanced, vat_minor, fee_minor, contribution_minor, member_minor, claim_minor) \

@@ -15,6 +15,7 @@ mod bad_input;
 mod concurrency;
 mod contract;
 mod costs;
+mod credit_notes;
 mod described;
 mod guarantee;
 mod house;
@@ -22,6 +23,7 @@ mod invariants;
 mod journeys;
 mod ledger;
 mod levies;
+mod levy_terms;
 mod migrations;
 #[cfg(feature = "faults")]
 mod mixed;

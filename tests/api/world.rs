@@ -154,6 +154,14 @@ fn work(app: &TestApp, cast: &mut Cast, member: &MemberCast) -> (Vec<(&'static s
     let lost = stage.issue(&cast.staff.reviewer, &lost).unwrap();
     let given_up = super::guarantee::propose(&cast.staff.reviewer, &lost.id).expect(201).unwrap();
     let terms = levy_terms(&cast.staff.administrator, member);
+    let note = json!({"id": client.new_id(), "reason": "Too much", "lines": [{"n": 1, "net": {"amount_minor": 100, "currency": "EUR"}}]});
+    cast.staff
+        .reviewer
+        .post(&format!("/v1/invoices/{}/credit_notes", invoiced.id), &note)
+        .unwrap()
+        .expect(201)
+        .unwrap();
+    stage.settle().unwrap();
     let person = client.person_id.clone().unwrap();
     let list = |path: &str| client.get(path).unwrap().expect(200).unwrap();
     let applications = list("/v1/applications");
@@ -171,6 +179,7 @@ fn work(app: &TestApp, cast: &mut Cast, member: &MemberCast) -> (Vec<(&'static s
         ("/v1/activities/", member.activity_id.clone()),
         ("/v1/applications/", application),
         ("/v1/clients/", member.client_id.clone()),
+        ("/v1/credit_notes/", text(&note, "id")),
         ("/v1/documents/", text(&proofs[0], "id")),
         ("/v1/invoices/", invoiced.id),
         ("/v1/members/", person),

@@ -30,6 +30,8 @@ impl Letter {
             Self::InvoiceToClient { .. } => "invoice_to_client",
             Self::InvoiceIssued { .. } => "invoice_issued",
             Self::InvoiceReturned { .. } => "invoice_returned",
+            Self::CreditNoteToClient { .. } => "credit_note_to_client",
+            Self::CreditNoteToMember { .. } => "credit_note_to_member",
             Self::AdvancePaid { .. } => "advance_paid",
             Self::ClientPaid { .. } => "client_paid",
             Self::WrittenOffCovered { .. } => "written_off_covered",
@@ -100,6 +102,20 @@ pub(super) fn of(letter: &Letter, language: Language, from: &Letterhead<'_>) -> 
         Letter::InvoiceReturned { client, total, reason } => {
             vec![("client", line(client)), ("total", money(*total)), ("reason", Some(lines(reason)))]
         }
+        Letter::CreditNoteToClient { entity, number, corrects, total, reason } => vec![
+            ("entity", line(entity)),
+            ("number", line(number)),
+            ("corrects", line(corrects)),
+            ("total", money(*total)),
+            ("reason", Some(lines(reason))),
+        ],
+        Letter::CreditNoteToMember { number, corrects, total, share, reason } => vec![
+            ("number", line(number)),
+            ("corrects", line(corrects)),
+            ("total", money(*total)),
+            ("share", money(*share)),
+            ("reason", Some(lines(reason))),
+        ],
         Letter::AdvancePaid { number, amount } | Letter::ClientPaid { number, amount } => {
             vec![("number", line(number)), ("amount", money(*amount))]
         }

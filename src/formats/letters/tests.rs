@@ -58,6 +58,20 @@ fn every_letter() -> Vec<Letter> {
         },
         Letter::InvoiceIssued { number: "2026-0412".to_owned(), total, expected_on: Some(day("2026-04-24")) },
         Letter::InvoiceReturned { client: client(), total, reason: "Le numéro de TVA manque.".to_owned() },
+        Letter::CreditNoteToClient {
+            entity: "Ombelle SC".to_owned(),
+            number: "C2026-0007".to_owned(),
+            corrects: "2026-0412".to_owned(),
+            total,
+            reason: "Une journée de trop.".to_owned(),
+        },
+        Letter::CreditNoteToMember {
+            number: "C2026-0007".to_owned(),
+            corrects: "2026-0412".to_owned(),
+            total,
+            share: amount,
+            reason: "Une journée de trop.".to_owned(),
+        },
         Letter::AdvancePaid { number: "2026-0412".to_owned(), amount },
         Letter::ClientPaid { number: "2026-0412".to_owned(), amount: total },
         Letter::WrittenOffCovered {

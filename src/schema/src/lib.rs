@@ -505,6 +505,8 @@ diesel::table! {
         return_reason -> Nullable<Text>,
         created_at -> Timestamptz,
         version -> Int4,
+        corrects_id -> Nullable<Uuid>,
+        correction_reason -> Nullable<Text>,
     }
 }
 
@@ -531,6 +533,7 @@ diesel::table! {
         unit_price_minor -> Int8,
         vat_case -> Text,
         net_minor -> Int8,
+        corrects_line -> Nullable<Int4>,
     }
 }
 
