@@ -231,13 +231,14 @@ BEGIN
 END $$;
 CREATE TRIGGER check_recovery BEFORE INSERT ON recovery FOR EACH ROW EXECUTE FUNCTION check_recovery();
 
--- The other way round: what was recovered by a line pays no invoice.
+-- The other way round: what was recovered by a line pays no invoice, and what was given up is not paid but recovered.
 CREATE FUNCTION check_allocation_after_recovery() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public AS $$
 BEGIN
     IF NEW.amount_minor + (SELECT coalesce(sum(amount_minor), 0) FROM allocation WHERE bank_line_id = NEW.bank_line_id)
                         + (SELECT coalesce(sum(amount_minor), 0) FROM recovery WHERE bank_line_id = NEW.bank_line_id)
-       > (SELECT amount_minor FROM bank_line WHERE id = NEW.bank_line_id FOR UPDATE) THEN
-        RAISE EXCEPTION 'allocation exceeds the bank line' USING ERRCODE = 'restrict_violation', CONSTRAINT = 'allocation_fits';
+       > (SELECT amount_minor FROM bank_line WHERE id = NEW.bank_line_id FOR UPDATE)
+       OR EXISTS (SELECT FROM invoice_reduction WHERE invoice_id = NEW.invoice_id AND kind = 'write_off') THEN
+        RAISE EXCEPTION 'allocation exceeds the bank line or the invoice was given up' USING ERRCODE = 'restrict_violation', CONSTRAINT = 'allocation_fits';
     END IF;
     RETURN NEW;
 END $$;
@@ -353,7 +354,7 @@ SELECT e.entity_id::text AS subject, format('the guarantee fund is short of %s %
 FROM posting p JOIN journal_entry e ON e.id = p.entry_id
 WHERE p.account = 'guarantee_fund' GROUP BY e.entity_id, p.currency HAVING sum(p.amount_minor) > 0;
 
-CREATE VIEW invariant_i20_claims_match_draws WITH (security_invoker = true) AS
+CREATE VIEW invariant_i21_claims_match_draws WITH (security_invoker = true) AS
 SELECT c.id::text AS subject, format('claim %s: drawn %s, draws %s, recovered %s, recoveries %s', c.amount_minor, c.drawn_minor, d.amount, c.recovered_minor, r.amount) AS detail
 FROM guarantee_claim c
 CROSS JOIN LATERAL (SELECT coalesce(sum(amount_minor), 0)::bigint AS amount FROM guarantee_draw WHERE claim_id = c.id) d
@@ -376,7 +377,7 @@ UNION ALL
 SELECT w.id::text, format('write-off of %s, invoice reduced by %s', w.amount_minor, coalesce(r.amount_minor, 0))
 FROM write_off w FULL JOIN (SELECT * FROM invoice_reduction WHERE kind = 'write_off') r ON r.source_id = w.id
 WHERE coalesce(w.state, 'approved') = 'approved' AND w.amount_minor IS DISTINCT FROM r.amount_minor;
-GRANT SELECT ON invariant_i19_fund_not_negative, invariant_i20_claims_match_draws TO umbel_app;
+GRANT SELECT ON invariant_i19_fund_not_negative, invariant_i21_claims_match_draws TO umbel_app;
 
 ALTER TABLE invoice_dispute ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own ON invoice_dispute USING (umbel_owns(member_id)) WITH CHECK (umbel_sees_all());

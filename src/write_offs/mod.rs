@@ -154,7 +154,7 @@ pub fn approve(tx: &mut Tx<'_>, id: WriteOffId, expected: i32) -> Result<WriteOf
         return Err(Error::conflict("open_amount_changed").with("open_minor", invoice.open_minor.get()));
     }
     let whole_invoice = invoicing::find(tx, row.invoice_id)?;
-    let advanced = whole_invoice.advance.as_ref().map(|advance| advance.amount_minor);
+    let is_advanced = whole_invoice.advance.is_some();
     let zone = charter::entity(tx, row.entity_id)?.zone();
     let on = tx.today(zone);
     guarantee::lock_fund(tx, row.entity_id)?;
@@ -166,7 +166,7 @@ pub fn approve(tx: &mut Tx<'_>, id: WriteOffId, expected: i32) -> Result<WriteOf
         uncharged: invoicing::levies_to_come(tx, &invoice, on)?,
     };
     let parts = rules::parts(row.amount_minor, booked, cover)?;
-    let row = store::mark_approved(tx, &row, by, on, &parts, advanced.is_some())?;
+    let row = store::mark_approved(tx, &row, by, on, &parts, is_advanced)?;
     invoicing::write_off(tx, &invoice, id, on)?;
     let entry = book_loss(tx, &row, &invoice, &parts, on)?;
     ledger::post(tx, &entry)?;
@@ -177,7 +177,7 @@ pub fn approve(tx: &mut Tx<'_>, id: WriteOffId, expected: i32) -> Result<WriteOf
         if before.claims_minor == Minor::ZERO && parts.claim <= fund {
             let entry = guarantee::draw_now(tx, &claim, parts.claim, on)?;
             ledger::post(tx, &entry)?;
-        } else if advanced.is_none() {
+        } else if !is_advanced {
             waiting = parts.claim;
         }
     }

@@ -16,13 +16,13 @@
 //! | `payout_returned` | bank / funds.available; member_cost / member_fees |
 //! | `bank_opened` | bank / opening_balance |
 //! | `bank_line_booked` | bank / bank_suspense |
+//! | `written_off` | bad_debt, vat_refund_due / receivable; covered: fee_income (funds.pending for a fee that was never charged), guarantee_fund / bad_debt and, when advanced, memo.advances_contra / memo.advances; not covered: funds.pending (then funds.available, activity_arrears), fee_income, guarantee_fund / member_cost |
+//! | `guarantee_drawn` | guarantee_fund / bad_debt; funds.pending / funds.available as far as it was not advanced |
+//! | `recovered` | bank_suspense / vat_refund_due, guarantee_fund up to what was drawn, then covered: bad_debt with funds.pending / funds.available for the rest of the claim, guarantee_fund, fee_income; not covered: bad_debt with member_cost / funds.available, guarantee_fund, fee_income |
 //! | `share_redeemed` | share_capital / redemption_payable, and what the share is worth less than its nominal value to retained_surplus |
 //! | `redemption_paid` | redemption_payable / bank_suspense |
 //! | `year_closed` | every income and expense account of the year / retained_surplus |
 //! | `surplus_appropriated` | retained_surplus / legal_reserve, indivisible_reserve, guarantee_fund, funds.available of each activity; a loss guarantee_fund / retained_surplus |
-//! | `written_off` | bad_debt, vat_refund_due / receivable; covered: fee_income (funds.pending for a fee that was never charged), guarantee_fund / bad_debt and, when advanced, memo.advances_contra / memo.advances; not covered: funds.pending (then funds.available, activity_arrears), fee_income, guarantee_fund / member_cost |
-//! | `guarantee_drawn` | guarantee_fund / bad_debt; funds.pending / funds.available as far as it was not advanced |
-//! | `recovered` | bank_suspense / vat_refund_due, guarantee_fund up to what was drawn, then covered: bad_debt with funds.pending / funds.available for the rest of the claim, guarantee_fund, fee_income; not covered: bad_debt with member_cost / funds.available, guarantee_fund, fee_income |
 //! | `cost_booked` | operating_cost or pool_cost, vat_input / supplier_payable; for an activity funds.available / member_cost |
 //! | `supplier_paid` | supplier_payable / bank_suspense |
 //! | `pool_allocated` | of each activity funds.available, and activity_arrears for what is missing / pool_recovery |
