@@ -40,6 +40,8 @@ rooms!(
     bank,
     accounting,
     outbox,
+    jobs,
+    proposals,
 );
 
 /// Registers every route.
