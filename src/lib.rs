@@ -19,6 +19,7 @@ pub mod invoicing;
 pub mod jobs;
 pub mod kernel;
 pub mod ledger;
+pub mod levies;
 pub mod members;
 pub mod operations;
 pub mod orders;
