@@ -181,7 +181,7 @@ impl Worker {
     }
 
     fn carry_out(&self, claimed: &Claimed, is_stopping: &dyn Fn() -> bool) -> Result<Ended> {
-        let Job::Run { job: id } = serde_json::from_value(claimed.payload.clone())? else {
+        let Job::Run { id } = serde_json::from_value(claimed.payload.clone())? else {
             return Err(Error::internal("this is no long work"));
         };
         let attempt = Attempt::new(&self.db, claimed, &self.name, is_stopping);

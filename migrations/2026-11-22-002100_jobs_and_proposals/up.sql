@@ -111,8 +111,8 @@ CREATE INDEX dry_run_proposal ON dry_run (proposal_id, id);
 
 CREATE FUNCTION guard_dry_run() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public AS $$
 BEGIN
-    IF TG_TABLE_NAME = 'dry_run' AND OLD.finished_at IS NOT NULL
-       OR TG_TABLE_NAME <> 'dry_run' AND EXISTS (SELECT FROM dry_run r WHERE r.id = NEW.dry_run_id AND r.finished_at IS NOT NULL) THEN
+    IF EXISTS (SELECT FROM dry_run r WHERE r.finished_at IS NOT NULL
+               AND r.id = (to_jsonb(NEW) ->> CASE TG_TABLE_NAME WHEN 'dry_run' THEN 'id' ELSE 'dry_run_id' END)::uuid) THEN
         RAISE EXCEPTION 'a finished dry run never changes' USING ERRCODE = 'restrict_violation', CONSTRAINT = 'dry_run_frozen';
     END IF;
     RETURN NEW;

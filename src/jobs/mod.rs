@@ -64,7 +64,7 @@ pub enum Ended {
 pub fn ask(tx: &mut Tx<'_>, new: &NewJob) -> Result<Known> {
     let by = tx.person()?;
     let known = store::insert(tx, new, by)?;
-    outbox::queue(tx, &Job::Run { job: new.id }, new.id.0, &format!("job:{}", new.id))?;
+    outbox::queue(tx, &Job::Run { id: new.id }, new.id.0, &format!("job:{}", new.id))?;
     Ok(known)
 }
 

@@ -32,7 +32,7 @@ pub enum Job {
     /// Carry out work that takes longer than a request.
     Run {
         /// The job.
-        job: JobId,
+        id: JobId,
     },
 }
 

@@ -6,7 +6,7 @@ mod pages;
 use chrono::{DateTime, Utc};
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
-use diesel::sql_types::{Jsonb, Text, Uuid as SqlUuid};
+use diesel::sql_types::{BigInt, Jsonb, Uuid as SqlUuid};
 pub use effects::{EffectRow, MonthRow, Order};
 pub(super) use effects::{find_effect, list_effects, list_months, save_finished, save_page};
 pub(super) use pages::{Events, count_documents, find_personal, list_activities, sum_booked};
@@ -227,7 +227,7 @@ pub(super) fn save_carried(tx: &mut Tx<'_>, id: DryRunId, carried: &Value, done:
     diesel::sql_query("UPDATE dry_run SET carried = $2, invoice_count = $3 WHERE id = $1")
         .bind::<SqlUuid, _>(id)
         .bind::<Jsonb, _>(carried)
-        .bind::<diesel::sql_types::BigInt, _>(done)
+        .bind::<BigInt, _>(done)
         .execute(tx.conn())?;
     Ok(())
 }

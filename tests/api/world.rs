@@ -59,6 +59,9 @@ impl World {
         for (prefix, id) in house(&cast, &awa) {
             ids.entry(prefix).or_default().push((Owner::House, id));
         }
+        let (proposal, job) = proposed(&app, &cast);
+        ids.entry("/v1/proposals/").or_default().push((Owner::House, proposal));
+        ids.entry("/v1/jobs/").or_default().push((Owner::House, job));
         ids.entry("/v1/payout_batches/").or_default().push((Owner::House, text(&sealed, "id")));
         let order_link = app.stage.token_to(&awa.client_email, "/o/").unwrap();
         ids.entry("/v1/order_links/").or_default().push((Owner::House, order_link));
@@ -161,6 +164,26 @@ fn work(app: &TestApp, cast: &mut Cast, member: &MemberCast) -> (Vec<(&'static s
         ("/v1/shares/", text(&shares[0], "id")),
     ];
     (found, payout)
+}
+
+/// A published proposal with a dry run of the same id, and the job that made it.
+fn proposed(app: &TestApp, cast: &Cast) -> (String, String) {
+    let administrator = &cast.staff.administrator;
+    let id = administrator.new_id();
+    let money = |amount_minor: i64| json!({"amount_minor": amount_minor, "currency": "EUR"});
+    let proposal = json!({
+        "id": id, "entity_id": cast.entity_id, "title": "A higher fee", "note": "",
+        "rules": {"share_price": money(3_000), "payment_terms_days": 30, "advance_working_days": 7,
+                  "client_limit": money(5_000_000), "levies": [{"kind": "fee", "rate": "0.06"}]},
+    });
+    let place = format!("/v1/proposals/{id}");
+    let written = administrator.post("/v1/proposals", &proposal).unwrap().expect(201).unwrap();
+    let version = written["version"].as_i64().unwrap();
+    administrator.change(&format!("{place}/publish"), version, &json!({})).unwrap().expect(200).unwrap();
+    let run = json!({"id": id, "from": "2026-01", "to": "2026-04"});
+    let job = administrator.post(&format!("{place}/dry_runs"), &run).unwrap().expect(202).unwrap();
+    app.stage.settle().unwrap();
+    (id, text(&job, "id"))
 }
 
 /// What belongs to the mutual.
