@@ -140,6 +140,7 @@ impl Drop for Place {
     fn drop(&mut self) {
         if self.is_temporary
             && let Err(error) = std::fs::remove_dir_all(&self.folder)
+            && error.kind() != std::io::ErrorKind::NotFound
         {
             eprintln!("umbel: {} is left behind: {error}", self.folder.display());
         }

@@ -68,11 +68,10 @@ fn add_invoices(office: &Office, year: i32) -> Outcome<()> {
                               rule_set_id, bank_account_id, issued_on, due_on, series_year, seq, number, payment_reference, seller_snapshot, buyer_snapshot)
          SELECT {invoice}, '{entity}', {person}, {activity}, {client}, 'issued', 'Work', 'EUR', day, net, net * 21 / 100, net + net * 21 / 100,
                 r.id, b.id, day, day + 30, {year}, n, format('{year}-%s', n), lpad(n::text, 12, '0'), '{{}}', '{{}}'
-         FROM (SELECT n, 1 + n % {MEMBERS} AS m, make_date({year}, 1, 1) + (n::bigint * 365 / {INVOICES})::integer AS day,
+         FROM (SELECT n, 1 + n % {MEMBERS} AS m, make_date({year}, 1, 1) + ((n - 1)::bigint * 365 / {INVOICES})::integer AS day,
                       10000 + (n::bigint * 7919) % 490000 AS net
-               FROM generate_series(0, {INVOICES} - 1) g (i) CROSS JOIN LATERAL (SELECT i + 1 AS n) x) s,
-              (SELECT id FROM rule_set ORDER BY created_at LIMIT 1) r, (SELECT id FROM entity_bank_account LIMIT 1) b
-         WHERE n <= {INVOICES};
+               FROM generate_series(1, {INVOICES}) n) s,
+              (SELECT id FROM rule_set ORDER BY created_at LIMIT 1) r, (SELECT id FROM entity_bank_account LIMIT 1) b;
          INSERT INTO levy_charge (id, entity_id, activity_id, member_id, kind, source_kind, source_id, invoice_id, rule_set_id, charged_on,
                                   base_minor, rate_ppm, amount_minor, basis)
          SELECT gen_random_uuid(), i.entity_id, i.activity_id, i.member_id, k.kind, 'invoice', i.id, i.id, i.rule_set_id, i.issued_on,
