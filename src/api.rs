@@ -37,6 +37,8 @@ rooms!(
     levies,
     orders,
     invoicing,
+    costs,
+    pools,
     payouts,
     bank,
     accounting,

@@ -47,6 +47,14 @@ pub fn require_open(tx: &mut Tx<'_>, id: ActivityId) -> Result<ActivityRow> {
     Ok(activity)
 }
 
+/// Keeps several activities from being closed until the end of the transaction.
+///
+/// # Errors
+/// Fails with the database.
+pub fn hold_all(tx: &mut Tx<'_>, ids: &[ActivityId]) -> Result<()> {
+    store::hold_all(tx, ids)
+}
+
 /// Activities, newest first; of one member, or of everybody whom the reader may see.
 ///
 /// # Errors
@@ -104,7 +112,7 @@ pub fn postings(tx: &mut Tx<'_>, id: ActivityId, before: Option<i64>, limit: i64
 /// Closes an activity of the signed-in member on which nothing is left.
 ///
 /// # Errors
-/// 403 `role_forbidden` for staff who look at somebody else's; 409 `activity_not_empty`, `activity_closed`; 412 for another version.
+/// 403 `role_forbidden` for staff who look at somebody else's; 409 `activity_not_empty`, `activity_in_arrears`, `activity_closed`; 412 for another version.
 pub fn close(tx: &mut Tx<'_>, id: ActivityId, expected: i32) -> Result<ActivityRow> {
     let activity = store::lock(tx, id)?;
     if activity.member_id != tx.person()? {
@@ -114,6 +122,7 @@ pub fn close(tx: &mut Tx<'_>, id: ActivityId, expected: i32) -> Result<ActivityR
         return Err(Error::version_stale(activity.version));
     }
     let balance = ledger::lock_balance(tx, id)?;
-    rules::check_closable(&activity, &balance)?;
+    let owes = ledger::arrears(tx, &[id])?;
+    rules::check_closable(&activity, &balance, !owes.is_empty())?;
     store::save_closed(tx, &activity)
 }

@@ -10,6 +10,7 @@ use crate::kernel::ids::{ActivityId, EntityId, PersonId};
 use crate::platform::db::{Locked, Tx};
 use crate::platform::error::{Error, Result};
 use crate::platform::faults::Guard;
+use crate::platform::prepared::Prepare;
 
 /// A running budget.
 #[derive(Debug, Clone, Queryable, Selectable)]
@@ -48,6 +49,18 @@ pub(super) fn hold(tx: &mut Tx<'_>, id: ActivityId) -> Result<ActivityRow> {
         query.for_share().first(tx.conn())?
     };
     owned(tx, row)
+}
+
+/// Keeps activities from being closed until the end of the transaction; they are taken in the order of their ids, and
+/// before their balances.
+pub(super) fn hold_all(tx: &mut Tx<'_>, ids: &[ActivityId]) -> Result<()> {
+    diesel::sql_query(
+        "SELECT count(*) FROM (SELECT id FROM activity WHERE id = ANY ($1) ORDER BY id FOR KEY SHARE) held",
+    )
+    .bind::<diesel::sql_types::Array<diesel::sql_types::Uuid>, _>(ids)
+    .prepared()
+    .execute(tx.conn())?;
+    Ok(())
 }
 
 pub(super) fn lock(tx: &mut Tx<'_>, id: ActivityId) -> Result<Locked<ActivityRow>> {

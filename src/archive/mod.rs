@@ -29,6 +29,8 @@ pub enum Kind {
     BankProof,
     /// A statement as the bank sent it.
     BankStatement,
+    /// The invoice of a supplier.
+    CostDocument,
 }
 
 impl Kind {
@@ -41,6 +43,7 @@ impl Kind {
             Self::IdentityProof => "identity_proof",
             Self::BankProof => "bank_proof",
             Self::BankStatement => "bank_statement",
+            Self::CostDocument => "cost_document",
         }
     }
 }

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
-    AgreementRow, BankAccountRow, EntityRow, NewAgreement, NewBankAccount, NewEntity, NewLevy, NewRuleSet, RuleSet, ShareValidity,
+    AgreementRow, BankAccountRow, EntityRow, NewAgreement, NewBankAccount, NewEntity, NewLevy, NewRuleSet, RuleSet,
+    ShareValidity,
 };
 use crate::access::{Administrator, SignedIn, Visitor};
 use crate::kernel::ids::{AgreementId, BankAccountId, EntityId, FileId, RuleSetId};

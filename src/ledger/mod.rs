@@ -11,7 +11,9 @@ pub mod events;
 mod store;
 
 pub use entry::{Account, Dimensions, Entry, Event, Posting, Source, credit, debit};
-pub use store::{ActivityBalance, JournalRow, PostingRow, TrialRow};
+pub use store::{ActivityBalance, EntryLine, JournalRow, PostingRow, TrialRow};
+
+use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
 
@@ -74,6 +76,26 @@ pub fn lock_balance(tx: &mut Tx<'_>, activity: ActivityId) -> Result<ActivityBal
 /// Fails with the database.
 pub fn lock_balances(tx: &mut Tx<'_>, activities: &[ActivityId]) -> Result<Vec<ActivityBalance>> {
     store::lock_balances(tx, activities)
+}
+
+/// What the entry of a fact did to each activity, by activity; the lines of others are left out.
+///
+/// # Errors
+/// Fails with the database.
+pub fn entry_lines(tx: &mut Tx<'_>, event: Event, source: Source) -> Result<Vec<EntryLine>> {
+    store::list_entry_lines(tx, event, source)
+}
+
+/// The sum of an account on each of several activities, debit positive; activities without any are absent.
+///
+/// # Errors
+/// Fails with the database.
+pub fn activity_sums(
+    tx: &mut Tx<'_>,
+    account: Account,
+    activities: &[ActivityId],
+) -> Result<BTreeMap<ActivityId, Minor>> {
+    store::sum_by_activity(tx, account, activities)
 }
 
 /// What moved on an activity, newest first, after a posting id.

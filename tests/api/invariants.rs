@@ -12,11 +12,11 @@ use super::ledger::{Ground, lines};
 macro_rules! slip {
     ($event:literal, $postings:literal) => {
         concat!(
-            "INSERT INTO posting (entry_id, account, amount_minor, currency, activity_id, invoice_id, payout_id, member_id, bank_line_id, bank_account_id) \
+            "INSERT INTO posting (entry_id, account, amount_minor, currency, activity_id, invoice_id, payout_id, member_id, bank_line_id, bank_account_id, pool_id) \
              SELECT (SELECT max(id) FROM journal_entry WHERE event = '",
             $event,
             "'), v.account, v.amount, 'EUR', '{activity}', '{issued}', '{settled_payout}', '{member}', \
-             (SELECT id FROM bank_line WHERE state = 'suspense'), (SELECT id FROM entity_bank_account) FROM (VALUES ",
+             (SELECT id FROM bank_line WHERE state = 'suspense'), (SELECT id FROM entity_bank_account), (SELECT id FROM pool) FROM (VALUES ",
             $postings,
             ") v (account, amount)"
         )
@@ -48,10 +48,17 @@ const PLANTED: &[(&str, &str, &str)] = &[
          'payment_reference', '000000000000', 'issued_on', '2026-05-01', 'net_minor', 0, 'tax_minor', 0, 'gross_minor', 0)) AS i FROM invoice i WHERE id = '{issued}') x; \
          UPDATE document_series SET last_seq = 2",
     ),
+    ("i07_runs_are_pool_cost", "a part that grew by a cent", "UPDATE pool_run_part SET amount_minor = amount_minor + 1"),
+    ("i07_runs_are_pool_cost", "a run that is in no entry", "UPDATE pool_run SET amount_minor = amount_minor + 1; UPDATE pool_run_split SET amount_minor = amount_minor + 1; UPDATE pool_run_part SET amount_minor = amount_minor + 1"),
+    ("i07_runs_are_pool_cost", "a weight that nobody has", "UPDATE pool_run_split SET weight_sum = weight_sum + 1"),
+    ("i07_runs_are_pool_cost", "a cost divided twice", "UPDATE pool_run_cost SET amount_minor = amount_minor + 1"),
+    ("i07_runs_are_pool_cost", "a reversal that no entry books", "UPDATE pool_run SET state = 'reversed', reversed_by = '{approver}', reversed_on = booked_on, reason = 'x'"),
+    ("i07_runs_are_pool_cost", "a pool's cost that nobody charged", slip!("cost_booked", "('pool_cost', 1), ('opening_balance', -1)")),
+    ("i23_suppliers_are_costs", "a debt to a supplier that is on no cost", slip!("cost_booked", "('supplier_payable', -1), ('opening_balance', 1)")),
     ("i08_advances_match_memo", "an advance that nobody gave", slip!("client_paid", "('memo.advances', 1), ('memo.advances_contra', -1)")),
     ("i09_vat_is_documents", "VAT that is on no document", slip!("client_paid", "('vat_output', -1), ('fee_income', 1)")),
     ("i10_in_transit_is_released", "money on its way that no payout sent", slip!("payout_released", "('payouts_in_transit', -1), ('fee_income', 1)")),
-    ("i11_documents_agree_with_entries", "an entry that says something else than its invoice", slip!("invoice_issued", "('turnover', -1), ('fee_income', 1)")),
+    ("i11_documents_agree_with_entries", "an entry that says something else than its invoice", slip!("invoice_issued", "('turnover', -1), ('opening_balance', 1)")),
     (
         "i11_documents_agree_with_entries",
         "an entry without a fact",
@@ -94,6 +101,15 @@ const PLANTED: &[(&str, &str, &str)] = &[
             "UPDATE activity_balance SET available_minor = available_minor + 1000000000; ",
             slip!("client_paid", "('funds.available', -1000000000), ('fee_income', 1000000000)")
         ),
+    ),
+    ("i17_levies_are_postings", "a fee that nobody was charged", slip!("invoice_issued", "('fee_income', -1), ('member_cost', 1)")),
+    ("i17_levies_are_postings", "a charge that is in no entry", "UPDATE levy_charge SET amount_minor = amount_minor + 1 WHERE kind = 'guarantee'"),
+    ("i18_arrears_not_negative", "a debt settled that nobody had", slip!("client_paid", "('activity_arrears', -1), ('fee_income', 1)")),
+    (
+        "i18_arrears_not_negative",
+        "a settlement that is in no entry",
+        "INSERT INTO arrears_settlement (id, entity_id, activity_id, member_id, amount_minor, currency, settled_on) \
+         VALUES (gen_random_uuid(), '{entity}', '{activity}', '{member}', 1, 'EUR', '2026-05-04')",
     ),
     ("i16_suspense_has_owner", "suspense that is no bank line's", slip!("bank_line_booked", "('bank_suspense', -1), ('fee_income', 1)")),
 ];

@@ -14,16 +14,20 @@ mod bad_input;
 #[cfg(feature = "faults")]
 mod concurrency;
 mod contract;
+mod costs;
 mod described;
 mod house;
 mod invariants;
 mod jobs;
 mod journeys;
 mod ledger;
+mod levies;
 mod migrations;
 #[cfg(feature = "faults")]
 mod mixed;
 mod permissions;
+mod pool_runs;
+mod pools;
 mod privileges;
 mod proposals;
 mod sessions;

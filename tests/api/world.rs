@@ -43,7 +43,6 @@ impl World {
         let cy = app.stage.enrol(&mut cast, "cy@member.example", "Cy Vos", IBANS[2]).unwrap();
         let (application, applicant) =
             app.stage.apply(&cast.entity_id, "di@member.example", "Di Roth", IBANS[3]).unwrap();
-        suspend(&cast.staff.administrator, &cy.client);
         let mut ids: BTreeMap<&'static str, Vec<(Owner, String)>> = BTreeMap::new();
         ids.entry("/v1/applications/").or_default().push((Owner::Applicant, application.clone()));
         let proofs = applicant.get(&format!("/v1/applications/{application}/documents")).unwrap().json();
@@ -55,6 +54,10 @@ impl World {
             }
             payout
         });
+        for (prefix, owner, id) in shared(&app, &cast, &[(Owner::Awa, &awa), (Owner::Bo, &bo)], &cy) {
+            ids.entry(prefix).or_default().push((owner, id));
+        }
+        suspend(&cast.staff.administrator, &cy.client);
         let sealed = app.stage.sealed_batch(&cast, &payouts[0]).unwrap();
         for (prefix, id) in house(&cast, &awa) {
             ids.entry(prefix).or_default().push((Owner::House, id));
@@ -145,6 +148,7 @@ fn work(app: &TestApp, cast: &mut Cast, member: &MemberCast) -> (Vec<(&'static s
     let key = client.new_id();
     let another = json!({"id": client.new_id(), "name": "Another activity"});
     client.command("POST", "/v1/activities", &[("Idempotency-Key", &key)], &another).unwrap().expect(201).unwrap();
+    let terms = levy_terms(&cast.staff.administrator, member);
     let person = client.person_id.clone().unwrap();
     let list = |path: &str| client.get(path).unwrap().expect(200).unwrap();
     let applications = list("/v1/applications");
@@ -162,8 +166,66 @@ fn work(app: &TestApp, cast: &mut Cast, member: &MemberCast) -> (Vec<(&'static s
         ("/v1/orders/", text(&order, "id")),
         ("/v1/payouts/", text(&payout, "id")),
         ("/v1/shares/", text(&shares[0], "id")),
+        ("/v1/levy_charges/", text(&list(&format!("/v1/activities/{}/levies", member.activity_id))["data"][0], "id")),
     ];
-    (found, payout)
+    (found.into_iter().chain(terms).collect(), payout)
+}
+
+/// What the office has granted a member, for a time that has not come.
+fn levy_terms(administrator: &Client, member: &MemberCast) -> Vec<(&'static str, String)> {
+    let (exemption, own) = (administrator.new_id(), administrator.new_id());
+    let place = format!("/v1/activities/{}", member.activity_id);
+    let body =
+        json!({"id": exemption, "kind": "fee", "part": "floor", "valid_from": "2027-01-01", "reason": "Low income"});
+    administrator.post(&format!("{place}/levy_exemptions"), &body).unwrap().expect(201).unwrap();
+    let body = json!({"id": own, "levy": {"kind": "guarantee", "rate": "0.01"}, "valid_from": "2027-01-01", "reason": "Never a default"});
+    administrator.post(&format!("{place}/levy_overrides"), &body).unwrap().expect(201).unwrap();
+    vec![("/v1/levy_exemptions/", exemption), ("/v1/levy_overrides/", own)]
+}
+
+/// What a supplier charged each member, with its document, and a pool that everybody is in, divided once.
+fn shared(
+    app: &TestApp,
+    cast: &Cast,
+    members: &[(Owner, &MemberCast)],
+    suspended: &MemberCast,
+) -> Vec<(&'static str, Owner, String)> {
+    let reviewer = &cast.staff.reviewer;
+    let eur = |amount: i64| json!({"amount_minor": amount, "currency": "EUR"});
+    let mut found = Vec::new();
+    for (owner, member) in members {
+        let pdf = b"%PDF-1.4\n1 0 obj<<>>endobj\ntrailer<<>>\n%%EOF\n";
+        let document = member.client.upload("/v1/cost_documents", "application/octet-stream", pdf).unwrap();
+        let document = document.expect(201).unwrap();
+        let cost = json!({
+            "id": member.client.new_id(), "activity_id": member.activity_id, "supplier": "Imprimerie", "invoiced_on": app.stage.today(),
+            "reference": member.email, "description": "Prints", "net": eur(100), "vat": eur(21), "recoverable_vat": eur(21),
+            "document_id": document["id"],
+        });
+        member.client.post("/v1/costs", &cost).unwrap().expect(201).unwrap();
+        found.push(("/v1/costs/", *owner, text(&cost, "id")));
+    }
+    let id = reviewer.new_id();
+    let place = format!("/v1/pools/{id}");
+    let pool = json!({
+        "id": id, "entity_id": cast.entity_id, "name": "Studio", "purpose": "A place to work", "budget": eur(10_000),
+        "instalments": true, "overfunding": "refund", "deficit": "charge_next_run",
+    });
+    reviewer.post("/v1/pools", &pool).unwrap().expect(201).unwrap();
+    let open = json!({"decision": "Assembly", "decided_on": app.stage.today()});
+    cast.staff.administrator.change(&format!("{place}/open"), 1, &open).unwrap().expect(200).unwrap();
+    let key = json!({"id": reviewer.new_id(), "valid_from": app.stage.today(), "decision": "Assembly",
+                     "parts": [{"basis": "equal", "share": "1"}]});
+    reviewer.post(&format!("{place}/keys"), &key).unwrap().expect(201).unwrap();
+    for member in members.iter().map(|(_, member)| *member).chain([suspended]) {
+        let body = json!({"id": reviewer.new_id(), "activity_id": member.activity_id, "in_from": app.stage.today()});
+        reviewer.post(&format!("{place}/memberships"), &body).unwrap().expect(201).unwrap();
+    }
+    let run = json!({"id": reviewer.new_id(), "from_on": app.stage.today(), "to_on": app.stage.today(), "kind": "instalment", "amount": eur(300)});
+    reviewer.post(&format!("{place}/runs"), &run).unwrap().expect(201).unwrap();
+    found.push(("/v1/pools/", Owner::House, id));
+    found.push(("/v1/pool_runs/", Owner::House, text(&run, "id")));
+    found
 }
 
 /// A published proposal with a dry run of the same id, and the job that made it.

@@ -13,13 +13,21 @@
 //! | `payout_returned` | bank / funds.available; member_cost / member_fees |
 //! | `bank_opened` | bank / opening_balance |
 //! | `bank_line_booked` | bank / bank_suspense |
+//! | `cost_booked` | operating_cost or pool_cost, vat_input / supplier_payable; for an activity funds.available / member_cost |
+//! | `supplier_paid` | supplier_payable / bank_suspense |
+//! | `pool_allocated` | of each activity funds.available, and activity_arrears for what is missing / pool_recovery |
+//! | `pool_allocation_reversed` | the same lines reversed; arrears as far as they are still owed, the rest to funds.available |
 //! | `levy_charged` | funds.pending of the invoice that was paid, else funds.available and activity_arrears / fee_income or guarantee_fund; the other way round to funds.available when a cost lowered the margin |
 //! | `arrears_settled` | funds.available / activity_arrears |
 
 mod levies;
+mod pools;
 
 use chrono::NaiveDate;
 pub use levies::{ChargedTo, LevyFact, arrears_settled, levy_charged};
+pub use pools::{
+    CostFunds, CostOf, PoolPart, PoolTaken, cost_booked, pool_allocated, pool_allocation_reversed, supplier_paid,
+};
 
 use super::entry::{Account, Dimensions, Entry, Event, Posting, Source, credit, debit};
 use crate::kernel::ids::{

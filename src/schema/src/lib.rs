@@ -218,6 +218,37 @@ diesel::table! {
 }
 
 diesel::table! {
+    cost (id) {
+        id -> Uuid,
+        entity_id -> Uuid,
+        activity_id -> Nullable<Uuid>,
+        member_id -> Nullable<Uuid>,
+        pool_id -> Nullable<Uuid>,
+        supplier -> Text,
+        reference -> Text,
+        invoiced_on -> Date,
+        description -> Text,
+        net_minor -> Int8,
+        vat_minor -> Int8,
+        recoverable_vat_minor -> Int8,
+        gross_minor -> Int8,
+        charged_minor -> Int8,
+        currency -> Bpchar,
+        in_fee_base -> Bool,
+        document_id -> Nullable<Uuid>,
+        state -> Text,
+        submitted_by -> Uuid,
+        decided_by -> Nullable<Uuid>,
+        decided_on -> Nullable<Date>,
+        reason -> Nullable<Text>,
+        bank_line_id -> Nullable<Uuid>,
+        paid_on -> Nullable<Date>,
+        created_at -> Timestamptz,
+        version -> Int4,
+    }
+}
+
+diesel::table! {
     currency (code) {
         code -> Bpchar,
         exponent -> Int2,
@@ -764,6 +795,169 @@ diesel::table! {
 }
 
 diesel::table! {
+    pool (id) {
+        id -> Uuid,
+        entity_id -> Uuid,
+        name -> Text,
+        purpose -> Text,
+        budget_minor -> Int8,
+        currency -> Bpchar,
+        unit -> Text,
+        instalments -> Bool,
+        overfunding -> Text,
+        deficit -> Text,
+        state -> Text,
+        proposed_by -> Uuid,
+        decision -> Nullable<Text>,
+        decided_on -> Nullable<Date>,
+        opened_by -> Nullable<Uuid>,
+        closed_on -> Nullable<Date>,
+        created_at -> Timestamptz,
+        version -> Int4,
+    }
+}
+
+diesel::table! {
+    pool_contract (id) {
+        id -> Uuid,
+        pool_id -> Uuid,
+        supplier -> Text,
+        reference -> Text,
+        seat_month_minor -> Int8,
+        currency -> Bpchar,
+        valid_from -> Date,
+        valid_until -> Nullable<Date>,
+        created_by -> Uuid,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    pool_key (id) {
+        id -> Uuid,
+        pool_id -> Uuid,
+        version_number -> Int4,
+        valid_from -> Date,
+        decision -> Text,
+        created_by -> Uuid,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    pool_key_part (key_id, n) {
+        key_id -> Uuid,
+        n -> Int2,
+        basis -> Text,
+        share_ppm -> Int8,
+    }
+}
+
+diesel::table! {
+    pool_membership (id) {
+        id -> Uuid,
+        pool_id -> Uuid,
+        activity_id -> Uuid,
+        member_id -> Uuid,
+        in_from -> Date,
+        out_from -> Nullable<Date>,
+        created_by -> Uuid,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    pool_run (id) {
+        id -> Uuid,
+        pool_id -> Uuid,
+        key_id -> Nullable<Uuid>,
+        kind -> Text,
+        from_on -> Date,
+        to_on -> Date,
+        amount_minor -> Int8,
+        currency -> Bpchar,
+        state -> Text,
+        booked_by -> Uuid,
+        booked_on -> Date,
+        reversed_by -> Nullable<Uuid>,
+        reversed_on -> Nullable<Date>,
+        reason -> Nullable<Text>,
+        created_at -> Timestamptz,
+        version -> Int4,
+    }
+}
+
+diesel::table! {
+    pool_run_cost (run_id, cost_id) {
+        run_id -> Uuid,
+        cost_id -> Uuid,
+        amount_minor -> Int8,
+    }
+}
+
+diesel::table! {
+    pool_run_part (run_id, n, activity_id) {
+        run_id -> Uuid,
+        n -> Int2,
+        activity_id -> Uuid,
+        member_id -> Uuid,
+        pool_id -> Uuid,
+        weight -> Int8,
+        floor_minor -> Int8,
+        remainder -> Int8,
+        amount_minor -> Int8,
+    }
+}
+
+diesel::table! {
+    pool_run_split (run_id, n) {
+        run_id -> Uuid,
+        n -> Int2,
+        basis -> Text,
+        share_ppm -> Int8,
+        amount_minor -> Int8,
+        weight_sum -> Int8,
+    }
+}
+
+diesel::table! {
+    pool_seat (id) {
+        id -> Uuid,
+        contract_id -> Uuid,
+        pool_id -> Uuid,
+        activity_id -> Uuid,
+        member_id -> Uuid,
+        seats -> Int4,
+        from_on -> Date,
+        until_on -> Nullable<Date>,
+        created_by -> Uuid,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    pool_share (key_id, activity_id) {
+        key_id -> Uuid,
+        activity_id -> Uuid,
+        weight -> Int8,
+    }
+}
+
+diesel::table! {
+    pool_usage (id) {
+        id -> Uuid,
+        pool_id -> Uuid,
+        activity_id -> Uuid,
+        member_id -> Uuid,
+        used_on -> Date,
+        quantity -> Numeric,
+        external_ref -> Nullable<Text>,
+        recorded_by -> Uuid,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     posting (id) {
         id -> Int8,
         entry_id -> Int8,
@@ -998,6 +1192,11 @@ diesel::joinable!(bank_statement -> person (imported_by));
 diesel::joinable!(batch_approval -> payout_batch (batch_id));
 diesel::joinable!(batch_approval -> person (approver_id));
 diesel::joinable!(client -> member (member_id));
+diesel::joinable!(cost -> archived_file (document_id));
+diesel::joinable!(cost -> bank_line (bank_line_id));
+diesel::joinable!(cost -> currency (currency));
+diesel::joinable!(cost -> entity (entity_id));
+diesel::joinable!(cost -> pool (pool_id));
 diesel::joinable!(document_series -> entity (entity_id));
 diesel::joinable!(dry_run -> currency (currency));
 diesel::joinable!(dry_run -> job (job_id));
@@ -1064,6 +1263,30 @@ diesel::joinable!(payout_batch -> archived_file (file_id));
 diesel::joinable!(payout_batch -> currency (currency));
 diesel::joinable!(payout_batch -> entity (entity_id));
 diesel::joinable!(payout_batch -> entity_bank_account (bank_account_id));
+diesel::joinable!(pool -> currency (currency));
+diesel::joinable!(pool -> entity (entity_id));
+diesel::joinable!(pool_contract -> currency (currency));
+diesel::joinable!(pool_contract -> person (created_by));
+diesel::joinable!(pool_contract -> pool (pool_id));
+diesel::joinable!(pool_key -> person (created_by));
+diesel::joinable!(pool_key -> pool (pool_id));
+diesel::joinable!(pool_key_part -> pool_key (key_id));
+diesel::joinable!(pool_membership -> person (created_by));
+diesel::joinable!(pool_membership -> pool (pool_id));
+diesel::joinable!(pool_run -> currency (currency));
+diesel::joinable!(pool_run -> pool (pool_id));
+diesel::joinable!(pool_run -> pool_key (key_id));
+diesel::joinable!(pool_run_cost -> cost (cost_id));
+diesel::joinable!(pool_run_cost -> pool_run (run_id));
+diesel::joinable!(pool_run_part -> activity (activity_id));
+diesel::joinable!(pool_run_split -> pool_run (run_id));
+diesel::joinable!(pool_seat -> person (created_by));
+diesel::joinable!(pool_seat -> pool (pool_id));
+diesel::joinable!(pool_seat -> pool_contract (contract_id));
+diesel::joinable!(pool_share -> activity (activity_id));
+diesel::joinable!(pool_share -> pool_key (key_id));
+diesel::joinable!(pool_usage -> person (recorded_by));
+diesel::joinable!(pool_usage -> pool (pool_id));
 diesel::joinable!(posting -> activity_balance (activity_id));
 diesel::joinable!(posting -> currency (currency));
 diesel::joinable!(posting -> journal_entry (entry_id));
@@ -1098,6 +1321,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     bank_statement,
     batch_approval,
     client,
+    cost,
     currency,
     document_series,
     dry_run,
@@ -1135,6 +1359,18 @@ diesel::allow_tables_to_appear_in_same_query!(
     payout,
     payout_batch,
     person,
+    pool,
+    pool_contract,
+    pool_key,
+    pool_key_part,
+    pool_membership,
+    pool_run,
+    pool_run_cost,
+    pool_run_part,
+    pool_run_split,
+    pool_seat,
+    pool_share,
+    pool_usage,
     posting,
     proposal,
     refresh_token,
