@@ -451,3 +451,6 @@ impl Sums {
         self.months.entry(month.to_owned()).or_default().proposed.add_all(amounts)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -67,6 +67,7 @@ fn reach(prefix: &str) -> Reach {
         | "/v1/clients/"
         | "/v1/costs/"
         | "/v1/invoices/"
+        | "/v1/jobs/"
         | "/v1/levy_charges/"
         | "/v1/levy_exemptions/"
         | "/v1/levy_overrides/"

@@ -17,6 +17,8 @@ use crate::commands::{Outcome, Store, assemble};
 
 /// No limit that a benchmark reaches.
 const PLENTY: u32 = 100_000_000;
+/// In cents: more than all that its members have.
+const OPENING: i64 = 100_000_000_000;
 const IBAN: &str = "BE68539007547034";
 
 /// A mutual with its office, served in this process.
@@ -48,7 +50,7 @@ impl Office {
         let server = in_background(&running, listener, THREADS)?;
         let stage = Stage { base, clock, worker, mails };
         let administrator = stage.visitor().sign_in(ADMIN, &password)?;
-        let cast = stage.found_mutual(administrator, IBAN, 1_000_000)?;
+        let cast = stage.found_mutual(administrator, IBAN, OPENING)?;
         Ok(Self { store, stage, cast, password, server })
     }
 
