@@ -48,6 +48,8 @@ rooms!(
     bank,
     accounting,
     outbox,
+    jobs,
+    proposals,
 );
 
 /// Registers every route.

@@ -1,7 +1,7 @@
 //! Umbel: the back office of a freelancer mutual.
 //!
 //! Rooms in reading order: pure values in [`kernel`] and [`formats`]; running a service in [`platform`]; people,
-//! work after commits, files and the books in [`access`], [`outbox`], [`archive`] and [`ledger`]; then the slices of
+//! work after commits, files, long work and the books in [`access`], [`outbox`], [`archive`], [`jobs`] and [`ledger`]; then the slices of
 //! the mutual itself, from [`charter`] to [`accounting`]; on top the API, the worker and the service.
 
 pub mod access;
@@ -17,6 +17,7 @@ pub mod demo;
 pub mod formats;
 pub mod guarantee;
 pub mod invoicing;
+pub mod jobs;
 pub mod kernel;
 pub mod ledger;
 pub mod levies;
@@ -27,6 +28,7 @@ pub mod outbox;
 pub mod payouts;
 pub mod platform;
 pub mod pools;
+pub mod proposals;
 pub mod service;
 pub mod shares;
 pub mod surplus;

@@ -68,6 +68,9 @@ enum Command {
         /// One JSON object a line
         #[arg(long)]
         json: bool,
+        /// What to measure [default: everything]
+        #[arg(value_enum)]
+        parts: Vec<commands::bench::Part>,
     },
     /// Ask the running service whether it is ready: 0 or 1
     Health,
@@ -93,7 +96,7 @@ fn main() -> ExitCode {
             commands::office::export(&config, entity.as_deref(), period.as_deref(), &format)
         }
         Command::Openapi => commands::office::openapi(),
-        Command::Bench { json } => commands::bench::run(&config, json),
+        Command::Bench { json, parts } => commands::bench::run(&config, json, &parts),
         Command::Health => commands::office::health(&config),
     };
     match done {

@@ -2,7 +2,7 @@
 //!
 //! A job is claimed in one transaction, done with none open, and confirmed in another. If the process dies in
 //! between, another try follows when the lease ends; a mail then carries the same Message-ID, an invoice the same
-//! bytes.
+//! bytes. Work that takes longer than a request has a thread of its own, so that no mail waits for it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,15 +15,17 @@ use crate::accounting;
 use crate::charter;
 use crate::formats::letters::{self, Letterhead};
 use crate::invoicing;
+use crate::jobs::{self, Attempt, Ended, JobKind};
 use crate::kernel::ids::{ActivityId, EntityId, InvoiceId};
 use crate::levies;
 use crate::orders;
-use crate::outbox::{self, Claimed, Delivery, Job, QueuedLetter};
+use crate::outbox::{self, Claimed, Delivery, Job, Lane, QueuedLetter};
 use crate::platform::db::{Actor, Db, Tx};
 use crate::platform::error::{Error, Result};
 use crate::platform::keys::Keys;
 use crate::platform::mail::{Envelope, MailError, Mailer};
 use crate::platform::telemetry;
+use crate::proposals;
 use crate::shares;
 
 /// How long to sleep when nothing is due and nobody wakes us.
@@ -53,8 +55,32 @@ impl Worker {
         Self { keys, mailer: Arc::new(mailer), public_url, mail_domain: domain.to_owned(), name, db }
     }
 
-    /// Works until told to stop; finishes the job at hand.
-    pub async fn run(self, mut stop: watch::Receiver<bool>) {
+    /// Works until told to stop; finishes what is done in moments, and leaves long work where the next worker goes on.
+    pub async fn run(self, stop: watch::Receiver<bool>) {
+        tokio::join!(self.clone().run_long_work(stop.clone()), self.run_quick_work(stop));
+    }
+
+    async fn run_long_work(self, mut stop: watch::Receiver<bool>) {
+        while !*stop.borrow() {
+            let (worker, stopping) = (self.clone(), stop.clone());
+            let worked = tokio::task::spawn_blocking(move || worker.run_one_long(&|| *stopping.borrow())).await;
+            match worked {
+                Ok(Ok(true)) => continue,
+                Ok(Ok(false)) => {}
+                Ok(Err(error)) => {
+                    tracing::error!(error = %error, source = ?std::error::Error::source(&error), "long work failed");
+                }
+                Err(panic) => tracing::error!(error = %panic, "long work panicked"),
+            }
+            tokio::select! {
+                () = self.db.woken_for_long_work() => {}
+                () = tokio::time::sleep(IDLE) => {}
+                _ = stop.changed() => {}
+            }
+        }
+    }
+
+    async fn run_quick_work(self, mut stop: watch::Receiver<bool>) {
         let (mut last_day, mut calendar_ran) = (None, None::<tokio::time::Instant>);
         while !*stop.borrow() {
             let worker = self.clone();
@@ -105,7 +131,7 @@ impl Worker {
     pub fn run_until_idle(&self) -> Result<usize> {
         self.run_calendar()?;
         let mut jobs = 0_usize;
-        while self.run_one()? {
+        while self.run_one()? || self.run_one_long(&|| false)? {
             jobs = jobs.saturating_add(1);
         }
         Ok(jobs)
@@ -116,22 +142,54 @@ impl Worker {
     /// # Errors
     /// Fails with the database.
     pub fn run_one(&self) -> Result<bool> {
-        let Some(claimed) = self.db.write_blocking(&Actor::System, |tx| outbox::claim(tx, &self.name))? else {
-            return Ok(false);
-        };
-        let performed = self.perform(&claimed);
+        let Some(claimed) = self.claim(Lane::Quick)? else { return Ok(false) };
+        self.end(&claimed, self.perform(&claimed))?;
+        Ok(true)
+    }
+
+    /// Does the next piece of long work that is due, to its end or until the process stops. Answers whether there was
+    /// any.
+    ///
+    /// # Errors
+    /// Fails with the database.
+    pub fn run_one_long(&self, is_stopping: &dyn Fn() -> bool) -> Result<bool> {
+        let Some(claimed) = self.claim(Lane::Long)? else { return Ok(false) };
+        match self.carry_out(&claimed, is_stopping) {
+            Ok(Ended::LeftOff) => {
+                self.db.write_blocking(&Actor::System, |tx| outbox::give_back(tx, claimed.id, &self.name))?;
+                Ok(!is_stopping())
+            }
+            ended => self.end(&claimed, ended.map(|_over| ())).map(|()| true),
+        }
+    }
+
+    fn claim(&self, lane: Lane) -> Result<Option<Claimed>> {
+        self.db.write_blocking(&Actor::System, |tx| outbox::claim(tx, &self.name, lane))
+    }
+
+    fn end(&self, claimed: &Claimed, performed: Result<()>) -> Result<()> {
         let outcome = if performed.is_ok() { "done" } else { "failed" };
         metrics::counter!(telemetry::JOBS, "kind" => claimed.topic.clone(), "outcome" => outcome).increment(1);
         match performed {
-            Ok(()) => self.db.write_blocking(&Actor::System, |tx| outbox::confirm(tx, claimed.id))?,
+            Ok(()) => self.db.write_blocking(&Actor::System, |tx| outbox::confirm(tx, claimed.id)),
             Err(error) => {
                 let source = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
                 let text = format!("{error} {source}");
                 tracing::warn!(job = claimed.dedup_key, attempt = claimed.attempts, error = text, "a job is put back");
-                self.db.write_blocking(&Actor::System, |tx| outbox::postpone(tx, &claimed, &text))?;
+                self.db.write_blocking(&Actor::System, |tx| outbox::postpone(tx, claimed, &text))
             }
         }
-        Ok(true)
+    }
+
+    fn carry_out(&self, claimed: &Claimed, is_stopping: &dyn Fn() -> bool) -> Result<Ended> {
+        let Job::Run { id } = serde_json::from_value(claimed.payload.clone())? else {
+            return Err(Error::internal("this is no long work"));
+        };
+        let attempt = Attempt::new(&self.db, claimed, &self.name, is_stopping);
+        let (job, _) = self.db.write_blocking(&Actor::System, |tx| jobs::job(tx, id))?;
+        match job.kind {
+            JobKind::DryRun => attempt.carry_out(id, proposals::play_on),
+        }
     }
 
     fn perform(&self, claimed: &Claimed) -> Result<()> {
@@ -147,6 +205,7 @@ impl Worker {
                 self.send_document(&claimed.dedup_key, package)?;
                 self.db.write_blocking(&Actor::System, |tx| invoicing::jobs::tell_of_credit_note(tx, credit_note))
             }
+            Job::Run { .. } => Err(Error::internal("long work has a lane of its own")),
         }
     }
 

@@ -263,26 +263,55 @@ pub fn parse_levy(typed: &NewLevy, pointer: &str, checks: &mut Checks) -> Option
     levy_rules::parse_levy(typed, pointer, checks)
 }
 
+/// Reads rules as they were typed, with all checks: what they are before anybody has decided them. `levies` and
+/// `fund_multiple` are as they were typed.
+///
+/// # Errors
+/// 404 for an unknown entity; 422 for what is not acceptable.
+pub fn read_rule_set(
+    tx: &mut Tx<'_>,
+    mut new: NewRuleSet,
+    levies: &[NewLevy],
+    fund_multiple: Option<&str>,
+) -> Result<NewRuleSet> {
+    store::find_entity(tx, new.entity)?;
+    let mut checks = Checks::default();
+    new.levies = levy_rules::parse_levies(levies, &mut checks);
+    new.fund_multiple = levy_rules::parse_multiple(fund_multiple, &mut checks);
+    check_rule_set(tx, &new, checks)?;
+    Ok(new)
+}
+
+fn check_rule_set(tx: &mut Tx<'_>, new: &NewRuleSet, mut checks: Checks) -> Result<()> {
+    if let Some(evidence) = new.evidence {
+        checks.require(archive::find(tx, evidence).is_ok(), "/evidence_id", "invalid");
+    }
+    Ok(rules::check_rule_set(new, checks)?)
+}
+
 /// Adds a version of the rules. `levies` and `fund_multiple` are as they were typed.
 ///
 /// # Errors
 /// 404 for an unknown entity; 422 for what is not acceptable; 409 `not_unique` when one begins on that day.
 pub fn add_rule_set(
     tx: &mut Tx<'_>,
-    mut new: NewRuleSet,
+    new: NewRuleSet,
     levies: &[NewLevy],
     fund_multiple: Option<&str>,
 ) -> Result<RuleSet> {
-    store::find_entity(tx, new.entity)?;
-    let mut checks = Checks::default();
-    new.levies = levy_rules::parse_levies(levies, &mut checks);
-    new.fund_multiple = levy_rules::parse_multiple(fund_multiple, &mut checks);
-    if let Some(evidence) = new.evidence {
-        checks.require(archive::find(tx, evidence).is_ok(), "/evidence_id", "invalid");
-    }
-    rules::check_rule_set(&new, checks)?;
+    let new = read_rule_set(tx, new, levies, fund_multiple)?;
     let by = tx.person()?;
     store::insert_rule_set(tx, &new, by)
+}
+
+/// Adds a version of rules that were read before, once they are decided.
+///
+/// # Errors
+/// As [`add_rule_set`].
+pub fn publish_rule_set(tx: &mut Tx<'_>, new: &NewRuleSet) -> Result<RuleSet> {
+    check_rule_set(tx, new, Checks::default())?;
+    let by = tx.person()?;
+    store::insert_rule_set(tx, new, by)
 }
 
 /// The VAT rates of a country on a day.

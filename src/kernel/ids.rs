@@ -151,4 +151,6 @@ ids! {
     JobId,
     /// A proposed change of the rules.
     ProposalId,
+    /// A past period played again under proposed rules.
+    DryRunId,
 }

@@ -175,7 +175,8 @@ impl FromSql<BigInt, Pg> for Minor {
 }
 
 /// Divides, rounding half away from zero. `None` for a zero divisor or an overflow.
-pub(super) fn divide_half_away(numerator: i128, divisor: i128) -> Option<i128> {
+#[must_use]
+pub fn divide_half_away(numerator: i128, divisor: i128) -> Option<i128> {
     let magnitude = numerator.checked_abs()?;
     let half = divisor.checked_div(2)?;
     let rounded = magnitude.checked_add(half)?.checked_div(divisor)?;

@@ -13,7 +13,7 @@ pub use store::{Claimed, EmailMessage};
 use uuid::Uuid;
 
 use crate::formats::letters::Letter;
-use crate::kernel::ids::{InvoiceId, PersonId};
+use crate::kernel::ids::{InvoiceId, JobId, PersonId};
 use crate::kernel::language::Language;
 use crate::platform::db::Tx;
 use crate::platform::error::Result;
@@ -34,6 +34,23 @@ pub enum Job {
         /// The credit note.
         credit_note: InvoiceId,
     },
+    /// Carry out work that takes longer than a request.
+    Run {
+        /// The job.
+        id: JobId,
+    },
+}
+
+/// The topic of long work.
+const RUN: &str = "run";
+
+/// Which work a thread of a worker takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lane {
+    /// Mails and what else is done in moments.
+    Quick,
+    /// Work that takes longer than a request, which nothing else may wait for.
+    Long,
 }
 
 /// A mail to be sent. Links are signed when it is written, so that no working link lies in the database.
@@ -60,6 +77,7 @@ pub fn queue(tx: &mut Tx<'_>, job: &Job, subject: Uuid, key: &str) -> Result<()>
         Job::Letter(_) => "letter",
         Job::SendInvoice { .. } => "send_invoice",
         Job::SendCreditNote { .. } => "send_credit_note",
+        Job::Run { .. } => RUN,
     };
     store::insert(tx, topic, subject, &serde_json::to_value(job)?, key)?;
     tx.wake_worker();
@@ -76,12 +94,28 @@ pub fn queue_letter(tx: &mut Tx<'_>, letter: QueuedLetter, occasion: &str) -> Re
     queue(tx, &Job::Letter(Box::new(letter)), subject, &key)
 }
 
-/// Takes the next job that is due, for a limited time.
+/// Takes the next job of a lane that is due, for a limited time.
 ///
 /// # Errors
 /// Fails with the database.
-pub fn claim(tx: &mut Tx<'_>, worker: &str) -> Result<Option<Claimed>> {
-    store::claim(tx, worker)
+pub fn claim(tx: &mut Tx<'_>, worker: &str, lane: Lane) -> Result<Option<Claimed>> {
+    store::claim(tx, worker, lane == Lane::Long)
+}
+
+/// Keeps a claimed job for another while. Answers whether it is still this worker's.
+///
+/// # Errors
+/// Fails with the database.
+pub fn prolong(tx: &mut Tx<'_>, id: i64, worker: &str) -> Result<bool> {
+    store::prolong(tx, id, worker)
+}
+
+/// Gives a claimed job back as it was, to be taken up by the next worker: nothing went wrong.
+///
+/// # Errors
+/// Fails with the database.
+pub fn give_back(tx: &mut Tx<'_>, id: i64, worker: &str) -> Result<()> {
+    store::give_back(tx, id, worker)
 }
 
 /// Marks a claimed job as done.

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Duration, NaiveDate, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Integer, Jsonb, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{BigInt, Bool, Integer, Jsonb, Text, Timestamptz, Uuid as SqlUuid};
 use serde_json::Value;
 use umbel_schema::{email_message, outbox, schedule_run};
 use uuid::Uuid;
@@ -88,21 +88,43 @@ pub(super) fn insert(tx: &mut Tx<'_>, topic: &str, subject: Uuid, payload: &Valu
     Ok(())
 }
 
-pub(super) fn claim(tx: &mut Tx<'_>, worker: &str) -> Result<Option<Claimed>> {
+pub(super) fn claim(tx: &mut Tx<'_>, worker: &str, is_long: bool) -> Result<Option<Claimed>> {
     let now = tx.now();
     let lease = now.checked_add_signed(LEASE).unwrap_or(now);
     Ok(diesel::sql_query(
         "UPDATE outbox SET state = 'claimed', claimed_by = $1, lease_until = $2, attempts = attempts + 1 \
-         WHERE id = (SELECT id FROM outbox WHERE (state = 'pending' AND available_at <= $3) \
-                        OR (state = 'claimed' AND lease_until < $3) \
+         WHERE id = (SELECT id FROM outbox WHERE ((state = 'pending' AND available_at <= $3) \
+                        OR (state = 'claimed' AND lease_until < $3)) AND (topic = 'run') = $4 \
                      ORDER BY available_at, id FOR UPDATE SKIP LOCKED LIMIT 1) \
          RETURNING id, topic, payload, dedup_key, subject_id, attempts",
     )
     .bind::<Text, _>(worker)
     .bind::<Timestamptz, _>(lease)
     .bind::<Timestamptz, _>(now)
+    .bind::<Bool, _>(is_long)
     .get_result(tx.conn())
     .optional()?)
+}
+
+pub(super) fn prolong(tx: &mut Tx<'_>, id: i64, worker: &str) -> Result<bool> {
+    let now = tx.now();
+    let lease = now.checked_add_signed(LEASE).unwrap_or(now);
+    let kept = diesel::update(outbox::table.find(id))
+        .filter(outbox::state.eq("claimed"))
+        .filter(outbox::claimed_by.eq(worker))
+        .set(outbox::lease_until.eq(lease))
+        .execute(tx.conn())?;
+    Ok(kept == 1)
+}
+
+pub(super) fn give_back(tx: &mut Tx<'_>, id: i64, worker: &str) -> Result<()> {
+    let now = tx.now();
+    diesel::update(outbox::table.find(id))
+        .filter(outbox::state.eq("claimed"))
+        .filter(outbox::claimed_by.eq(worker))
+        .set((outbox::state.eq("pending"), outbox::available_at.eq(now), outbox::attempts.eq(outbox::attempts - 1)))
+        .execute(tx.conn())?;
+    Ok(())
 }
 
 pub(super) fn confirm(tx: &mut Tx<'_>, id: i64) -> Result<()> {

@@ -61,7 +61,14 @@ pub struct Db {
     pool: Pool<ConnectionManager<PgConnection>>,
     clock: Clock,
     faults: Faults,
-    committed: std::sync::Arc<tokio::sync::Notify>,
+    committed: std::sync::Arc<Wakers>,
+}
+
+/// Who waits for new work, each apart: one must not wake in the place of the other.
+#[derive(Debug, Default)]
+struct Wakers {
+    quick: tokio::sync::Notify,
+    long: tokio::sync::Notify,
 }
 
 /// Sets what every connection needs once: the runtime role and the time limits.
@@ -142,12 +149,18 @@ impl Db {
 
     /// Wakes whoever waits for new work.
     pub fn wake(&self) {
-        self.committed.notify_one();
+        self.committed.quick.notify_one();
+        self.committed.long.notify_one();
     }
 
     /// Waits until something was committed.
     pub async fn woken(&self) {
-        self.committed.notified().await;
+        self.committed.quick.notified().await;
+    }
+
+    /// As [`Db::woken`], for whoever does long work.
+    pub async fn woken_for_long_work(&self) {
+        self.committed.long.notified().await;
     }
 
     /// Runs `work` in one READ COMMITTED transaction on a blocking thread.

@@ -122,6 +122,15 @@ impl Error {
         self
     }
 
+    /// Says that the fields are a part of the body: `/rate` becomes `/rules/rate`.
+    #[must_use]
+    pub fn under(mut self, pointer: &str) -> Self {
+        for field in &mut self.fields {
+            field.pointer.insert_str(0, pointer);
+        }
+        self
+    }
+
     /// Says when a retry makes sense.
     #[must_use]
     pub fn retry_after(mut self, seconds: u64) -> Self {
@@ -271,6 +280,8 @@ const CONSTRAINTS: &[(&str, StatusCode, &str)] = &[
     ("write_off_decider_is_another", StatusCode::FORBIDDEN, "self_approval_forbidden"),
     ("invoice_dispute_one_open", StatusCode::CONFLICT, "state_conflict"),
     ("order_frozen", StatusCode::CONFLICT, "state_conflict"),
+    ("job_frozen", StatusCode::CONFLICT, "state_conflict"),
+    ("proposal_frozen", StatusCode::CONFLICT, "state_conflict"),
     ("accounting_period_pkey", StatusCode::CONFLICT, "period_closed"),
     ("cost_once", StatusCode::CONFLICT, "duplicate_cost"),
     ("cost_decider_is_another", StatusCode::FORBIDDEN, "self_approval_forbidden"),

@@ -43,11 +43,11 @@ impl Operation {
 
     /// The address of one object.
     pub fn address(&self, id: &str) -> String {
-        let path = self.path.replace("{period}", "2026-04").replace("{year}", "2024");
-        let filled = match (path.find('{'), path.find('}')) {
-            (Some(from), Some(to)) => format!("{}{id}{}", &path[..from], &path[to + 1..]),
-            _ => path,
-        };
+        let mut filled = self.path.replace("{period}", "2026-04").replace("{year}", "2024");
+        // What lies within an object of the world has the id of that object.
+        while let (Some(from), Some(to)) = (filled.find('{'), filled.find('}')) {
+            filled = format!("{}{id}{}", &filled[..from], &filled[to + 1..]);
+        }
         if self.query.is_empty() { filled } else { format!("{filled}?{}", self.query) }
     }
 

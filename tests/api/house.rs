@@ -58,7 +58,10 @@ const LATER_ROOMS: &[(&str, &str, &str)] = &[
 
 /// Files that speak to PostgreSQL and are no store, and why.
 const SQL_ELSEWHERE: &[(&str, &str)] = &[
+    ("commands/bench/mutual.rs", "grows a mutual to a size that no API makes in minutes"),
     ("commands/bench/pgbench.rs", "the same statements as the issue path, for pgbench to run beside it"),
+    ("commands/bench/pools.rs", "the bare statement that a pool run is compared with"),
+    ("commands/bench/replay.rs", "a year of invoices, and what was charged on them"),
     ("commands/bench/statements.rs", "counts the statements that the program sends"),
     ("platform/cluster.rs", "makes the roles and the database of a private server"),
     ("platform/db.rs", "the door itself: who acts, and the audit"),
@@ -369,6 +372,18 @@ const MACHINES: &[Machine] = &[
         name: "write_off", file: "write_offs/rules.rs", states: Some("WriteOffState"),
         commands: &[("Command::Approve", "approved"), ("Command::Reject", "rejected")],
         moves: &[("", "proposed")],
+    },
+    Machine {
+        name: "job", file: "jobs/rules.rs", states: Some("JobState"),
+        commands: &[("JobCommand::Start", "running"), ("JobCommand::Finish", "done"), ("JobCommand::Fail", "failed"),
+                    ("JobCommand::Cancel", "cancelled")],
+        moves: &[("", "queued")],
+    },
+    Machine {
+        name: "proposal", file: "proposals/rules.rs", states: Some("ProposalState"),
+        commands: &[("ProposalCommand::Publish", "published"), ("ProposalCommand::Adopt", "adopted"),
+                    ("ProposalCommand::Reject", "rejected"), ("ProposalCommand::Withdraw", "withdrawn")],
+        moves: &[("", "draft")],
     },
     Machine {
         name: "cost", file: "costs/rules.rs", states: Some("CostState"),

@@ -69,6 +69,7 @@ fn reach(prefix: &str) -> Reach {
         | "/v1/credit_notes/"
         | "/v1/invitations/"
         | "/v1/invoices/"
+        | "/v1/jobs/"
         | "/v1/levy_charges/"
         | "/v1/levy_exemptions/"
         | "/v1/levy_overrides/"

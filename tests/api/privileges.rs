@@ -1,5 +1,7 @@
 //! What the runtime role may do: exactly what is listed here, so that whoever widens it says so.
 
+use diesel::connection::SimpleConnection;
+
 use super::ledger::{APPEND_ONLY, lines};
 use super::support::TestDatabase;
 
@@ -11,6 +13,8 @@ const PRIVILEGES: &[(&str, &[&str])] = &[
             "__diesel_schema_migrations",
             "activity_manager",
             "currency",
+            "dry_run_effect",
+            "dry_run_month",
             "holiday",
             "ledger_account",
             "ledger_event",
@@ -34,6 +38,7 @@ const PRIVILEGES: &[(&str, &[&str])] = &[
             "audit_log",
             "bank_statement",
             "batch_approval",
+            "dry_run",
             "entity_bank_account",
             "fiscal_year",
             "guarantee_advance",
@@ -72,6 +77,12 @@ const PRIVILEGES: &[(&str, &[&str])] = &[
             "vat_check",
         ],
     ),
+    (
+        "INSERT, SELECT, UPDATE(error_code), UPDATE(finished_at), UPDATE(result), UPDATE(started_at), UPDATE(state)",
+        &["job"],
+    ),
+    ("INSERT, SELECT, UPDATE(done_count), UPDATE(heartbeat_at), UPDATE(total_count)", &["job_progress"]),
+    ("INSERT, SELECT, UPDATE(ended_at), UPDATE(published_at), UPDATE(rule_set_id), UPDATE(state)", &["proposal"]),
     ("INSERT(activity_id), INSERT(currency), INSERT(owner_id), SELECT", &["activity_balance"]),
     ("INSERT, SELECT, UPDATE(ended_at)", &["advance_hold"]),
     ("INSERT, SELECT, UPDATE(resolution), UPDATE(resolved_at), UPDATE(resolved_by)", &["invoice_dispute"]),
@@ -157,4 +168,51 @@ fn the_runtime_role_may_do_exactly_what_is_listed() {
          AND (table_name LIKE 'invariant\\_%' OR table_name = 'invoice_open')",
     );
     assert_eq!(views, ["SELECT"]);
+}
+
+/// Whoever plays a period again becomes this role: it reads what it plays and writes what it finds.
+const OF_REPLAY: &[(&str, &str)] = &[
+    ("activity", "SELECT"),
+    ("allocation", "SELECT"),
+    ("cost", "SELECT"),
+    ("dry_run", "SELECT, UPDATE"),
+    ("dry_run_effect", "INSERT, SELECT, UPDATE"),
+    ("dry_run_month", "INSERT, SELECT, UPDATE"),
+    ("invoice", "SELECT"),
+    ("levy_charge", "SELECT"),
+    ("levy_exemption", "SELECT"),
+    ("levy_override", "SELECT"),
+    ("proposal", "SELECT"),
+    ("rule_set", "SELECT"),
+    ("rule_set_levy", "SELECT"),
+];
+
+#[test]
+fn who_plays_a_period_again_can_write_nothing_but_what_was_found() {
+    let database = TestDatabase::new();
+    let found = lines(
+        &mut database.owner(),
+        "SELECT format('%s: %s', table_name, string_agg(DISTINCT privilege_type, ', ' ORDER BY privilege_type)) AS line \
+         FROM (SELECT table_name::text, privilege_type::text FROM information_schema.column_privileges \
+               WHERE grantee = 'umbel_replay' AND table_schema = 'public' \
+               UNION SELECT table_name::text, privilege_type::text FROM information_schema.role_table_grants \
+               WHERE grantee = 'umbel_replay' AND table_schema = 'public') granted GROUP BY table_name ORDER BY table_name COLLATE \"C\"",
+    );
+    let listed: Vec<String> = OF_REPLAY.iter().map(|(table, privileges)| format!("{table}: {privileges}")).collect();
+    assert_eq!(found, listed);
+    let mut conn = database.runtime();
+    conn.batch_execute("SET ROLE umbel_replay").unwrap();
+    for wrong in [
+        "INSERT INTO journal_entry DEFAULT VALUES",
+        "INSERT INTO posting DEFAULT VALUES",
+        "UPDATE activity_balance SET available_minor = 0",
+        "INSERT INTO levy_charge DEFAULT VALUES",
+        "UPDATE invoice SET net_minor = 0",
+        "UPDATE dry_run SET proposal_id = id",
+        "DELETE FROM dry_run_effect",
+        "UPDATE job SET state = 'done'",
+    ] {
+        let refused = conn.batch_execute(wrong).unwrap_err().to_string();
+        assert!(refused.contains("permission denied"), "{wrong}: {refused}");
+    }
 }

@@ -62,6 +62,9 @@ impl World {
         for (prefix, id) in house(&cast, &awa) {
             ids.entry(prefix).or_default().push((Owner::House, id));
         }
+        let (proposal, job) = proposed(&app, &cast);
+        ids.entry("/v1/proposals/").or_default().push((Owner::House, proposal));
+        ids.entry("/v1/jobs/").or_default().push((Owner::House, job));
         ids.entry("/v1/payout_batches/").or_default().push((Owner::House, text(&sealed, "id")));
         let appropriation = decision(&cast);
         ids.entry("/v1/appropriations/").or_default().push((Owner::House, appropriation));
@@ -276,6 +279,26 @@ fn decision(cast: &Cast) -> String {
     });
     administrator.post("/v1/appropriations", &body).unwrap().expect(201).unwrap();
     id
+}
+
+/// A published proposal with a dry run of the same id, and the job that made it.
+fn proposed(app: &TestApp, cast: &Cast) -> (String, String) {
+    let administrator = &cast.staff.administrator;
+    let id = administrator.new_id();
+    let money = |amount_minor: i64| json!({"amount_minor": amount_minor, "currency": "EUR"});
+    let proposal = json!({
+        "id": id, "entity_id": cast.entity_id, "title": "A higher fee", "note": "",
+        "rules": {"share_price": money(3_000), "payment_terms_days": 30, "advance_working_days": 7,
+                  "client_limit": money(5_000_000), "levies": [{"kind": "fee", "rate": "0.06"}]},
+    });
+    let place = format!("/v1/proposals/{id}");
+    let written = administrator.post("/v1/proposals", &proposal).unwrap().expect(201).unwrap();
+    let version = written["version"].as_i64().unwrap();
+    administrator.change(&format!("{place}/publish"), version, &json!({})).unwrap().expect(200).unwrap();
+    let run = json!({"id": id, "from": "2026-01", "to": "2026-04"});
+    let job = administrator.post(&format!("{place}/dry_runs"), &run).unwrap().expect(202).unwrap();
+    app.stage.settle().unwrap();
+    (id, text(&job, "id"))
 }
 
 /// What belongs to the mutual.

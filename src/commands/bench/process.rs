@@ -31,7 +31,7 @@ pub fn measure(report: &Report, folder: &Path) -> Outcome<()> {
         }
         if sizes.is_empty() {
             thread::sleep(Duration::from_secs(3));
-            sizes.push(serving.resident_kib()?);
+            sizes.push(serving.resident_kib("VmRSS:")?);
         }
     }
     starts.sort_unstable();
@@ -42,14 +42,15 @@ pub fn measure(report: &Report, folder: &Path) -> Outcome<()> {
 }
 
 /// A child that is stopped when this is dropped.
-struct Serving {
+pub struct Serving {
     child: Child,
-    base: String,
+    /// Where it listens.
+    pub base: String,
 }
 
 impl Serving {
     /// Starts and waits until it is ready.
-    fn start(folder: &Path) -> Outcome<(Self, Duration)> {
+    pub fn start(folder: &Path) -> Outcome<(Self, Duration)> {
         let began = Instant::now();
         let mut child = Command::new(std::env::current_exe()?)
             .args(["serve", "--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0", "--data"])
@@ -75,11 +76,11 @@ impl Serving {
         Ok((serving, began.elapsed()))
     }
 
-    /// Resident memory of the process itself; PostgreSQL's is its own.
-    fn resident_kib(&self) -> Outcome<u64> {
+    /// Resident memory of the process itself, now (`VmRSS:`) or at its peak (`VmHWM:`); PostgreSQL's is its own.
+    pub fn resident_kib(&self, which: &str) -> Outcome<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        Ok(line.and_then(|rest| rest.split_whitespace().next()).ok_or("no VmRSS")?.parse()?)
+        let line = status.lines().find_map(|line| line.strip_prefix(which));
+        Ok(line.and_then(|rest| rest.split_whitespace().next()).ok_or("no such figure")?.parse()?)
     }
 }
 

@@ -164,6 +164,21 @@ impl<T: Clone + Send + 'static> Command<T> {
         Ok(respond(outcome, Some(place)))
     }
 
+    /// Asks for work that takes longer than a request: 202 and the place of the job, which `work` answers.
+    ///
+    /// # Errors
+    /// Whatever `work` refuses.
+    pub async fn start<V, F>(self, db: &Db, actor: Actor, operation: &'static str, mut work: F) -> Result<HttpResponse>
+    where
+        V: Serialize,
+        F: FnMut(&mut Tx<'_>, T) -> Result<V> + Send + 'static,
+    {
+        let body = self.body.clone();
+        let outcome =
+            self.execute(db, actor, operation, StatusCode::ACCEPTED, move |tx| work(tx, body.clone())).await?;
+        Ok(respond(outcome, Some("/v1/jobs")))
+    }
+
     /// Does something that is not about the version of one object: 200.
     ///
     /// # Errors

@@ -347,6 +347,54 @@ diesel::table! {
 }
 
 diesel::table! {
+    dry_run (id) {
+        id -> Uuid,
+        proposal_id -> Uuid,
+        job_id -> Uuid,
+        currency -> Bpchar,
+        from_period -> Bpchar,
+        to_period -> Bpchar,
+        carried -> Jsonb,
+        invoice_count -> Int8,
+        member_count -> Nullable<Int8>,
+        better_off -> Nullable<Int8>,
+        worse_off -> Nullable<Int8>,
+        largest_gain_minor -> Nullable<Int8>,
+        largest_loss_minor -> Nullable<Int8>,
+        sha256 -> Nullable<Bytea>,
+        finished_at -> Nullable<Timestamptz>,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    dry_run_effect (dry_run_id, member_id) {
+        dry_run_id -> Uuid,
+        member_id -> Uuid,
+        currency -> Bpchar,
+        invoice_count -> Int8,
+        invoiced_minor -> Int8,
+        booked_fee_minor -> Int8,
+        proposed_fee_minor -> Int8,
+        booked_guarantee_minor -> Int8,
+        proposed_guarantee_minor -> Int8,
+        difference_minor -> Int8,
+    }
+}
+
+diesel::table! {
+    dry_run_month (dry_run_id, period) {
+        dry_run_id -> Uuid,
+        period -> Bpchar,
+        currency -> Bpchar,
+        booked_fee_minor -> Int8,
+        proposed_fee_minor -> Int8,
+        booked_guarantee_minor -> Int8,
+        proposed_guarantee_minor -> Int8,
+    }
+}
+
+diesel::table! {
     email_message (id) {
         id -> Uuid,
         dedup_key -> Text,
@@ -595,6 +643,33 @@ diesel::table! {
         rate_ppm -> Int8,
         base_minor -> Int8,
         tax_minor -> Int8,
+    }
+}
+
+diesel::table! {
+    job (id) {
+        id -> Uuid,
+        kind -> Text,
+        entity_id -> Uuid,
+        subject_id -> Uuid,
+        requested_by -> Uuid,
+        state -> Text,
+        parameters -> Jsonb,
+        result -> Nullable<Jsonb>,
+        error_code -> Nullable<Text>,
+        created_at -> Timestamptz,
+        started_at -> Nullable<Timestamptz>,
+        finished_at -> Nullable<Timestamptz>,
+        version -> Int4,
+    }
+}
+
+diesel::table! {
+    job_progress (job_id) {
+        job_id -> Uuid,
+        done_count -> Int8,
+        total_count -> Nullable<Int8>,
+        heartbeat_at -> Timestamptz,
     }
 }
 
@@ -1078,6 +1153,23 @@ diesel::table! {
 }
 
 diesel::table! {
+    proposal (id) {
+        id -> Uuid,
+        entity_id -> Uuid,
+        state -> Text,
+        title -> Text,
+        note -> Text,
+        rules -> Jsonb,
+        created_by -> Uuid,
+        published_at -> Nullable<Timestamptz>,
+        ended_at -> Nullable<Timestamptz>,
+        rule_set_id -> Nullable<Uuid>,
+        created_at -> Timestamptz,
+        version -> Int4,
+    }
+}
+
+diesel::table! {
     recovery (id) {
         id -> Uuid,
         write_off_id -> Uuid,
@@ -1468,6 +1560,14 @@ diesel::joinable!(cost -> currency (currency));
 diesel::joinable!(cost -> entity (entity_id));
 diesel::joinable!(cost -> pool (pool_id));
 diesel::joinable!(document_series -> entity (entity_id));
+diesel::joinable!(dry_run -> currency (currency));
+diesel::joinable!(dry_run -> job (job_id));
+diesel::joinable!(dry_run -> proposal (proposal_id));
+diesel::joinable!(dry_run_effect -> currency (currency));
+diesel::joinable!(dry_run_effect -> dry_run (dry_run_id));
+diesel::joinable!(dry_run_effect -> member (member_id));
+diesel::joinable!(dry_run_month -> currency (currency));
+diesel::joinable!(dry_run_month -> dry_run (dry_run_id));
 diesel::joinable!(entity_bank_account -> currency (currency));
 diesel::joinable!(entity_bank_account -> entity (entity_id));
 diesel::joinable!(fiscal_year -> currency (currency));
@@ -1506,6 +1606,9 @@ diesel::joinable!(invoice_line -> invoice (invoice_id));
 diesel::joinable!(invoice_reduction -> invoice (invoice_id));
 diesel::joinable!(invoice_reduction -> member (member_id));
 diesel::joinable!(invoice_tax -> invoice (invoice_id));
+diesel::joinable!(job -> entity (entity_id));
+diesel::joinable!(job -> person (requested_by));
+diesel::joinable!(job_progress -> job (job_id));
 diesel::joinable!(journal_entry -> entity (entity_id));
 diesel::joinable!(journal_entry -> ledger_event (event));
 diesel::joinable!(journal_entry -> ledger_source (source_kind));
@@ -1570,6 +1673,9 @@ diesel::joinable!(posting -> activity_balance (activity_id));
 diesel::joinable!(posting -> currency (currency));
 diesel::joinable!(posting -> journal_entry (entry_id));
 diesel::joinable!(posting -> ledger_account (account));
+diesel::joinable!(proposal -> entity (entity_id));
+diesel::joinable!(proposal -> person (created_by));
+diesel::joinable!(proposal -> rule_set (rule_set_id));
 diesel::joinable!(recovery -> bank_line (bank_line_id));
 diesel::joinable!(recovery -> currency (currency));
 diesel::joinable!(recovery -> member (member_id));
@@ -1642,6 +1748,9 @@ diesel::allow_tables_to_appear_in_same_query!(
     cost,
     currency,
     document_series,
+    dry_run,
+    dry_run_effect,
+    dry_run_month,
     email_message,
     entity,
     entity_bank_account,
@@ -1659,6 +1768,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     invoice_open,
     invoice_reduction,
     invoice_tax,
+    job,
+    job_progress,
     journal_entry,
     ledger_account,
     ledger_event,
@@ -1691,6 +1802,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     pool_share,
     pool_usage,
     posting,
+    proposal,
     recovery,
     redemption,
     redemption_policy,
