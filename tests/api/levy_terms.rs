@@ -2,10 +2,21 @@
 
 use chrono::{Days, NaiveDate};
 use serde_json::{Value, json};
+use umbel::demo::{Client, MemberCast};
 
 use super::levies::{another_activity, charged, issued, listed, minor};
 use super::support::TestApp;
 use super::world::text;
+
+/// Commands about an activity that would be carried out, for whoever spoils them.
+pub fn bodies(administrator: &Client, member: &MemberCast) -> [(String, Value); 2] {
+    let place = format!("/v1/activities/{}", member.activity_id);
+    let zero = json!({"amount_minor": 0, "currency": "EUR"});
+    let exemption = json!({"id": administrator.new_id(), "kind": "fee", "part": "fixed", "valid_from": "2026-06-01", "reason": "Low income"});
+    let own = json!({"id": administrator.new_id(), "valid_from": "2026-06-01", "valid_until": "2026-07-01", "reason": "A trial",
+        "levy": {"kind": "fee", "base": "collected_net", "bands": [{"from": zero, "rate": "0.1"}]}});
+    [(format!("{place}/levy_exemptions"), exemption), (format!("{place}/levy_overrides"), own)]
+}
 
 #[test]
 fn an_exemption_is_dated_has_a_reason_and_ends_once() {
