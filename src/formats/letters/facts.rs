@@ -34,6 +34,8 @@ impl Letter {
             Self::CreditNoteToMember { .. } => "credit_note_to_member",
             Self::AdvancePaid { .. } => "advance_paid",
             Self::ClientPaid { .. } => "client_paid",
+            Self::CollectiveInvitation { .. } => "collective_invitation",
+            Self::CollectiveHandOver { .. } => "collective_hand_over",
             Self::PayoutSent { .. } => "payout_sent",
             Self::PayoutReturned { .. } => "payout_returned",
             Self::ShareEnding { .. } => "share_ending",
@@ -116,6 +118,9 @@ pub(super) fn of(letter: &Letter, language: Language, from: &Letterhead<'_>) -> 
         ],
         Letter::AdvancePaid { number, amount } | Letter::ClientPaid { number, amount } => {
             vec![("number", line(number)), ("amount", money(*amount))]
+        }
+        Letter::CollectiveInvitation { inviter, collective } | Letter::CollectiveHandOver { inviter, collective } => {
+            vec![("inviter", Some(without_links(inviter))), ("collective", Some(without_links(collective)))]
         }
         Letter::PayoutSent { amount, last4 } => {
             vec![("amount", money(*amount)), ("last4", Some(last_four(last4)))]

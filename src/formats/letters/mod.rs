@@ -93,6 +93,10 @@ pub enum Letter {
     AdvancePaid { number: String, amount: Money },
     /// To the member: the client has paid.
     ClientPaid { number: String, amount: Money },
+    /// To a member: another one asks them to share a collective.
+    CollectiveInvitation { inviter: String, collective: String },
+    /// To a member: the manager asks them to take a collective over.
+    CollectiveHandOver { inviter: String, collective: String },
     /// To the member: on its way to the account.
     PayoutSent { amount: Money, last4: String },
     /// To the member: the bank sent it back.

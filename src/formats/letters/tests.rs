@@ -74,6 +74,8 @@ fn every_letter() -> Vec<Letter> {
         },
         Letter::AdvancePaid { number: "2026-0412".to_owned(), amount },
         Letter::ClientPaid { number: "2026-0412".to_owned(), amount: total },
+        Letter::CollectiveInvitation { inviter: "Awa Diop".to_owned(), collective: "Les Ombelles".to_owned() },
+        Letter::CollectiveHandOver { inviter: "Awa Diop".to_owned(), collective: "Les Ombelles".to_owned() },
         Letter::PayoutSent { amount, last4: "6769".to_owned() },
         Letter::PayoutReturned { amount, reason: "AC04 compte clôturé".to_owned() },
         Letter::ShareEnding { through: day("2027-05-03") },
