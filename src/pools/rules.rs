@@ -193,7 +193,7 @@ fn parse_share(text: &str) -> Option<Ppm> {
 /// A key as it is kept: its parts, which are one whole together, and its fixed weights.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ReadKey {
-    /// PoolBasis and share of the whole.
+    /// By what, and which share of the whole.
     pub parts: Vec<(PoolBasis, Ppm)>,
     /// Activity and weight in ten-thousandths.
     pub shares: Vec<(ActivityId, i64)>,
