@@ -285,7 +285,8 @@ fn a_share_of_a_year_lapses_and_a_payment_brings_it_back() {
     new_rules(&app, &cast, &json!({"share_validity": "yearly"}));
     let member = enrol_at(&app, &mut cast, 0, 3_000);
     let person = member.client.person_id.clone().unwrap();
-    let standing = |client: &Client| client.get(&format!("/v1/members/{person}/share_standing")).unwrap().expect(200).unwrap();
+    let standing =
+        |client: &Client| client.get(&format!("/v1/members/{person}/share_standing")).unwrap().expect(200).unwrap();
     assert_eq!(standing(&member.client), json!({"lapses": true, "through": "2027-05-03", "is_current": true}));
     let submitted = app.stage.submitted_invoice(&member, None, 100_000).unwrap();
     let invoiced = app.stage.issue(&cast.staff.reviewer, &submitted).unwrap();
@@ -296,7 +297,8 @@ fn a_share_of_a_year_lapses_and_a_payment_brings_it_back() {
     assert!(app.stage.mail_to(&member.email, "3 mai 2027").is_err(), "thirty-one days before, nobody is told");
     days_pass(&app, &mut cast, 1);
     assert!(app.stage.mail_to(&member.email, "3 mai 2027").is_ok(), "thirty days before, the member is told");
-    let state = |cast: &Cast| cast.staff.reviewer.get(&format!("/v1/members/{person}")).unwrap().json()["state"].clone();
+    let state =
+        |cast: &Cast| cast.staff.reviewer.get(&format!("/v1/members/{person}")).unwrap().json()["state"].clone();
     days_pass(&app, &mut cast, 30);
     assert_eq!(state(&cast), "active", "the last day counts");
     days_pass(&app, &mut cast, 1);
