@@ -30,4 +30,5 @@ pub mod pools;
 pub mod service;
 pub mod shares;
 pub mod surplus;
+pub mod transfers;
 pub mod worker;

@@ -19,7 +19,7 @@ use crate::platform::error::Result;
 /// What a file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// The PDF of an issued invoice: one for ever.
+    /// The PDF of an issued invoice or credit note: one for ever.
     InvoicePdf,
     /// The bank file of a sealed batch.
     BatchFile,
@@ -29,10 +29,10 @@ pub enum Kind {
     BankProof,
     /// A statement as the bank sent it.
     BankStatement,
-    /// The certificate of a paid share: one for ever.
-    ShareCertificate,
     /// The invoice of a supplier.
     CostDocument,
+    /// The certificate of a paid share: one for ever.
+    ShareCertificate,
 }
 
 impl Kind {
@@ -45,8 +45,8 @@ impl Kind {
             Self::IdentityProof => "identity_proof",
             Self::BankProof => "bank_proof",
             Self::BankStatement => "bank_statement",
-            Self::ShareCertificate => "share_certificate",
             Self::CostDocument => "cost_document",
+            Self::ShareCertificate => "share_certificate",
         }
     }
 }

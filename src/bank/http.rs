@@ -136,7 +136,8 @@ pub struct LineView {
     pub bank_reference: String,
     /// Why a transfer came back.
     pub return_reason: String,
-    /// `invoice`, `share`, `payout_settled`, `payout_returned`, `cost` or `redemption`.
+    /// `invoice`, `share`, `payout_settled`, `payout_returned` or `cost`.
+    /// `invoice`, `share`, `redemption`, `payout_settled` or `payout_returned`.
     pub matched_kind: Option<String>,
     /// The document that it was matched with first.
     pub matched_id: Option<Uuid>,
@@ -392,7 +393,7 @@ struct PayRedemption {
 }
 
 /// Matches money that left the account with a share that was given back.
-#[utoipa::path(tag = "bank", params(("id" = BankLineId, Path), ("dry_run" = Option<bool>, Query)), request_body = PayRedemption,
+#[utoipa::path(tag = "bank", params(("id" = BankLineId, Path)), request_body = PayRedemption,
     responses((status = 200, body = LineView)), extensions(("x-roles" = json!(["reviewer"]))))]
 #[post("/v1/bank_lines/{id}/pay_redemption")]
 async fn pay_redemption(

@@ -11,16 +11,19 @@
 )]
 
 mod bad_input;
+mod collectives;
 #[cfg(feature = "faults")]
 mod concurrency;
 mod contract;
 mod costs;
+mod credit_notes;
 mod described;
 mod house;
 mod invariants;
 mod journeys;
 mod ledger;
 mod levies;
+mod levy_terms;
 mod migrations;
 #[cfg(feature = "faults")]
 mod mixed;
@@ -30,6 +33,7 @@ mod pools;
 mod privileges;
 mod sessions;
 mod shares;
+mod statements;
 mod stories;
 mod support;
 mod surplus;
