@@ -146,7 +146,7 @@ impl From<AppropriationRow> for AppropriationView {
 
 /// A part of a surplus and where it goes, or of a loss and where it is covered from.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct StepView {
+pub struct AppropriationStepView {
     /// Its place, from 1.
     pub n: i32,
     /// Where to, or where from.
@@ -164,7 +164,7 @@ pub struct StepView {
 /// A member's part of a refund: `amount of the step x weight / sum of weights = quota + remainder / sum of weights`,
 /// and one cent more for the largest remainders.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct PartView {
+pub struct RefundPartView {
     /// The step.
     pub n: i32,
     /// The member.
@@ -194,9 +194,9 @@ pub struct WholeAppropriationView {
     /// What no step names: it stays where it is.
     pub rest: Money,
     /// Its steps.
-    pub steps: Vec<StepView>,
+    pub steps: Vec<AppropriationStepView>,
     /// The parts of refunds; a member sees their own.
-    pub parts: Vec<PartView>,
+    pub parts: Vec<RefundPartView>,
 }
 
 impl WholeAppropriationView {
@@ -208,7 +208,7 @@ impl WholeAppropriationView {
         for step in &it.steps {
             rest = if covers(step) { rest.plus(step.amount_minor)? } else { rest.minus(step.amount_minor)? };
         }
-        let step = |row: StepRow| StepView {
+        let step = |row: StepRow| AppropriationStepView {
             n: row.n,
             kind: row.kind,
             key: row.key,
@@ -216,7 +216,7 @@ impl WholeAppropriationView {
             amount: money(row.amount_minor),
             weight_sum: row.weight_sum,
         };
-        let part = |row: PartRow| PartView {
+        let part = |row: PartRow| RefundPartView {
             n: row.n,
             member_id: row.member_id,
             activity_id: row.activity_id,

@@ -28,6 +28,7 @@ use crate::kernel::ids::{ActivityId, AppropriationId, EntityId, PersonId, Surplu
 use crate::kernel::money::{Minor, Ppm};
 use crate::kernel::refusal::Checks;
 use crate::ledger::{self, Account, events};
+use crate::levies;
 use crate::members;
 use crate::platform::db::{Locked, Tx};
 use crate::platform::error::{Error, Result};
@@ -43,7 +44,7 @@ fn days_of(year: i32) -> Result<(NaiveDate, NaiveDate)> {
 ///
 /// # Errors
 /// 404 for an unknown entity; 409 `year_already_closed`, `period_not_over`, `year_earlier_open`,
-/// `period_has_suspense`, `rule_set_missing`; 422 for a year out of range.
+/// `period_has_suspense`, `levies_not_closed`, `rule_set_missing`; 422 for a year out of range.
 pub fn close_year(tx: &mut Tx<'_>, of: EntityId, year: i32) -> Result<FiscalYearRow> {
     let (first_day, last_day) = days_of(year)?;
     let entity = charter::entity(tx, of)?;
@@ -57,6 +58,10 @@ pub fn close_year(tx: &mut Tx<'_>, of: EntityId, year: i32) -> Result<FiscalYear
         lines_waiting: ledger::suspense_through(tx, of, last_day)?,
     };
     rules::close(&closing)?;
+    // What activities pay by the month belongs to the year, and is charged when its last month is over.
+    if levies::month_is_waiting(tx, of, last_day)? {
+        return Err(Error::conflict("levies_not_closed").with("period", format!("{year}-12")));
+    }
     let currency = charter::rule_set_on(tx, of, today)?.currency;
     let results = ledger::results(tx, of, first_day, last_day)?;
     if results.iter().any(|row| row.currency != currency) {
