@@ -39,6 +39,8 @@ rooms!(
     payouts,
     bank,
     accounting,
+    solvency,
+    explain,
     outbox,
 );
 
@@ -48,6 +50,7 @@ pub fn routes(config: &mut ServiceConfig) {
     crate::operations::routes(config);
     crate::orders::pages::routes(config);
     crate::members::pages::routes(config);
+    crate::solvency::pages::routes(config);
     config.service(health).service(ready).service(docs).service(openapi);
 }
 
@@ -195,7 +198,7 @@ pub fn known_routes() -> Result<KnownRoutes> {
     let methods = |item: &Value| {
         item.as_object().map(|item| item.keys().map(|method| method.to_uppercase()).collect()).unwrap_or_default()
     };
-    let pages = ["/healthz", "/readyz", "/docs", "/openapi.json"].map(|path| (path.to_owned(), vec!["GET".to_owned()]));
+    let pages = ["/healthz", "/readyz", "/docs", "/openapi.json", "/solvency"].map(|path| (path.to_owned(), vec!["GET".to_owned()]));
     Ok(KnownRoutes::new(paths.iter().map(|(path, item)| (path.clone(), methods(item))).chain(pages)))
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Rooms in reading order: pure values in [`kernel`] and [`formats`]; running a service in [`platform`]; people,
 //! work after commits, files and the books in [`access`], [`outbox`], [`archive`] and [`ledger`]; then the slices of
-//! the mutual itself, from [`charter`] to [`accounting`]; on top the API, the worker and the service.
+//! the mutual itself, from [`charter`] to [`explain`]; on top the API, the worker and the service.
 
 pub mod access;
 pub mod accounting;
@@ -13,6 +13,7 @@ pub mod bank;
 pub mod charter;
 pub mod clients;
 pub mod demo;
+pub mod explain;
 pub mod formats;
 pub mod guarantee;
 pub mod invoicing;
@@ -25,4 +26,5 @@ pub mod outbox;
 pub mod payouts;
 pub mod platform;
 pub mod service;
+pub mod solvency;
 pub mod worker;

@@ -3,6 +3,7 @@
 mod bank_xml;
 pub mod beancount;
 pub mod camt053;
+pub mod evidence;
 #[cfg(test)]
 mod golden;
 pub mod hledger;
@@ -16,4 +17,6 @@ pub mod pages;
 pub mod pain001;
 pub mod pdf;
 pub mod sepa_text;
+pub mod solvency;
 pub mod texts;
+pub mod traces;

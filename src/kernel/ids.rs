@@ -129,4 +129,6 @@ ids! {
     JobId,
     /// A proposed change of the rules.
     ProposalId,
+    /// The proof of a day that the mutual can pay what it owes.
+    ProofId,
 }

@@ -249,6 +249,9 @@ const CONSTRAINTS: &[(&str, StatusCode, &str)] = &[
     ("agreement_version_unique", StatusCode::CONFLICT, "not_unique"),
     ("journal_entry_one_fact_once", StatusCode::CONFLICT, "already_booked"),
     ("guarantee_advance_once", StatusCode::CONFLICT, "already_booked"),
+    ("solvency_proof_one_a_day", StatusCode::CONFLICT, "already_booked"),
+    ("solvency_proof_no_fork", StatusCode::CONFLICT, "already_booked"),
+    ("proof_follows", StatusCode::CONFLICT, "already_booked"),
     ("order_frozen", StatusCode::CONFLICT, "state_conflict"),
     ("accounting_period_pkey", StatusCode::CONFLICT, "period_closed"),
 ];

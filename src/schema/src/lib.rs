@@ -746,6 +746,36 @@ diesel::table! {
 }
 
 diesel::table! {
+    solvency_leaf (proof_id, n) {
+        proof_id -> Uuid,
+        n -> Int4,
+        activity_id -> Uuid,
+        owner_id -> Uuid,
+        currency -> Bpchar,
+        amount_minor -> Int8,
+    }
+}
+
+diesel::table! {
+    solvency_proof (id) {
+        id -> Uuid,
+        position -> Int8,
+        entity_id -> Uuid,
+        currency -> Bpchar,
+        day -> Date,
+        through_entry -> Int8,
+        owed_minor -> Int8,
+        held_minor -> Int8,
+        ratio_ppm -> Nullable<Int8>,
+        body -> Text,
+        prev_sha256 -> Bytea,
+        sha256 -> Bytea,
+        leaves -> Bytea,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     state_history (id) {
         id -> Int8,
         machine -> Text,
@@ -874,6 +904,11 @@ diesel::joinable!(session -> person (person_id));
 diesel::joinable!(share -> currency (currency));
 diesel::joinable!(share -> entity (entity_id));
 diesel::joinable!(share -> member (member_id));
+diesel::joinable!(solvency_leaf -> activity (activity_id));
+diesel::joinable!(solvency_leaf -> currency (currency));
+diesel::joinable!(solvency_leaf -> solvency_proof (proof_id));
+diesel::joinable!(solvency_proof -> currency (currency));
+diesel::joinable!(solvency_proof -> entity (entity_id));
 diesel::joinable!(vat_check -> client (client_id));
 
 diesel::allow_tables_to_appear_in_same_query!(
@@ -928,6 +963,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     session,
     share,
     sign_in_failure,
+    solvency_leaf,
+    solvency_proof,
     state_history,
     state_transition,
     vat_check,
