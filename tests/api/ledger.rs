@@ -443,6 +443,8 @@ pub const APPEND_ONLY: &[&str] = &[
     "posting",
     "rule_set",
     "rule_set_levy",
+    "solvency_leaf",
+    "solvency_proof",
     "state_history",
     "vat_check",
 ];

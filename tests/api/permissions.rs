@@ -13,11 +13,12 @@ use super::described::{self, Operation, in_parallel, refusal};
 use super::world::{Owner, World, rows};
 
 /// Pages for people and probes for machines: routes that are no operations of the API.
-const PAGES: [&str; 12] = [
+const PAGES: [&str; 13] = [
     "GET /healthz",
     "GET /readyz",
     "GET /docs",
     "GET /openapi.json",
+    "GET /solvency",
     "GET /o/{token}",
     "POST /o/{token}/confirm",
     "POST /o/{token}/decline",
@@ -63,7 +64,7 @@ fn reach(prefix: &str) -> Reach {
         "/v1/sessions/" | "/v1/operations/" => Reach::Personal,
         "/v1/documents/" => Reach::Proof,
         "/v1/activities/" | "/v1/applications/" | "/v1/clients/" | "/v1/invoices/" | "/v1/members/" | "/v1/orders/"
-        | "/v1/payouts/" | "/v1/shares/" => Reach::Owned,
+        | "/v1/payouts/" | "/v1/postings/" | "/v1/shares/" => Reach::Owned,
         _ => Reach::Shared,
     }
 }

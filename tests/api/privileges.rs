@@ -41,6 +41,8 @@ const PRIVILEGES: &[(&str, &[&str])] = &[
             "rule_set",
             "rule_set_levy",
             "schedule_run",
+            "solvency_leaf",
+            "solvency_proof",
             "vat_check",
         ],
     ),
