@@ -34,6 +34,7 @@ rooms!(
     members,
     activities,
     clients,
+    levies,
     orders,
     invoicing,
     payouts,

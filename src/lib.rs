@@ -19,6 +19,7 @@ pub mod guarantee;
 pub mod invoicing;
 pub mod kernel;
 pub mod ledger;
+pub mod levies;
 pub mod members;
 pub mod operations;
 pub mod orders;

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{Days, NaiveDate};
+use chrono::{Datelike, Days, Months, NaiveDate};
 use tokio::sync::watch;
 
 use crate::access;
@@ -15,10 +15,11 @@ use crate::accounting;
 use crate::charter;
 use crate::formats::letters::{self, Letterhead};
 use crate::invoicing;
-use crate::kernel::ids::{EntityId, InvoiceId};
+use crate::kernel::ids::{ActivityId, EntityId, InvoiceId};
+use crate::levies;
 use crate::orders;
 use crate::outbox::{self, Claimed, Delivery, Job, QueuedLetter};
-use crate::platform::db::{Actor, Db};
+use crate::platform::db::{Actor, Db, Tx};
 use crate::platform::error::{Error, Result};
 use crate::platform::keys::Keys;
 use crate::platform::mail::{Envelope, MailError, Mailer};
@@ -214,6 +215,8 @@ impl Worker {
                 let Some(next) = day.succ_opt() else { break };
                 day = next;
             }
+            self.close_levies(entity.id, today)?;
+            self.settle_arrears(entity.id, today)?;
             self.prove_days(entity.id, today)?;
         }
         Ok(())
@@ -232,6 +235,39 @@ impl Worker {
             };
         }
         Ok(())
+    }
+
+    /// The levies of months that are over. The run of a month is known by the first day of the next one; the first run
+    /// of an entity closes the month before it.
+    fn close_levies(&self, entity: EntityId, today: NaiveDate) -> Result<()> {
+        let last = self.db.write_blocking(&Actor::System, |tx| levies::last_closing(tx, entity))?;
+        let first = last.and_then(|last| last.checked_add_months(Months::new(1))).or(today.with_day(1));
+        let Some(mut run) = first else { return Ok(()) };
+        while run <= today {
+            let Some(month) = run.pred_opt() else { break };
+            let charged = self.in_blocks(|tx, after| levies::close_month(tx, entity, month, after))?;
+            self.db.write_blocking(&Actor::System, |tx| levies::finish_closing(tx, entity, run, charged))?;
+            let Some(next) = run.checked_add_months(Months::new(1)) else { break };
+            run = next;
+        }
+        Ok(())
+    }
+
+    fn settle_arrears(&self, entity: EntityId, today: NaiveDate) -> Result<()> {
+        self.in_blocks(|tx, after| levies::settle_arrears(tx, entity, today, after)).map(drop)
+    }
+
+    /// Works through activities, some in each transaction. Answers how many charges or settlements that made.
+    fn in_blocks(&self, work: impl Fn(&mut Tx<'_>, Option<ActivityId>) -> Result<levies::Block>) -> Result<usize> {
+        let (mut after, mut done) = (None, 0_usize);
+        loop {
+            let block = self.db.write_blocking(&Actor::System, |tx| work(tx, after))?;
+            done = done.saturating_add(block.done);
+            match block.last {
+                Some(last) => after = Some(last),
+                None => return Ok(done),
+            }
+        }
     }
 
     /// Checks the invariants and shouts about what does not hold. A check that cannot be made is no reason to stop.

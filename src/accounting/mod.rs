@@ -14,6 +14,7 @@ use crate::bank;
 use crate::charter;
 use crate::formats::{beancount, hledger, journal_csv};
 use crate::kernel::ids::EntityId;
+use crate::levies;
 use crate::ledger::{self, JournalRow, TrialRow};
 use crate::platform::db::{Actor, Db, Tx};
 use crate::platform::error::{Error, Result};
@@ -154,6 +155,9 @@ pub fn close_period(tx: &mut Tx<'_>, entity: EntityId, period: Period) -> Result
         lines_waiting: bank::waiting_through(tx, entity, period.last_day())?,
     };
     rules::close(&closing)?;
+    if levies::month_is_waiting(tx, entity, period.last_day())? {
+        return Err(Error::conflict("levies_not_closed").with("period", name));
+    }
     store::insert_period(tx, entity, &name, by)
 }
 

@@ -6,12 +6,14 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{AgreementRow, BankAccountRow, EntityRow, NewAgreement, NewBankAccount, NewEntity, NewRuleSet, RuleSet};
+use super::{
+    AgreementRow, BankAccountRow, EntityRow, NewAgreement, NewBankAccount, NewEntity, NewLevy, NewRuleSet, RuleSet, ShareValidity,
+};
 use crate::access::{Administrator, SignedIn, Visitor};
-use crate::kernel::ids::{AgreementId, BankAccountId, EntityId, RuleSetId};
+use crate::kernel::ids::{AgreementId, BankAccountId, EntityId, FileId, RuleSetId};
 use crate::kernel::language::Language;
-use crate::kernel::levies::LevyKind;
-use crate::kernel::money::{Currency, Money};
+use crate::kernel::levies::{Band, Levy, LevyBase, LevyKind, Running};
+use crate::kernel::money::{Currency, Money, Ppm};
 use crate::platform::db::Db;
 use crate::platform::error::Result;
 use crate::platform::web::command::{BODY_MAX, UPLOAD_MAX};
@@ -131,9 +133,79 @@ impl From<BankAccountRow> for BankAccountView {
 pub struct LevyView {
     /// What for.
     pub kind: LevyKind,
-    /// A decimal fraction of the net amount, at most six decimals.
+    /// A decimal fraction of the base, at most six decimals; left out when there are bands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 16, example = "0.055", pattern = r"^[0-9]+(\.[0-9]{1,6})?$")]
+    pub rate: Option<String>,
+    /// What it is computed on; `invoiced_net` when it is not said.
+    #[serde(default = "invoiced_net")]
+    pub base: LevyBase,
+    /// Marginal bands over the running base, from zero upwards, instead of one rate.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(max_items = 20)]
+    pub bands: Vec<BandView>,
+    /// Over which time the base runs. Bands and margins run over the calendar year when it is not said; other levies
+    /// take each amount for itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub running: Option<Running>,
+    /// What an activity pays at least a month; the rest to it is charged when the month is over, by its days.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub floor_per_month: Option<Money>,
+    /// What an activity pays at most a calendar year.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cap_per_year: Option<Money>,
+    /// What an activity pays each month beside the rest, by its days.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fixed_per_month: Option<Money>,
+}
+
+/// A rate that holds from an amount of the running base on.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BandView {
+    /// From here on; the first from zero.
+    pub from: Money,
+    /// A decimal fraction of what lies in the band, at most six decimals.
+    #[schema(max_length = 16, example = "0.11", pattern = r"^[0-9]+(\.[0-9]{1,6})?$")]
     pub rate: String,
+}
+
+const fn invoiced_net() -> LevyBase {
+    LevyBase::InvoicedNet
+}
+
+impl LevyView {
+    /// A levy as it is shown.
+    #[must_use]
+    pub fn new(levy: &Levy, currency: Currency) -> Self {
+        let money = |amount_minor| Money { amount_minor, currency };
+        let band = |band: &Band| BandView { from: money(band.from_minor), rate: band.rate_ppm.to_fraction() };
+        Self {
+            kind: levy.kind,
+            rate: levy.rate_ppm.map(Ppm::to_fraction),
+            base: levy.base,
+            bands: levy.bands.iter().map(band).collect(),
+            running: levy.running,
+            floor_per_month: levy.floor_minor.map(money),
+            cap_per_year: levy.cap_minor.map(money),
+            fixed_per_month: levy.fixed_minor.map(money),
+        }
+    }
+}
+
+impl From<LevyView> for NewLevy {
+    fn from(view: LevyView) -> Self {
+        Self {
+            kind: view.kind,
+            base: view.base,
+            rate: view.rate,
+            bands: view.bands.into_iter().map(|band| (band.from, band.rate)).collect(),
+            running: view.running,
+            floor_per_month: view.floor_per_month,
+            cap_per_year: view.cap_per_year,
+            fixed_per_month: view.fixed_per_month,
+        }
+    }
 }
 
 /// A version of the rules of an entity. It is never edited.
@@ -159,6 +231,18 @@ pub struct RuleSetView {
     pub advance_working_days: i32,
     /// What one client may owe before the guarantee stops covering more.
     pub client_limit: Money,
+    /// What the guarantee carries for one member at most; none is no limit.
+    pub member_limit: Option<Money>,
+    /// What the guarantee carries for a member and a client who has not paid them before; none is no limit.
+    pub new_pair_limit: Option<Money>,
+    /// How many times the fund advances may be open, as a decimal number; none is no limit.
+    pub fund_multiple: Option<String>,
+    /// The guarantee takes on nothing new while the fund is below this; none is no limit.
+    pub pause_below: Option<Money>,
+    /// How long a paid share counts.
+    pub share_validity: ShareValidity,
+    /// The paper of the decision.
+    pub evidence_id: Option<FileId>,
     /// What the mutual keeps.
     pub levies: Vec<LevyView>,
 }
@@ -176,11 +260,13 @@ impl From<RuleSet> for RuleSetView {
             payment_terms_days: rules.payment_terms_days,
             advance_working_days: rules.advance_working_days,
             client_limit: money(rules.client_limit_minor),
-            levies: rules
-                .levies
-                .iter()
-                .map(|levy| LevyView { kind: levy.kind, rate: levy.rate.to_fraction() })
-                .collect(),
+            member_limit: rules.member_limit_minor.map(money),
+            new_pair_limit: rules.new_pair_limit_minor.map(money),
+            fund_multiple: rules.fund_multiple.map(Ppm::to_fraction),
+            pause_below: rules.pause_below_minor.map(money),
+            share_validity: rules.share_validity,
+            evidence_id: rules.evidence_id,
+            levies: rules.levies.iter().map(|levy| LevyView::new(levy, rules.currency)).collect(),
             decision: rules.decision,
         }
     }
@@ -427,6 +513,25 @@ struct CreateRuleSet {
     /// What the mutual keeps; each kind once.
     #[schema(max_items = 2)]
     levies: Vec<LevyView>,
+    /// What the guarantee carries for one member at most; no limit when it is left out.
+    #[serde(default)]
+    member_limit: Option<Money>,
+    /// What the guarantee carries for a member and a client who has not paid them before; no limit when it is left out.
+    #[serde(default)]
+    new_pair_limit: Option<Money>,
+    /// How many times the fund advances may be open, with at most four decimals; no limit when it is left out.
+    #[serde(default)]
+    #[schema(max_length = 16, example = "2.5", pattern = r"^[0-9]+(\.[0-9]{1,4})?$")]
+    fund_multiple: Option<String>,
+    /// The guarantee takes on nothing new while the fund is below this; no limit when it is left out.
+    #[serde(default)]
+    pause_below: Option<Money>,
+    /// How long a paid share counts; `once` when it is left out.
+    #[serde(default)]
+    share_validity: Option<ShareValidity>,
+    /// The paper of the decision: a file that is here.
+    #[serde(default)]
+    evidence_id: Option<FileId>,
 }
 
 /// Publishes a version of the rules. It can never be edited; a new decision makes a new version.
@@ -442,7 +547,7 @@ async fn create_rule_set(
     let entity = id.into_inner();
     command
         .create(&db, who.into(), "create_rule_set", "/v1/rule_sets", move |tx, body| {
-            let rates: Vec<_> = body.levies.into_iter().map(|levy| (levy.kind, levy.rate)).collect();
+            let levies: Vec<NewLevy> = body.levies.into_iter().map(NewLevy::from).collect();
             let new = NewRuleSet {
                 id: body.id,
                 entity,
@@ -454,8 +559,14 @@ async fn create_rule_set(
                 advance_working_days: body.advance_working_days,
                 client_limit: body.client_limit,
                 levies: Vec::new(),
+                evidence: body.evidence_id,
+                member_limit: body.member_limit,
+                new_pair_limit: body.new_pair_limit,
+                fund_multiple: None,
+                pause_below: body.pause_below,
+                share_validity: body.share_validity.unwrap_or(ShareValidity::Once),
             };
-            super::add_rule_set(tx, new, &rates).map(RuleSetView::from)
+            super::add_rule_set(tx, new, &levies, body.fund_multiple.as_deref()).map(RuleSetView::from)
         })
         .await
 }

@@ -1,24 +1,26 @@
 //! The mutual itself: its legal entities, where their money lies, and the rules that are in force on a day.
 //!
-//! Owns `entity`, `entity_bank_account`, `rule_set`, `rule_set_levy`, `agreement`, and reads `vat_rate` and
+//! Owns `entity`, `entity_bank_account`, `rule_set`, `rule_set_levy`, `rule_set_band`, `agreement`, and reads `vat_rate` and
 //! `holiday`, which only a migration changes. A rule set is decided once and never edited: a new decision is a new
 //! version with a day from which it holds, and documents keep the version they were made under. Nothing is cached.
 //! The vote behind a decision is a text here; votes will be a room of their own.
 
 pub mod http;
+mod levy_rules;
 mod rules;
 mod store;
 
 use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
+pub use levy_rules::ShareValidity;
 pub use store::{AgreementRow, BankAccountRow, EntityRow, RuleSet};
 
 use crate::archive;
 use crate::kernel::calendar::Holidays;
-use crate::kernel::ids::{AgreementId, BankAccountId, EntityId, RuleSetId};
+use crate::kernel::ids::{AgreementId, BankAccountId, EntityId, FileId, RuleSetId};
 use crate::kernel::language::Language;
-use crate::kernel::levies::{Levy, LevyKind};
+use crate::kernel::levies::{Levy, LevyBase, LevyKind, Running};
 use crate::kernel::money::{Currency, Money, Ppm};
 use crate::kernel::refusal::Checks;
 use crate::kernel::vat::VatCase;
@@ -103,6 +105,39 @@ pub struct NewRuleSet {
     pub client_limit: Money,
     /// What the mutual keeps.
     pub levies: Vec<Levy>,
+    /// The paper of the decision, a file that is here.
+    pub evidence: Option<FileId>,
+    /// What the guarantee carries for one member at most.
+    pub member_limit: Option<Money>,
+    /// What the guarantee carries for a member and a client who has not paid them before.
+    pub new_pair_limit: Option<Money>,
+    /// How many times the fund advances may be open.
+    pub fund_multiple: Option<Ppm>,
+    /// Below which balance of the fund the guarantee takes on nothing new.
+    pub pause_below: Option<Money>,
+    /// How long a paid share counts.
+    pub share_validity: ShareValidity,
+}
+
+/// A levy as it was typed.
+#[derive(Debug, Clone)]
+pub struct NewLevy {
+    /// What it is for.
+    pub kind: LevyKind,
+    /// What it is computed on.
+    pub base: LevyBase,
+    /// A decimal fraction.
+    pub rate: Option<String>,
+    /// Amounts of the running base from which a decimal fraction holds.
+    pub bands: Vec<(Money, String)>,
+    /// Over which time the base runs.
+    pub running: Option<Running>,
+    /// At least so much a month.
+    pub floor_per_month: Option<Money>,
+    /// At most so much a calendar year.
+    pub cap_per_year: Option<Money>,
+    /// So much each month beside the rest.
+    pub fixed_per_month: Option<Money>,
 }
 
 /// A new text of the agreement.
@@ -215,14 +250,28 @@ pub fn rule_sets(tx: &mut Tx<'_>, of: EntityId) -> Result<Vec<RuleSet>> {
     store::list_rule_sets(tx, of)
 }
 
-/// Adds a version of the rules. `rates` are its levies as decimal fractions.
+/// A levy out of what was typed; `pointer` is where it stands in the body.
+pub fn parse_levy(typed: &NewLevy, pointer: &str, checks: &mut Checks) -> Option<Levy> {
+    levy_rules::parse_levy(typed, pointer, checks)
+}
+
+/// Adds a version of the rules. `levies` and `fund_multiple` are as they were typed.
 ///
 /// # Errors
 /// 404 for an unknown entity; 422 for what is not acceptable; 409 `not_unique` when one begins on that day.
-pub fn add_rule_set(tx: &mut Tx<'_>, mut new: NewRuleSet, rates: &[(LevyKind, String)]) -> Result<RuleSet> {
+pub fn add_rule_set(
+    tx: &mut Tx<'_>,
+    mut new: NewRuleSet,
+    levies: &[NewLevy],
+    fund_multiple: Option<&str>,
+) -> Result<RuleSet> {
     store::find_entity(tx, new.entity)?;
     let mut checks = Checks::default();
-    new.levies = rules::parse_levies(rates, &mut checks);
+    new.levies = levy_rules::parse_levies(levies, &mut checks);
+    new.fund_multiple = levy_rules::parse_multiple(fund_multiple, &mut checks);
+    if let Some(evidence) = new.evidence {
+        checks.require(archive::find(tx, evidence).is_ok(), "/evidence_id", "invalid");
+    }
     rules::check_rule_set(&new, checks)?;
     let by = tx.person()?;
     store::insert_rule_set(tx, &new, by)

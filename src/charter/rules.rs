@@ -1,40 +1,11 @@
 //! What an entity, a bank account and a rule set must be.
 
 use chrono::NaiveDate;
-use rust_decimal::Decimal;
-use rust_decimal::prelude::ToPrimitive;
 
 use super::{NewAgreement, NewBankAccount, NewEntity, NewRuleSet};
 use crate::kernel::identifiers;
-use crate::kernel::levies::{Levy, LevyKind};
 use crate::kernel::money::{Currency, Minor, Money, Ppm};
 use crate::kernel::refusal::{Checks, Refusal};
-
-/// A rate as the API carries it, `"0.055"`, of at most the whole and at most six decimals.
-pub(super) fn parse_rate(text: &str) -> Option<Ppm> {
-    let is_plain = text.len() <= 16
-        && text.starts_with(|c: char| c.is_ascii_digit())
-        && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
-    let rate: Decimal = text.parse().ok().filter(|_| is_plain)?;
-    let ppm = rate.checked_mul(Decimal::from(Ppm::WHOLE))?;
-    let whole = ppm.to_i64().filter(|_| ppm.fract().is_zero())?;
-    (whole <= Ppm::WHOLE).then_some(Ppm(whole))
-}
-
-/// The rate of each levy, one of each kind.
-pub(super) fn parse_levies(rates: &[(LevyKind, String)], checks: &mut Checks) -> Vec<Levy> {
-    let mut levies: Vec<Levy> = Vec::new();
-    for (index, (kind, text)) in rates.iter().enumerate() {
-        if levies.iter().any(|levy| levy.kind == *kind) {
-            checks.refuse(format!("/levies/{index}/kind"), "not_unique");
-        } else if let Some(rate) = parse_rate(text) {
-            levies.push(Levy { kind: *kind, rate });
-        } else {
-            checks.refuse(format!("/levies/{index}/rate"), "out_of_range");
-        }
-    }
-    levies
-}
 
 /// An entity with its numbers in the form in which they are kept.
 ///
@@ -86,7 +57,7 @@ pub(super) fn entity(mut new: NewEntity) -> Result<NewEntity, Refusal> {
 }
 
 /// Money of ours moves by SEPA credit transfer, and that moves euros only.
-fn check_currency(currency: Currency, pointer: &str, checks: &mut Checks) {
+pub(super) fn check_currency(currency: Currency, pointer: &str, checks: &mut Checks) {
     checks.require(currency == Currency::EUR, pointer, "not_allowed");
 }
 
@@ -129,7 +100,17 @@ pub(super) fn check_rule_set(new: &NewRuleSet, mut checks: Checks) -> Result<(),
     check_currency(new.client_limit.currency, "/client_limit/currency", &mut checks);
     checks.require((0..=120).contains(&new.payment_terms_days), "/payment_terms_days", "out_of_range");
     checks.require((0..=90).contains(&new.advance_working_days), "/advance_working_days", "out_of_range");
-    let kept: i64 = new.levies.iter().fold(0, |sum, levy| sum.saturating_add(levy.rate.0));
+    let limits = [
+        (new.member_limit, "/member_limit"),
+        (new.new_pair_limit, "/new_pair_limit"),
+        (new.pause_below, "/pause_below"),
+    ];
+    for (limit, pointer) in limits {
+        let Some(limit) = limit else { continue };
+        checks.require(within(limit, 0), &format!("{pointer}/amount_minor"), "out_of_range");
+        check_currency(limit.currency, &format!("{pointer}/currency"), &mut checks);
+    }
+    let kept: i64 = new.levies.iter().fold(0, |sum, levy| sum.saturating_add(levy.highest_rate().0));
     checks.require(kept <= Ppm::WHOLE, "/levies", "out_of_range");
     checks.done()
 }
@@ -164,31 +145,6 @@ mod tests {
             country: "BE".to_owned(),
             zone: "Europe/Brussels".to_owned(),
             email: "hello@ombelle.example".to_owned(),
-        }
-    }
-
-    #[test]
-    fn a_rate_is_a_plain_fraction_of_at_most_the_whole() {
-        let cases = [
-            ("0.055", Some(55_000)),
-            ("0.0200", Some(20_000)),
-            ("0", Some(0)),
-            ("1", Some(1_000_000)),
-            ("0.000001", Some(1)),
-            ("0.0000001", None),
-            ("1.000001", None),
-            ("-0.1", None),
-            ("+0.1", None),
-            (".5", None),
-            ("5%", None),
-            ("0,05", None),
-            ("1e-2", None),
-            ("0_1", None),
-            ("", None),
-            ("0.0.1", None),
-        ];
-        for (text, expected) in cases {
-            assert_eq!(parse_rate(text).map(|rate| rate.0), expected, "{text}");
         }
     }
 
@@ -229,19 +185,5 @@ mod tests {
         assert!(account("BE71096123456769", Some("gkccbebb"), "EUR").is_err());
         assert!(account("BE71096123456769", Some("1234€567"), "EUR").is_err());
         assert!(account("BE71096123456769", None, "USD").is_err());
-    }
-
-    #[test]
-    fn a_levy_is_named_once() {
-        let rates = [
-            (LevyKind::Fee, "0.055".to_owned()),
-            (LevyKind::Fee, "0.01".to_owned()),
-            (LevyKind::Guarantee, "2".to_owned()),
-        ];
-        let mut checks = Checks::default();
-        let levies = parse_levies(&rates, &mut checks);
-        assert_eq!(levies.len(), 1);
-        let found: Vec<String> = checks.done().unwrap_err().fields.into_iter().map(|field| field.pointer).collect();
-        assert_eq!(found, ["/levies/1/kind", "/levies/2/rate"]);
     }
 }

@@ -4,18 +4,19 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Days, NaiveDate, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Date, Integer, Text, Timestamptz, Uuid as SqlUuid};
-use umbel_schema::{agreement, entity, entity_bank_account, holiday, rule_set, rule_set_levy, vat_rate};
+use diesel::sql_types::{BigInt, Date, Integer, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use serde_json::Value;
+use umbel_schema::{agreement, entity, entity_bank_account, holiday, rule_set, rule_set_band, rule_set_levy, vat_rate};
 
-use super::{NewAgreement, NewBankAccount, NewEntity, NewRuleSet, VatTariff};
+use super::{NewAgreement, NewBankAccount, NewEntity, NewRuleSet, ShareValidity, VatTariff};
 use crate::kernel::calendar::Holidays;
-use crate::kernel::ids::{AgreementId, BankAccountId, EntityId, PersonId, RuleSetId};
+use crate::kernel::ids::{AgreementId, BankAccountId, EntityId, FileId, PersonId, RuleSetId};
 use crate::kernel::language::Language;
-use crate::kernel::levies::{Levy, LevyKind};
+use crate::kernel::levies::Levy;
 use crate::kernel::money::{Currency, Minor, Ppm};
 use crate::kernel::vat::VatCase;
 use crate::platform::db::Tx;
-use crate::platform::error::Result;
+use crate::platform::error::{Error, Result};
 
 /// How far ahead holidays are read: no promise of ours reaches further.
 const HOLIDAYS_AHEAD: Days = Days::new(2 * 366);
@@ -109,6 +110,18 @@ pub struct RuleSet {
     pub client_limit_minor: Minor,
     /// What the mutual keeps, ordered by kind.
     pub levies: Vec<Levy>,
+    /// The paper of the decision.
+    pub evidence_id: Option<FileId>,
+    /// What the guarantee carries for one member at most; none is no limit.
+    pub member_limit_minor: Option<Minor>,
+    /// What the guarantee carries for a member and a client who has not paid them before; none is no limit.
+    pub new_pair_limit_minor: Option<Minor>,
+    /// How many times the fund advances may be open; none is no limit.
+    pub fund_multiple: Option<Ppm>,
+    /// The guarantee takes on nothing new while the fund is below this; none is no limit.
+    pub pause_below_minor: Option<Minor>,
+    /// How long a paid share counts.
+    pub share_validity: ShareValidity,
     /// When it was added.
     pub created_at: DateTime<Utc>,
 }
@@ -159,16 +172,27 @@ struct RuleSetRow {
     client_limit_minor: Minor,
     #[diesel(sql_type = Timestamptz)]
     created_at: DateTime<Utc>,
-    #[diesel(sql_type = Array<Text>)]
-    kinds: Vec<LevyKind>,
-    #[diesel(sql_type = Array<BigInt>)]
-    rates: Vec<i64>,
+    #[diesel(sql_type = Jsonb)]
+    levies: Value,
+    #[diesel(sql_type = Nullable<SqlUuid>)]
+    evidence_id: Option<FileId>,
+    #[diesel(sql_type = Nullable<BigInt>)]
+    member_limit_minor: Option<Minor>,
+    #[diesel(sql_type = Nullable<BigInt>)]
+    new_pair_limit_minor: Option<Minor>,
+    #[diesel(sql_type = Nullable<BigInt>)]
+    fund_multiple_ppm: Option<i64>,
+    #[diesel(sql_type = Nullable<BigInt>)]
+    pause_below_minor: Option<Minor>,
+    #[diesel(sql_type = Text)]
+    share_validity: ShareValidity,
 }
 
-impl From<RuleSetRow> for RuleSet {
-    fn from(row: RuleSetRow) -> Self {
-        let levies = row.kinds.into_iter().zip(row.rates).map(|(kind, rate)| Levy { kind, rate: Ppm(rate) }).collect();
-        Self {
+impl TryFrom<RuleSetRow> for RuleSet {
+    type Error = Error;
+
+    fn try_from(row: RuleSetRow) -> Result<Self> {
+        Ok(Self {
             id: row.id,
             entity_id: row.entity_id,
             version_number: row.version_number,
@@ -180,17 +204,23 @@ impl From<RuleSetRow> for RuleSet {
             payment_terms_days: row.payment_terms_days,
             advance_working_days: row.advance_working_days,
             client_limit_minor: row.client_limit_minor,
-            levies,
+            levies: serde_json::from_value(row.levies)?,
+            evidence_id: row.evidence_id,
+            member_limit_minor: row.member_limit_minor,
+            new_pair_limit_minor: row.new_pair_limit_minor,
+            fund_multiple: row.fund_multiple_ppm.map(Ppm),
+            pause_below_minor: row.pause_below_minor,
+            share_validity: row.share_validity,
             created_at: row.created_at,
-        }
+        })
     }
 }
 
 /// A rule set with its levies in one statement: issuing an invoice counts every one.
 const RULE_SETS: &str = "SELECT r.id, r.entity_id, r.version_number, r.valid_from, r.decision, r.decided_on, \
     r.share_price_minor, r.currency, r.payment_terms_days, r.advance_working_days, r.client_limit_minor, r.created_at, \
-    ARRAY(SELECT l.kind FROM rule_set_levy l WHERE l.rule_set_id = r.id ORDER BY l.kind) AS kinds, \
-    ARRAY(SELECT l.rate_ppm FROM rule_set_levy l WHERE l.rule_set_id = r.id ORDER BY l.kind) AS rates \
+    levies_of(r.id) AS levies, r.evidence_id, r.member_limit_minor, r.new_pair_limit_minor, r.fund_multiple_ppm, \
+    r.pause_below_minor, r.share_validity \
     FROM rule_set r";
 
 pub(super) fn find_entity(tx: &mut Tx<'_>, id: EntityId) -> Result<EntityRow> {
@@ -267,7 +297,7 @@ pub(super) fn insert_bank_account(tx: &mut Tx<'_>, new: &NewBankAccount) -> Resu
 pub(super) fn find_rule_set(tx: &mut Tx<'_>, id: RuleSetId) -> Result<RuleSet> {
     let row: RuleSetRow =
         diesel::sql_query(format!("{RULE_SETS} WHERE r.id = $1")).bind::<SqlUuid, _>(id).get_result(tx.conn())?;
-    Ok(row.into())
+    row.try_into()
 }
 
 pub(super) fn find_rule_set_on(tx: &mut Tx<'_>, of: EntityId, on: NaiveDate) -> Result<Option<RuleSet>> {
@@ -278,7 +308,7 @@ pub(super) fn find_rule_set_on(tx: &mut Tx<'_>, of: EntityId, on: NaiveDate) -> 
     .bind::<Date, _>(on)
     .get_result(tx.conn())
     .optional()?;
-    Ok(row.map(RuleSet::from))
+    row.map(RuleSet::try_from).transpose()
 }
 
 pub(super) fn list_rule_sets(tx: &mut Tx<'_>, of: EntityId) -> Result<Vec<RuleSet>> {
@@ -286,7 +316,7 @@ pub(super) fn list_rule_sets(tx: &mut Tx<'_>, of: EntityId) -> Result<Vec<RuleSe
         diesel::sql_query(format!("{RULE_SETS} WHERE r.entity_id = $1 ORDER BY r.version_number DESC LIMIT 200"))
             .bind::<SqlUuid, _>(of)
             .load(tx.conn())?;
-    Ok(rows.into_iter().map(RuleSet::from).collect())
+    rows.into_iter().map(RuleSet::try_from).collect()
 }
 
 pub(super) fn insert_rule_set(tx: &mut Tx<'_>, new: &NewRuleSet, by: PersonId) -> Result<RuleSet> {
@@ -312,8 +342,21 @@ pub(super) fn insert_rule_set(tx: &mut Tx<'_>, new: &NewRuleSet, by: PersonId) -
                 rule_set::client_limit_minor.eq(new.client_limit.amount_minor),
                 rule_set::created_by.eq(by),
             ),
+            (
+                rule_set::evidence_id.eq(new.evidence),
+                rule_set::member_limit_minor.eq(new.member_limit.map(|limit| limit.amount_minor)),
+                rule_set::new_pair_limit_minor.eq(new.new_pair_limit.map(|limit| limit.amount_minor)),
+                rule_set::fund_multiple_ppm.eq(new.fund_multiple.map(|multiple| multiple.0)),
+                rule_set::pause_below_minor.eq(new.pause_below.map(|limit| limit.amount_minor)),
+                rule_set::share_validity.eq(new.share_validity),
+            ),
         ))
         .execute(tx.conn())?;
+    insert_levies(tx, new)?;
+    find_rule_set(tx, new.id)
+}
+
+fn insert_levies(tx: &mut Tx<'_>, new: &NewRuleSet) -> Result<()> {
     let levies: Vec<_> = new
         .levies
         .iter()
@@ -321,13 +364,31 @@ pub(super) fn insert_rule_set(tx: &mut Tx<'_>, new: &NewRuleSet, by: PersonId) -
             (
                 rule_set_levy::rule_set_id.eq(new.id),
                 rule_set_levy::kind.eq(levy.kind),
-                rule_set_levy::base.eq("invoiced_net"),
-                rule_set_levy::rate_ppm.eq(levy.rate.0),
+                rule_set_levy::base.eq(levy.base),
+                rule_set_levy::rate_ppm.eq(levy.rate_ppm.map(|rate| rate.0)),
+                rule_set_levy::running.eq(levy.running),
+                rule_set_levy::floor_minor.eq(levy.floor_minor),
+                rule_set_levy::cap_minor.eq(levy.cap_minor),
+                rule_set_levy::fixed_minor.eq(levy.fixed_minor),
             )
         })
         .collect();
     diesel::insert_into(rule_set_levy::table).values(levies).execute(tx.conn())?;
-    find_rule_set(tx, new.id)
+    let bands: Vec<_> = new
+        .levies
+        .iter()
+        .flat_map(|levy| levy.bands.iter().map(move |band| (levy.kind, band)))
+        .map(|(kind, band)| {
+            (
+                rule_set_band::rule_set_id.eq(new.id),
+                rule_set_band::kind.eq(kind),
+                rule_set_band::from_minor.eq(band.from_minor),
+                rule_set_band::rate_ppm.eq(band.rate_ppm.0),
+            )
+        })
+        .collect();
+    diesel::insert_into(rule_set_band::table).values(bands).execute(tx.conn())?;
+    Ok(())
 }
 
 pub(super) fn list_vat_tariffs(tx: &mut Tx<'_>, country: &str, on: NaiveDate) -> Result<BTreeMap<VatCase, VatTariff>> {

@@ -5,13 +5,14 @@
 //! it. What a member is shown is only what is theirs. An explanation can be signed, and is then evidence that anybody
 //! can check without us.
 
+mod charges;
 pub mod http;
 mod rules;
 mod store;
 mod tree;
 
 use chrono::{DateTime, Utc};
-pub use rules::{Calculation, CalculationKind, Rounding};
+pub use rules::{BandPart, Calculation, CalculationKind, Rounding};
 use serde::Serialize;
 pub use tree::{EntryStep, RuleStep, Step};
 use utoipa::ToSchema;

@@ -36,6 +36,10 @@ pub(super) enum Origin {
     Available,
     /// What was set aside for the payout.
     Reserved,
+    /// The levy that the entry was made for.
+    Charge,
+    /// Debts of the activity, in the order in which they arose.
+    Arrears,
     /// What the bank's statement says.
     Bank,
 }
@@ -52,6 +56,8 @@ pub(super) fn origin(event: Event, account: Account, is_debit: bool) -> Origin {
             Origin::Reserved
         }
         Event::BankOpened | Event::BankLineBooked => Origin::Bank,
+        Event::LevyCharged => Origin::Charge,
+        Event::ArrearsSettled => Origin::Arrears,
     }
 }
 
@@ -127,6 +133,11 @@ pub(super) fn signed(amount: Minor, like: Minor) -> Result<Minor, MoneyError> {
     if like < Minor::ZERO { amount.negated() } else { Ok(amount) }
 }
 
+/// A sign under which `whole` becomes `amount`, which is as large.
+pub(super) fn like(amount: Minor, whole: Minor) -> Result<Minor, MoneyError> {
+    if amount == whole { Ok(Minor::ZERO) } else { Minor::new(1).negated() }
+}
+
 named! {
     /// How an amount was computed.
     CalculationKind {
@@ -136,6 +147,10 @@ named! {
         Product = "product",
         /// A whole split by weights.
         Split = "split",
+        /// A part of a whole by days.
+        Proportion = "proportion",
+        /// A total over a running base, by its bands.
+        Total = "total",
     }
 }
 
@@ -149,7 +164,17 @@ named! {
     }
 }
 
-/// A calculation that can be done again: `base x rate`, `base x quantity` or `base x weight / weights`.
+/// A part of a base and the rate that it met.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct BandPart {
+    /// The part of the base.
+    pub base: Money,
+    /// Its rate as a decimal fraction.
+    pub rate: String,
+}
+
+/// A calculation that can be done again: `base x rate`, `base x quantity`, `base x weight / weights`, or a total over a
+/// running base whose rounding can be done again and whose bands stand in the rules.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Calculation {
     /// Which.
@@ -169,6 +194,9 @@ pub struct Calculation {
     /// The sum of all weights.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub weights: Option<i64>,
+    /// The parts of the base that this amount is about, by bands.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub bands: Vec<BandPart>,
     /// The exact result before rounding, in units of the currency; cut after six decimals where it does not end.
     #[schema(example = "80.2464")]
     pub unrounded: String,
@@ -189,6 +217,9 @@ pub(super) enum By {
     Rate(Ppm),
     Quantity(Decimal),
     Weight(i64, i64),
+    Days(u32, u32),
+    /// The exact total in minor units.
+    Total(Decimal),
 }
 
 /// Does a calculation again. None when a figure is out of range.
@@ -201,12 +232,16 @@ pub(super) fn calculate(language: Language, base: Money, by: By, result: Minor) 
         By::Rate(rate) => whole.checked_mul(Decimal::new(rate.0, DECIMALS))?,
         By::Quantity(quantity) => whole.checked_mul(quantity)?,
         By::Weight(weight, weights) => whole.checked_mul(Decimal::from(weight))?.checked_div(Decimal::from(weights))?,
+        By::Days(days, of) => whole.checked_mul(Decimal::from(days))?.checked_div(Decimal::from(of))?,
+        By::Total(minor) => minor.checked_mul(Decimal::new(1, exponent))?,
     };
     let exact = exact.trunc_with_scale(DECIMALS.max(exact.scale().min(10))).normalize();
     let (kind, rounding) = match by {
         By::Rate(_) => (CalculationKind::Rate, Rounding::HalfAwayFromZero),
         By::Quantity(_) => (CalculationKind::Product, Rounding::HalfAwayFromZero),
         By::Weight(..) => (CalculationKind::Split, Rounding::LargestRemainder),
+        By::Days(..) => (CalculationKind::Proportion, Rounding::HalfAwayFromZero),
+        By::Total(_) => (CalculationKind::Total, Rounding::HalfAwayFromZero),
     };
     let remainder = in_units(result).checked_sub(exact)?.normalize();
     let money = |amount_minor| local::money(language, Money { amount_minor, currency: base.currency });
@@ -231,6 +266,12 @@ pub(super) fn calculate(language: Language, base: Money, by: By, result: Minor) 
             params.push(("weights", local::number(language, Decimal::from(of))));
             weights = Some((weight, of));
         }
+        By::Days(days, of) => {
+            params.push(("part", days.to_string()));
+            params.push(("whole", of.to_string()));
+            weights = Some((i64::from(days), i64::from(of)));
+        }
+        By::Total(_) => {}
     }
     let key = if remainder.is_zero() { format!("{kind}_exact") } else { kind.to_string() };
     Some(Calculation {
@@ -240,6 +281,7 @@ pub(super) fn calculate(language: Language, base: Money, by: By, result: Minor) 
         quantity,
         weight: weights.map(|(weight, _)| weight),
         weights: weights.map(|(_, of)| of),
+        bands: Vec::new(),
         unrounded: exact.to_string(),
         rounding,
         remainder: remainder.to_string(),

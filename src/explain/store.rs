@@ -5,6 +5,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool, Date, Nullable, Text, Uuid as SqlUuid};
 use uuid::Uuid;
 
+use super::rules::grows_by_debit;
 use crate::kernel::ids::{ActivityId, InvoiceId};
 use crate::kernel::money::{Currency, Minor};
 use crate::ledger::{Account, Event};
@@ -120,8 +121,10 @@ pub(super) fn list_pieces(
     account: Account,
     spent_by: Option<i64>,
 ) -> Result<Vec<PieceRow>> {
+    // What grows by debits is received by debits.
+    let sign: i64 = if grows_by_debit(account) { 1 } else { -1 };
     Ok(diesel::sql_query(
-        "WITH moves AS (SELECT id, -amount_minor AS amount FROM posting WHERE activity_id = $1 AND account = $2 AND ($3 IS NULL OR id <= $3)), \
+        "WITH moves AS (SELECT id, amount_minor * $4 AS amount FROM posting WHERE activity_id = $1 AND account = $2 AND ($3 IS NULL OR id <= $3)), \
          receipts AS (SELECT id, sum(amount) OVER (ORDER BY id) - amount AS low, sum(amount) OVER (ORDER BY id) AS high FROM moves WHERE amount > 0), \
          spent AS (SELECT coalesce(sum(-amount) FILTER (WHERE $3 IS NULL OR id < $3), 0) AS low, \
                           CASE WHEN $3 IS NULL THEN NULL ELSE coalesce(sum(-amount), 0) END AS high FROM moves WHERE amount < 0) \
@@ -131,6 +134,7 @@ pub(super) fn list_pieces(
     .bind::<SqlUuid, _>(activity)
     .bind::<Text, _>(account)
     .bind::<Nullable<BigInt>, _>(spent_by)
+    .bind::<BigInt, _>(sign)
     .load(tx.conn())?)
 }
 

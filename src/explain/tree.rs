@@ -15,7 +15,7 @@ use super::store::{self, LineRow, PieceRow};
 use crate::charter;
 use crate::formats::local;
 use crate::formats::traces::{Params, say};
-use crate::invoicing::{self, ChargeRow, Invoice};
+use crate::invoicing::{self, Invoice};
 use crate::kernel::ids::{ActivityId, InvoiceId, RuleSetId, ShareId};
 use crate::kernel::language::Language;
 use crate::kernel::levies::LevyKind;
@@ -23,6 +23,7 @@ use crate::kernel::money::{Currency, Minor, Money, Ppm};
 use crate::ledger::{Account, Event, Source};
 use crate::platform::db::Tx;
 use crate::platform::error::{Error, Result};
+use crate::levies::{self, ChargeSource};
 use crate::{members, orders};
 
 /// Lines that one answer explains at most; whatever is left can be asked for by its own address.
@@ -131,17 +132,16 @@ impl Step {
 
 /// What is found out about a line.
 #[derive(Default)]
-struct Found {
-    parts: Vec<Step>,
-    rests_on: Vec<Step>,
-    rule: Option<RuleStep>,
-    calculation: Option<Calculation>,
+pub(super) struct Found {
+    pub(super) parts: Vec<Step>,
+    pub(super) rests_on: Vec<Step>,
+    pub(super) rule: Option<RuleStep>,
 }
 
 /// Explains in one language, for one reader, in one transaction.
 pub(super) struct Explainer<'a, 'b> {
-    tx: &'a mut Tx<'b>,
-    language: Language,
+    pub(super) tx: &'a mut Tx<'b>,
+    pub(super) language: Language,
     lines_left: usize,
     invoices: BTreeMap<InvoiceId, Invoice>,
     rules: BTreeMap<RuleSetId, RuleStep>,
@@ -170,7 +170,7 @@ impl<'a, 'b> Explainer<'a, 'b> {
         Ok(found)
     }
 
-    fn rule(&mut self, id: RuleSetId) -> Result<RuleStep> {
+    pub(super) fn rule(&mut self, id: RuleSetId) -> Result<RuleStep> {
         if let Some(known) = self.rules.get(&id) {
             return Ok(known.clone());
         }
@@ -233,7 +233,6 @@ impl<'a, 'b> Explainer<'a, 'b> {
         step.parts = found.parts;
         step.rests_on = found.rests_on;
         step.rule = found.rule;
-        step.calculation = found.calculation;
         Ok(step)
     }
 
@@ -265,6 +264,8 @@ impl<'a, 'b> Explainer<'a, 'b> {
             Origin::Available => self.spent(line, amount),
             Origin::Reserved => self.reserved(line),
             Origin::Bank => self.bank(line),
+            Origin::Charge => self.charged(line, amount),
+            Origin::Arrears => self.settled(line, amount),
         }
     }
 
@@ -350,17 +351,10 @@ impl<'a, 'b> Explainer<'a, 'b> {
     /// What the mutual kept of the invoice for one purpose.
     fn levy(&mut self, line: &LineRow, kind: LevyKind, amount: Minor) -> Result<Found> {
         let invoice = self.invoice_of(line)?;
-        let charges: Vec<ChargeRow> = invoice.charges.iter().filter(|charge| charge.kind == kind).cloned().collect();
-        let mut parts = Vec::with_capacity(charges.len());
-        for charge in charges {
-            let text = self.say("part", &format!("levy.{kind}"), &[]);
-            let mut part = Step::new(rules::signed(charge.amount_minor, amount)?, line.currency, text);
-            let base = Money { amount_minor: charge.base_minor, currency: line.currency };
-            part.calculation =
-                rules::calculate(self.language, base, By::Rate(Ppm(charge.rate_ppm)), charge.amount_minor);
-            part.why = Some(self.say("why", "charge", &[]));
-            part.rule = Some(self.rule(charge.rule_set_id)?);
-            parts.push(part);
+        let charges = levies::charges_on(self.tx, ChargeSource::Invoice, invoice.row.id.0)?;
+        let mut parts = Vec::new();
+        for charge in charges.into_iter().filter(|charge| charge.kind == kind) {
+            parts.push(self.charge(charge, line.currency, amount)?);
         }
         Ok(Found { parts, rests_on: self.order(&invoice)?, ..Found::default() })
     }
@@ -391,8 +385,13 @@ impl<'a, 'b> Explainer<'a, 'b> {
 
     /// An advance: everything that still waited of the invoice.
     fn pending(&mut self, line: &LineRow, amount: Minor) -> Result<Found> {
-        let (_, parts) = self.waiting(line, amount)?;
-        let rule = self.invoice_of(line)?.charges.first().map(|charge| charge.rule_set_id);
+        let (waited, mut parts) = self.waiting(line, amount)?;
+        // The levies on what the client will pay stay behind.
+        let kept = amount.minus(rules::signed(waited, amount)?)?;
+        if kept != Minor::ZERO {
+            parts.push(Step::new(kept, line.currency, self.say("part", "kept_back", &[])));
+        }
+        let rule = self.invoice_of(line)?.charges.first().map(|charge| charge.rule_set);
         let rule = rule.map(|id| self.rule(id)).transpose()?;
         Ok(Found { parts, rule, ..Found::default() })
     }
@@ -401,24 +400,51 @@ impl<'a, 'b> Explainer<'a, 'b> {
     fn freed(&mut self, line: &LineRow, amount: Minor) -> Result<Found> {
         let invoice = self.invoice_of(line)?;
         let (waited, parts) = self.waiting(line, amount)?;
-        let freed = if amount < Minor::ZERO { amount.negated()? } else { amount };
-        if waited == freed {
+        if rules::signed(waited, amount)? == amount {
             return Ok(Found { parts, ..Found::default() });
         }
         let open = store::sum_of_invoice(self.tx, invoice.row.id, Account::Receivable, line.entry_id)?;
         let paid = store::list_entry(self.tx, line.entry_id)?;
         let paid = Minor::sum(paid.iter().filter(|it| it.account == Account::Receivable).map(|it| it.amount_minor))?;
-        let base = Money { amount_minor: waited, currency: line.currency };
-        let by = By::Weight(paid.negated()?.get(), open.get());
+        // The levies on this very payment were taken just before, out of the same part.
+        let levied = self.levied_on(line)?;
+        let taken = Minor::sum(levied.iter().map(|step| step.amount.amount_minor))?;
+        let base = Money { amount_minor: waited.minus(taken)?, currency: line.currency };
+        let part = rules::signed(amount, amount)?.minus(taken)?;
         let params = [("document", invoice.row.number.clone().unwrap_or_default())];
-        let mut whole = Step::new(waited, line.currency, self.say("part", "pending", &params));
+        let mut whole = Step::new(base.amount_minor, line.currency, self.say("part", "pending", &params));
         whole.why = Some(self.say("why", "payment", &[]));
-        whole.parts = self.waiting(line, Minor::ZERO)?.1;
-        Ok(Found {
-            calculation: rules::calculate(self.language, base, by, freed),
-            rests_on: vec![whole],
-            ..Found::default()
-        })
+        whole.href = Some(format!("/v1/invoices/{}/trace", invoice.row.id));
+        let mut share =
+            Step::new(rules::signed(part, amount)?, line.currency, self.say("part", "share_of_pending", &params));
+        share.calculation =
+            rules::calculate(self.language, base, By::Weight(paid.negated()?.get(), open.get()), part);
+        share.rests_on.push(whole);
+        let mut parts = vec![share];
+        for mut step in levied {
+            step.amount.amount_minor = rules::signed(step.amount.amount_minor, amount)?;
+            parts.push(step);
+        }
+        Ok(Found { parts, ..Found::default() })
+    }
+
+    /// What the levies on a payment took from the money of its invoice that waited.
+    fn levied_on(&mut self, line: &LineRow) -> Result<Vec<Step>> {
+        let Some(id) = line.invoice_id else { return Ok(Vec::new()) };
+        let charges = levies::charges_on(self.tx, ChargeSource::Allocation, line.source_id)?;
+        let before = store::list_of_invoice(self.tx, id, Account::FundsPending, line.activity_id, line.entry_id)?;
+        let is_of_payment =
+            |it: &&LineRow| it.event == Event::LevyCharged && charges.iter().any(|row| row.id.0 == it.source_id);
+        before
+            .iter()
+            .filter(is_of_payment)
+            .map(|it| {
+                let explained = self.line(it, None)?;
+                let mut step = Step::new(explained.amount.amount_minor, line.currency, explained.text.clone());
+                step.rests_on.push(explained);
+                Ok(step)
+            })
+            .collect()
     }
 
     /// The newest earlier line of the same invoice on an account.
@@ -442,6 +468,18 @@ impl<'a, 'b> Explainer<'a, 'b> {
         let Some(spender) = spender else { return Ok(Found::default()) };
         let pieces = store::list_pieces(self.tx, activity, Account::FundsAvailable, Some(spender))?;
         Ok(Found { parts: self.pieces(pieces, "spent", Money { amount_minor: amount, currency: line.currency }, PIECES_MAX)?, ..Found::default() })
+    }
+
+    /// Debts of the activity that were settled, in the order in which they arose.
+    fn settled(&mut self, line: &LineRow, amount: Minor) -> Result<Found> {
+        let lines = store::list_entry(self.tx, line.entry_id)?;
+        let debt = lines.iter().find(|it| it.account == Account::ActivityArrears);
+        let Some((debt, activity)) = debt.and_then(|debt| Some((debt, debt.activity_id?))) else {
+            return Ok(Found::default());
+        };
+        let pieces = store::list_pieces(self.tx, activity, Account::ActivityArrears, Some(debt.id))?;
+        let of = Money { amount_minor: amount, currency: line.currency };
+        Ok(Found { parts: self.pieces(pieces, "settles", of, PIECES_MAX)?, ..Found::default() })
     }
 
     /// Pieces of earlier lines as parts that sum to `amount`, each resting on the line that it was taken from.
@@ -471,7 +509,7 @@ impl<'a, 'b> Explainer<'a, 'b> {
                 Ok(origin) => {
                     let event = self.event(&origin)?;
                     part.text = self.say("part", words, &[("event", event)]);
-                    part.why = Some(self.say("why", "spent", &[]));
+                    part.why = Some(self.say("why", if words == "settles" { "settles" } else { "spent" }, &[]));
                     part.rests_on = vec![self.line(&origin, None)?];
                 }
                 // A line of somebody else in a shared activity.
@@ -549,5 +587,8 @@ fn address(source: Source, line: &LineRow) -> Option<String> {
         Source::Advance(_) | Source::Allocation(_) => of_invoice(),
         Source::Statement(id) => Some(format!("/v1/bank_statements/{id}")),
         Source::BankLine(id) => Some(format!("/v1/bank_lines/{id}")),
+        Source::LevyCharge(_) | Source::ArrearsSettlement(_) => {
+            line.activity_id.map(|id| format!("/v1/activities/{id}"))
+        }
     }
 }

@@ -6,7 +6,8 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::store::{ChargeRow, Filter, InvoiceRow, TaxRow};
+use super::IssueCharge;
+use super::store::{Filter, InvoiceRow, TaxRow};
 use super::{Draft, Invoice, InvoiceState};
 use crate::access::{Member, MemberOrDesk, Reviewer};
 use crate::archive::{self, Kind};
@@ -137,8 +138,8 @@ pub struct ChargeView {
     pub kind: LevyKind,
     /// What it was computed on.
     pub base: Money,
-    /// The rate as a decimal fraction.
-    pub rate: String,
+    /// The rate as a decimal fraction; none when it went by bands: the levies of the activity show the computation.
+    pub rate: Option<String>,
     /// By which rules.
     pub rule_set_id: RuleSetId,
     /// How it was rounded.
@@ -253,7 +254,7 @@ impl InvoiceView {
         let payout_forecast = forecast(&invoice);
         let row = invoice.row;
         let money = |amount_minor: Minor| Money { amount_minor, currency: row.currency };
-        let kept = Minor::sum(invoice.charges.iter().map(|charge| charge.amount_minor))?;
+        let kept = Minor::sum(invoice.charges.iter().map(|charge| charge.amount))?;
         let to_activity = row.net_minor.minus(kept)?;
         let is_issued = row.state == InvoiceState::Issued;
         let tax = |tax: &TaxRow| TaxView {
@@ -262,13 +263,13 @@ impl InvoiceView {
             base: money(tax.base_minor),
             tax: money(tax.tax_minor),
         };
-        let charge = |charge: &ChargeRow| ChargeView {
+        let charge = |charge: &IssueCharge| ChargeView {
             kind: charge.kind,
-            base: money(charge.base_minor),
-            rate: Ppm(charge.rate_ppm).to_fraction(),
-            rule_set_id: charge.rule_set_id,
+            base: money(charge.base),
+            rate: charge.rate.map(Ppm::to_fraction),
+            rule_set_id: charge.rule_set,
             rounding: "half away from zero, to the cent",
-            amount: money(charge.amount_minor),
+            amount: money(charge.amount),
         };
         Ok(Self {
             settlement: settlement(&row, invoice.open),

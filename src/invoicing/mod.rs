@@ -1,6 +1,6 @@
 //! Invoices: written by members, issued by the office, paid by clients.
 //!
-//! Owns `invoice`, `invoice_line`, `invoice_tax`, `levy_charge`, `document_series`. A draft has no number. Issuing
+//! Owns `invoice`, `invoice_line`, `invoice_tax`, `document_series`. A draft has no number. Issuing
 //! is one transaction: totals, VAT, what the mutual keeps, the entry, the letter queued, and last the number, so
 //! that a refused issue leaves no gap and holds nobody up. What is issued never changes. Whether it is paid is
 //! derived from what the bank brought; credit notes will be documents of their own.
@@ -12,23 +12,24 @@ mod store;
 
 use chrono::NaiveDate;
 pub use rules::{InvoiceState, Issued, mention as reverse_charge_mention};
-pub use store::{ChargeRow, Filter, InvoiceLineRow, InvoiceRow, OpenInvoice, TaxRow};
+pub use store::{Filter, InvoiceLineRow, InvoiceRow, OpenInvoice, TaxRow};
 use uuid::Uuid;
 
 use crate::access;
 use crate::formats::letters::Letter;
 use crate::guarantee;
 use crate::kernel::calendar::add_working_days;
-use crate::kernel::ids::{ActivityId, AllocationId, ClientId, EntityId, InvoiceId, OrderId, PersonId};
+use crate::kernel::ids::{ActivityId, AllocationId, ClientId, EntityId, InvoiceId, OrderId, PersonId, RuleSetId};
+use crate::kernel::levies::{Charge, LevyKind};
 use crate::kernel::lines::DocumentLine;
-use crate::kernel::money::{Currency, Minor, Money};
+use crate::kernel::money::{Currency, Minor, Money, Ppm};
 use crate::kernel::vat::{self, Totals};
 use crate::ledger::{self, events};
 use crate::orders::OrderState;
 use crate::outbox::{self, Job, QueuedLetter};
 use crate::platform::db::Tx;
 use crate::platform::error::{Error, Result};
-use crate::{activities, charter, clients, members, orders};
+use crate::{activities, charter, clients, levies, members, orders};
 
 /// What a member writes into an invoice.
 #[derive(Debug, Clone)]
@@ -51,6 +52,34 @@ pub struct Draft {
     pub lines: Vec<DocumentLine>,
 }
 
+/// What the mutual kept of an invoice when it was issued.
+#[derive(Debug, Clone)]
+pub struct IssueCharge {
+    /// What it is for.
+    pub kind: LevyKind,
+    /// By which rules.
+    pub rule_set: RuleSetId,
+    /// What it was computed on.
+    pub base: Minor,
+    /// Its rate; none when it went by bands.
+    pub rate: Option<Ppm>,
+    /// What it came to.
+    pub amount: Minor,
+}
+
+impl IssueCharge {
+    const fn new(rule_set: RuleSetId, charge: &Charge) -> Self {
+        Self { kind: charge.kind, rule_set, base: charge.base, rate: charge.rate, amount: charge.amount }
+    }
+}
+
+impl From<levies::ChargeRow> for IssueCharge {
+    fn from(row: levies::ChargeRow) -> Self {
+        let rate = row.rate_ppm.map(Ppm);
+        Self { kind: row.kind, rule_set: row.rule_set_id, base: row.base_minor, rate, amount: row.amount_minor }
+    }
+}
+
 /// An invoice with all that is shown of it.
 #[derive(Debug, Clone)]
 pub struct Invoice {
@@ -61,7 +90,7 @@ pub struct Invoice {
     /// VAT by case and rate.
     pub taxes: Vec<TaxRow>,
     /// What the mutual keeps; empty before it is issued.
-    pub charges: Vec<ChargeRow>,
+    pub charges: Vec<IssueCharge>,
     /// What the client still owes; nothing before it is issued.
     pub open: Minor,
     /// The advance, if the member was paid before the client paid.
@@ -174,14 +203,16 @@ pub fn issue(tx: &mut Tx<'_>, id: InvoiceId, expected: i32) -> Result<Invoice> {
             add_working_days(from, u32::try_from(context.advance_working_days).unwrap_or_default(), &context.holidays)
         })
         .flatten();
-    let issued = rules::issue(&invoice, &context, today, advance_due_on)?;
+    // Computed on the total that the member saw; `rules::issue` refuses another one.
+    let charges = levies::at_issue(tx, invoice.activity_id, &context.levies, invoice.net_minor, today)?;
+    let issued = rules::issue(&invoice, &context, charges, today, advance_due_on)?;
     ledger::post(tx, &issued.entry)?;
     store::insert_issue_parts(tx, &invoice, &context, &issued)?;
     outbox::queue(tx, &Job::SendInvoice { invoice: id }, id.0, &format!("send_invoice:{id}"))?;
     let number = store::take_number(tx, invoice.entity_id, today)?;
     let row = store::seal(tx, &invoice, &context, &issued, &number)?;
     let open = row.gross_minor;
-    let charges = issued.charges.iter().map(|charge| ChargeRow::of(id, context.rule_set_id, charge)).collect();
+    let charges = issued.charges.iter().map(|charge| IssueCharge::new(context.rule_set_id, charge)).collect();
     let taxes = issued.totals.taxes.iter().map(|tax| TaxRow::preview(id, tax)).collect();
     Ok(Invoice { row, lines: context.lines, taxes, charges, open, advance: None, is_covered: context.is_covered })
 }
@@ -208,7 +239,7 @@ fn whole(tx: &mut Tx<'_>, row: InvoiceRow) -> Result<Invoice> {
         return Ok(Invoice { row, lines, taxes, charges: Vec::new(), open: Minor::ZERO, advance: None, is_covered });
     }
     let taxes = store::list_taxes(tx, id)?;
-    let charges = store::list_charges(tx, id)?;
+    let charges = levies::charges_at_issue(tx, id)?.into_iter().map(IssueCharge::from).collect();
     let open = store::open_amount(tx, id)?;
     let advance = guarantee::advance_of(tx, id)?;
     Ok(Invoice { row, lines, taxes, charges, open, advance, is_covered })
@@ -281,7 +312,9 @@ pub fn settle(
     let advance = guarantee::advance_of(tx, invoice.id)?;
     let pending = store::pending_of(tx, invoice.id)?;
     let left = invoice.open_minor.minus(amount)?;
-    let paid = rules::payment(amount, invoice.open_minor, pending, advance.map(|advance| advance.amount_minor))?;
+    let open = invoice.open_minor;
+    let levied = levies::collect(tx, &collected(invoice, pending), allocation, (amount, open), on)?;
+    let paid = rules::payment(amount, open, (pending, levied), advance.map(|advance| advance.amount_minor))?;
     let at = events::Booking { entity: invoice.entity_id, on, currency: invoice.currency };
     let of = events::InvoiceFunds {
         invoice: invoice.id,
@@ -299,6 +332,21 @@ pub fn settle(
         outbox::queue_letter(tx, mail, "paid")?;
     }
     Ok(())
+}
+
+/// An invoice as the levies on payments see it.
+fn collected(invoice: &OpenInvoice, pending: Minor) -> levies::Collected {
+    levies::Collected {
+        entity: invoice.entity_id,
+        invoice: invoice.id,
+        activity: invoice.activity_id,
+        member: invoice.member_id,
+        client: invoice.client_id,
+        currency: invoice.currency,
+        rule_set: invoice.rule_set_id,
+        issued_on: invoice.issued_on,
+        pending,
+    }
 }
 
 /// The invoices whose promised day has come and whose money is still pending.
@@ -320,19 +368,25 @@ pub fn advance(tx: &mut Tx<'_>, id: InvoiceId, day: NaiveDate) -> Result<bool> {
     if pending == Minor::ZERO || guarantee::advance_of(tx, id)?.is_some() {
         return Ok(false);
     }
+    // The levies on what the client will pay stay behind, so that the advance is what the member will have had.
+    let levied = levies::forecast_collection(tx, &collected(&invoice, pending), day)?;
+    let amount = pending.minus(levied)?;
+    if amount <= Minor::ZERO {
+        return Ok(false);
+    }
     let new = guarantee::NewAdvance {
         entity: invoice.entity_id,
         invoice: id,
         activity: invoice.activity_id,
         member: invoice.member_id,
         client: invoice.client_id,
-        amount: pending,
+        amount,
         currency: invoice.currency,
         on: day,
     };
     guarantee::advance(tx, new)?;
     let member = access::person(tx, invoice.member_id)?;
-    let amount = Money { amount_minor: pending, currency: invoice.currency };
+    let amount = Money { amount_minor: amount, currency: invoice.currency };
     let letter = Letter::AdvancePaid { number: invoice.number, amount };
     let owner = Some(invoice.member_id);
     let mail = QueuedLetter { to: member.email, language: member.language, letter, subject: id.0, owner };

@@ -5,7 +5,7 @@ use chrono::{Days, Duration, NaiveDate};
 use super::Draft;
 use super::store::{InvoiceLineRow, InvoiceRow, IssueContext};
 use crate::kernel::language::Language;
-use crate::kernel::levies::{self, Charge};
+use crate::kernel::levies::Charge;
 use crate::kernel::lines;
 use crate::kernel::money::{Minor, MoneyError};
 use crate::kernel::references::Ogm;
@@ -91,6 +91,7 @@ pub struct Issued {
 pub(super) fn issue(
     invoice: &InvoiceRow,
     context: &IssueContext,
+    charges: Vec<Charge>,
     today: NaiveDate,
     advance_due_on: Option<NaiveDate>,
 ) -> Result<Issued, Refusal> {
@@ -108,7 +109,6 @@ pub(super) fn issue(
         // The rate changed between writing and issuing: the member sees the new total first.
         return Err(Refusal::state("totals_changed").with("tax_minor", totals.tax.get()));
     }
-    let charges = levies::charge(totals.net, &context.levies).map_err(|_overflow| Refusal::value("amount_invalid"))?;
     let terms = u64::try_from(context.payment_terms_days).unwrap_or_default();
     let due_on = today.checked_add_days(Days::new(terms)).ok_or_else(|| Refusal::value("date_out_of_range"))?;
     let at = events::Booking { entity: invoice.entity_id, on: today, currency: invoice.currency };
@@ -133,25 +133,29 @@ pub(super) fn payment_reference(year: i32, seq: i64) -> Option<Ogm> {
     Ogm::from_base(year.checked_mul(100_000_000)?.checked_add(seq)?)
 }
 
-/// What a payment of `amount` does while `open` is owed and `pending` waits on the activity.
+/// What a payment of `amount` does while `open` is owed and `pending` waits on the activity, of which `levied` was taken
+/// by the levies on this payment.
 pub(super) fn payment(
     amount: Minor,
     open: Minor,
-    pending: Minor,
+    (pending, levied): (Minor, Minor),
     advanced: Option<Minor>,
 ) -> Result<ClientPayment, MoneyError> {
     let is_last = amount == open;
     if let Some(advanced) = advanced {
-        let advance_closed = if is_last { advanced } else { Minor::ZERO };
-        return Ok(ClientPayment { amount, freed: Minor::ZERO, advance_closed });
+        // What an advance left for the levies on payments and they did not take is freed at the end.
+        let (freed, advance_closed) =
+            if is_last { (pending.minus(levied)?, advanced) } else { (Minor::ZERO, Minor::ZERO) };
+        return Ok(ClientPayment { amount, freed, advance_closed });
     }
     let freed = if is_last {
-        pending
+        pending.minus(levied)?
     } else {
         // Half away from zero, and never more than what waits: the last part frees the rest.
         let rest = open.minus(amount)?;
         let weights = [amount.get().unsigned_abs(), rest.get().unsigned_abs()];
-        crate::kernel::money::split(pending, &weights)?.first().copied().unwrap_or_default()
+        let part = crate::kernel::money::split(pending, &weights)?.first().copied().unwrap_or_default();
+        part.minus(levied)?.max(Minor::ZERO)
     };
     Ok(ClientPayment { amount, freed, advance_closed: Minor::ZERO })
 }
@@ -175,8 +179,12 @@ mod tests {
     use proptest::prelude::*;
 
     fn freed(amount: i64, open: i64, pending: i64, advanced: Option<i64>) -> (i64, i64) {
-        let paid =
-            payment(Minor::new(amount), Minor::new(open), Minor::new(pending), advanced.map(Minor::new)).unwrap();
+        freed_after(amount, open, (pending, 0), advanced)
+    }
+
+    fn freed_after(amount: i64, open: i64, (pending, levied): (i64, i64), advanced: Option<i64>) -> (i64, i64) {
+        let funds = (Minor::new(pending), Minor::new(levied));
+        let paid = payment(Minor::new(amount), Minor::new(open), funds, advanced.map(Minor::new)).unwrap();
         (paid.freed.get(), paid.advance_closed.get())
     }
 
@@ -187,6 +195,11 @@ mod tests {
         assert_eq!(freed(1, 121_000, 92_500, None), (1, 0));
         assert_eq!(freed(121_000, 121_000, 0, Some(92_500)), (0, 92_500));
         assert_eq!(freed(60_500, 121_000, 0, Some(92_500)), (0, 0));
+        // 98.00 pending of 100.00, and 5.5 % of what is collected.
+        assert_eq!(freed_after(60_500, 121_000, (98_000, 2_750), None), (46_250, 0));
+        assert_eq!(freed_after(60_500, 60_500, (49_000, 2_750), None), (46_250, 0));
+        assert_eq!(freed_after(121_000, 121_000, (5_500, 5_500), Some(92_500)), (0, 92_500));
+        assert_eq!(freed_after(121_000, 121_000, (5_500, 5_000), Some(92_500)), (500, 92_500));
     }
 
     #[test]

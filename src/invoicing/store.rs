@@ -6,19 +6,18 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Numeric, Text, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Date, Numeric, Text, Uuid as SqlUuid};
 pub use issue::{IssueContext, PartySnapshot};
 pub(super) use issue::{insert_issue_parts, issue_context, seal, take_number};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use umbel_schema::{invoice, invoice_line, invoice_open, invoice_tax, levy_charge};
+use umbel_schema::{invoice, invoice_line, invoice_open, invoice_tax};
 use uuid::Uuid;
 
 use super::Draft;
 use super::rules::InvoiceState;
 use crate::kernel::ids::{ActivityId, ClientId, EntityId, InvoiceId, OrderId, PersonId, RuleSetId};
-use crate::kernel::levies::{Charge, LevyKind};
 use crate::kernel::lines::DocumentLine;
 use crate::kernel::money::{Currency, Minor, Money};
 use crate::kernel::vat::{Priced, TaxLine, Totals, VatCase};
@@ -154,37 +153,6 @@ impl TaxRow {
     }
 }
 
-/// What the mutual keeps of an invoice.
-#[derive(Debug, Clone, Queryable, Selectable)]
-#[diesel(table_name = levy_charge, check_for_backend(diesel::pg::Pg))]
-pub struct ChargeRow {
-    /// Its invoice.
-    pub invoice_id: InvoiceId,
-    /// What it is for.
-    pub kind: LevyKind,
-    /// By which rules.
-    pub rule_set_id: RuleSetId,
-    /// What it was computed on.
-    pub base_minor: Minor,
-    /// The rate in parts per million.
-    pub rate_ppm: i64,
-    /// What it came to.
-    pub amount_minor: Minor,
-}
-
-impl ChargeRow {
-    pub(super) fn of(invoice_id: InvoiceId, rule_set_id: RuleSetId, charge: &Charge) -> Self {
-        Self {
-            invoice_id,
-            kind: charge.kind,
-            rule_set_id,
-            base_minor: charge.base,
-            rate_ppm: charge.rate.0,
-            amount_minor: charge.amount,
-        }
-    }
-}
-
 /// An issued invoice and what is still open of it.
 #[derive(Debug, Clone, QueryableByName)]
 pub struct OpenInvoice {
@@ -215,6 +183,12 @@ pub struct OpenInvoice {
     /// Its number.
     #[diesel(sql_type = Text)]
     pub number: String,
+    /// Its rules.
+    #[diesel(sql_type = SqlUuid)]
+    pub rule_set_id: RuleSetId,
+    /// The day of issue.
+    #[diesel(sql_type = Date)]
+    pub issued_on: NaiveDate,
 }
 
 /// What shapes a list of invoices.
@@ -345,14 +319,6 @@ pub(super) fn list_taxes(tx: &mut Tx<'_>, id: InvoiceId) -> Result<Vec<TaxRow>> 
         .load(tx.conn())?)
 }
 
-pub(super) fn list_charges(tx: &mut Tx<'_>, id: InvoiceId) -> Result<Vec<ChargeRow>> {
-    Ok(levy_charge::table
-        .filter(levy_charge::invoice_id.eq(id))
-        .order(levy_charge::kind.asc())
-        .select(ChargeRow::as_select())
-        .load(tx.conn())?)
-}
-
 pub(super) fn open_amount(tx: &mut Tx<'_>, id: InvoiceId) -> Result<Minor> {
     Ok(invoice_open::table.filter(invoice_open::invoice_id.eq(id)).select(invoice_open::open_minor).first(tx.conn())?)
 }
@@ -454,7 +420,8 @@ pub(super) fn lock_open(tx: &mut Tx<'_>, id: InvoiceId) -> Result<OpenInvoice> {
         .optional()?;
     locked.ok_or_else(Error::not_found)?;
     Ok(diesel::sql_query(
-        "SELECT i.id, i.entity_id, i.member_id, i.activity_id, i.client_id, i.currency, i.gross_minor, o.open_minor, i.number \
+        "SELECT i.id, i.entity_id, i.member_id, i.activity_id, i.client_id, i.currency, i.gross_minor, o.open_minor, i.number, \
+                i.rule_set_id, i.issued_on \
          FROM invoice i JOIN invoice_open o ON o.invoice_id = i.id WHERE i.id = $1",
     )
     .bind::<SqlUuid, _>(id)

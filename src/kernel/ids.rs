@@ -99,6 +99,10 @@ ids! {
     AllocationId,
     /// A levy applied once: to an invoice, a payment or a month.
     ChargeId,
+    /// What an activity need not pay for a time.
+    LevyExemptionId,
+    /// A levy of its own that an activity has for a time.
+    LevyOverrideId,
     /// A debt of an activity taken from what it received later.
     ArrearsId,
     /// A receivable given up.

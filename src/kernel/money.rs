@@ -120,6 +120,16 @@ impl Minor {
         i64::try_from(rounded).map(Self).map_err(|_too_large| MoneyError::Overflow)
     }
 
+    /// `self x part / whole`, rounded half away from zero: so many days of a month.
+    ///
+    /// # Errors
+    /// Refuses a whole of zero, and a result out of range.
+    pub fn portion(self, part: u32, whole: u32) -> Result<Self, MoneyError> {
+        let product = i128::from(self.0).checked_mul(i128::from(part)).ok_or(MoneyError::Overflow)?;
+        let rounded = divide_half_away(product, i128::from(whole)).ok_or(MoneyError::NoWeight)?;
+        i64::try_from(rounded).map(Self).map_err(|_too_large| MoneyError::Overflow)
+    }
+
     /// A decimal number of minor units, rounded half away from zero to a whole one.
     ///
     /// # Errors
@@ -152,7 +162,7 @@ impl FromSql<BigInt, Pg> for Minor {
 }
 
 /// Divides, rounding half away from zero. `None` for a zero divisor or an overflow.
-fn divide_half_away(numerator: i128, divisor: i128) -> Option<i128> {
+pub(super) fn divide_half_away(numerator: i128, divisor: i128) -> Option<i128> {
     let magnitude = numerator.checked_abs()?;
     let half = divisor.checked_div(2)?;
     let rounded = magnitude.checked_add(half)?.checked_div(divisor)?;

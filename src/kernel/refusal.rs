@@ -113,6 +113,13 @@ impl Checks {
         value
     }
 
+    /// Takes over what another collection found. Answers whether that was nothing.
+    pub fn absorb(&mut self, other: Self) -> bool {
+        let is_clean = other.fields.is_empty();
+        self.fields.extend(other.fields);
+        is_clean
+    }
+
     /// Everything found, or nothing.
     pub fn done(self) -> Result<(), Refusal> {
         if self.fields.is_empty() {

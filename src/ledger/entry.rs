@@ -4,8 +4,8 @@ use chrono::NaiveDate;
 use uuid::Uuid;
 
 use crate::kernel::ids::{
-    ActivityId, AdvanceId, AllocationId, BankAccountId, BankLineId, ClientId, EntityId, InvoiceId, PayoutId, PersonId,
-    PoolId, ShareId, StatementId,
+    ActivityId, AdvanceId, AllocationId, ArrearsId, BankAccountId, BankLineId, ChargeId, ClientId, EntityId, InvoiceId,
+    PayoutId, PersonId, PoolId, ShareId, StatementId,
 };
 use crate::kernel::money::{Currency, Minor};
 use crate::kernel::refusal::Refusal;
@@ -122,6 +122,10 @@ sources! {
     BankLine(BankLineId) = "bank_line",
     /// A bank line matched to an invoice.
     Allocation(AllocationId) = "allocation",
+    /// A levy that no document carries.
+    LevyCharge(ChargeId) = "levy_charge",
+    /// A debt of an activity that was settled.
+    ArrearsSettlement(ArrearsId) = "arrears_settlement",
 }
 
 named! {
@@ -151,6 +155,10 @@ named! {
         BankOpened = "bank_opened",
         /// A bank line waits to be explained.
         BankLineBooked = "bank_line_booked",
+        /// A levy was taken on a payment, a cost or a month.
+        LevyCharged = "levy_charged",
+        /// An activity paid what it owed.
+        ArrearsSettled = "arrears_settled",
     }
 }
 

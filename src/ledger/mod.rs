@@ -15,7 +15,7 @@ pub use store::{ActivityBalance, JournalRow, PostingRow, TrialRow};
 
 use chrono::NaiveDate;
 
-use crate::kernel::ids::{ActivityId, EntityId, PersonId};
+use crate::kernel::ids::{ActivityId, EntityId, InvoiceId, PersonId};
 use crate::kernel::money::{Currency, Minor};
 use crate::platform::db::Tx;
 use crate::platform::error::Result;
@@ -127,4 +127,28 @@ pub fn account_sum(tx: &mut Tx<'_>, entity: EntityId, account: Account) -> Resul
 /// Fails with the database.
 pub fn first_open_day(tx: &mut Tx<'_>, entity: EntityId) -> Result<Option<NaiveDate>> {
     store::find_first_open_day(tx, entity)
+}
+
+/// What activities owe, of those asked for that owe something.
+///
+/// # Errors
+/// Fails with the database.
+pub fn arrears(tx: &mut Tx<'_>, activities: &[ActivityId]) -> Result<Vec<(ActivityId, Minor)>> {
+    store::list_arrears(tx, activities)
+}
+
+/// The activities that owe something and have money available, in the order of their ids, after one.
+///
+/// # Errors
+/// Fails with the database.
+pub fn debtors(tx: &mut Tx<'_>, entity: EntityId, after: Option<ActivityId>, limit: i64) -> Result<Vec<ActivityId>> {
+    store::list_debtors(tx, entity, after, limit)
+}
+
+/// The sum of one account for an invoice; debit positive.
+///
+/// # Errors
+/// Fails with the database.
+pub fn invoice_sum(tx: &mut Tx<'_>, invoice: InvoiceId, account: Account) -> Result<Minor> {
+    store::sum_invoice(tx, invoice, account)
 }

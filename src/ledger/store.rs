@@ -7,7 +7,7 @@ use umbel_schema::activity_balance;
 use uuid::Uuid;
 
 use super::entry::{Account, Entry};
-use crate::kernel::ids::{ActivityId, EntityId, PersonId};
+use crate::kernel::ids::{ActivityId, EntityId, InvoiceId, PersonId};
 use crate::kernel::money::{Currency, Minor};
 use crate::platform::db::Tx;
 use crate::platform::error::Result;
@@ -367,4 +367,53 @@ pub(super) fn find_first_open_day(tx: &mut Tx<'_>, entity: EntityId) -> Result<O
     .bind::<SqlUuid, _>(entity)
     .get_result(tx.conn())?;
     Ok(found.day)
+}
+
+#[derive(QueryableByName)]
+struct Owed {
+    #[diesel(sql_type = SqlUuid)]
+    activity_id: ActivityId,
+    #[diesel(sql_type = BigInt)]
+    amount_minor: Minor,
+}
+
+pub(super) fn list_arrears(tx: &mut Tx<'_>, activities: &[ActivityId]) -> Result<Vec<(ActivityId, Minor)>> {
+    let rows: Vec<Owed> = diesel::sql_query(
+        "SELECT activity_id, sum(amount_minor)::bigint AS amount_minor FROM posting \
+         WHERE account = 'activity_arrears' AND activity_id = ANY ($1) GROUP BY activity_id \
+         HAVING sum(amount_minor) <> 0 ORDER BY activity_id",
+    )
+    .bind::<Array<SqlUuid>, _>(activities)
+    .load(tx.conn())?;
+    Ok(rows.into_iter().map(|row| (row.activity_id, row.amount_minor)).collect())
+}
+
+pub(super) fn list_debtors(
+    tx: &mut Tx<'_>,
+    entity: EntityId,
+    after: Option<ActivityId>,
+    limit: i64,
+) -> Result<Vec<ActivityId>> {
+    let rows: Vec<Owed> = diesel::sql_query(
+        "SELECT p.activity_id, sum(p.amount_minor)::bigint AS amount_minor FROM posting p \
+         JOIN journal_entry e ON e.id = p.entry_id JOIN activity_balance b ON b.activity_id = p.activity_id \
+         WHERE p.account = 'activity_arrears' AND e.entity_id = $1 AND b.available_minor > 0 \
+           AND ($2 IS NULL OR p.activity_id > $2) \
+         GROUP BY p.activity_id HAVING sum(p.amount_minor) > 0 ORDER BY p.activity_id LIMIT $3",
+    )
+    .bind::<SqlUuid, _>(entity)
+    .bind::<Nullable<SqlUuid>, _>(after)
+    .bind::<BigInt, _>(limit)
+    .load(tx.conn())?;
+    Ok(rows.into_iter().map(|row| row.activity_id).collect())
+}
+
+pub(super) fn sum_invoice(tx: &mut Tx<'_>, invoice: InvoiceId, account: Account) -> Result<Minor> {
+    let sum: Sum = diesel::sql_query(
+        "SELECT coalesce(sum(amount_minor), 0)::bigint AS amount_minor FROM posting WHERE invoice_id = $1 AND account = $2",
+    )
+    .bind::<SqlUuid, _>(invoice)
+    .bind::<Text, _>(account.name())
+    .get_result(tx.conn())?;
+    Ok(sum.amount_minor)
 }

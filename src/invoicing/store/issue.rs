@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::NaiveDate;
 use chrono_tz::Tz;
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Bool, Date, Integer, Jsonb, Text, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Bool, Date, Integer, Jsonb, Nullable, Text, Uuid as SqlUuid};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use umbel_schema::invoice;
@@ -13,8 +13,8 @@ use umbel_schema::invoice;
 use super::{InvoiceLineRow, InvoiceRow};
 use crate::invoicing::rules::{InvoiceState, Issued, payment_reference};
 use crate::kernel::calendar::Holidays;
-use crate::kernel::ids::{BankAccountId, EntityId, RuleSetId};
-use crate::kernel::levies::{Levy, LevyKind};
+use crate::kernel::ids::{BankAccountId, ChargeId, EntityId, RuleSetId};
+use crate::kernel::levies::Term;
 use crate::kernel::money::Ppm;
 use crate::kernel::vat::VatCase;
 use crate::platform::db::{Locked, Tx};
@@ -72,8 +72,8 @@ pub struct IssueContext {
     pub payment_terms_days: i32,
     /// Working days to the promised day.
     pub advance_working_days: i32,
-    /// What the mutual keeps.
-    pub levies: Vec<Levy>,
+    /// What the mutual keeps of this activity today.
+    pub levies: Vec<Term>,
     /// VAT rates on the tax point.
     pub rates: BTreeMap<VatCase, Ppm>,
     /// EN 16931 categories of the cases.
@@ -105,9 +105,9 @@ struct ContextRow {
     buyer_kind: String,
     #[diesel(sql_type = Text)]
     zone: String,
-    #[diesel(sql_type = diesel::sql_types::Nullable<SqlUuid>)]
+    #[diesel(sql_type = Nullable<SqlUuid>)]
     bank_account_id: Option<BankAccountId>,
-    #[diesel(sql_type = diesel::sql_types::Nullable<SqlUuid>)]
+    #[diesel(sql_type = Nullable<SqlUuid>)]
     rule_set_id: Option<RuleSetId>,
     #[diesel(sql_type = Integer)]
     payment_terms_days: i32,
@@ -134,12 +134,6 @@ struct RateJson {
     rate_ppm: i64,
 }
 
-#[derive(Deserialize)]
-struct LevyJson {
-    kind: LevyKind,
-    rate_ppm: i64,
-}
-
 /// The number that an invoice got.
 #[derive(Debug, Clone)]
 pub struct Number {
@@ -155,8 +149,7 @@ pub(in crate::invoicing) fn issue_context(tx: &mut Tx<'_>, row: &Locked<InvoiceR
                 r.id AS rule_set_id, coalesce(r.payment_terms_days, 0) AS payment_terms_days, \
                 coalesce(r.advance_working_days, 0) AS advance_working_days, coalesce(d.eligible, false) AS is_covered, \
                 a.closed_at IS NOT NULL AS is_closed, \
-                coalesce((SELECT jsonb_agg(jsonb_build_object('kind', l.kind, 'rate_ppm', l.rate_ppm) ORDER BY l.kind) \
-                          FROM rule_set_levy l WHERE l.rule_set_id = r.id), '[]') AS levies, \
+                levies_for(a.id, r.id, t.today) AS levies, \
                 coalesce((SELECT jsonb_agg(jsonb_build_object('vat_case', v.vat_case, 'category', v.category, 'rate_ppm', v.rate_ppm)) \
                           FROM vat_rate v WHERE v.country = e.country AND v.valid_from <= i.supplied_on \
                             AND (v.valid_until IS NULL OR v.valid_until > i.supplied_on)), '[]') AS rates, \
@@ -183,7 +176,6 @@ pub(in crate::invoicing) fn issue_context(tx: &mut Tx<'_>, row: &Locked<InvoiceR
         return Err(Error::conflict("activity_closed"));
     }
     let rates: Vec<RateJson> = serde_json::from_value(found.rates)?;
-    let levies: Vec<LevyJson> = serde_json::from_value(found.levies)?;
     Ok(IssueContext {
         seller: serde_json::from_value(found.seller)?,
         buyer: serde_json::from_value(found.buyer)?,
@@ -192,7 +184,7 @@ pub(in crate::invoicing) fn issue_context(tx: &mut Tx<'_>, row: &Locked<InvoiceR
         rule_set_id: found.rule_set_id.ok_or_else(|| Error::conflict("rule_set_missing"))?,
         payment_terms_days: found.payment_terms_days,
         advance_working_days: found.advance_working_days,
-        levies: levies.into_iter().map(|levy| Levy { kind: levy.kind, rate: Ppm(levy.rate_ppm) }).collect(),
+        levies: serde_json::from_value(found.levies)?,
         rates: rates.iter().map(|rate| (rate.vat_case, Ppm(rate.rate_ppm))).collect(),
         categories: rates.into_iter().map(|rate| (rate.vat_case, rate.category)).collect(),
         holidays: found.holidays.into_iter().collect(),
@@ -210,12 +202,16 @@ pub(in crate::invoicing) fn insert_issue_parts(
     issued: &Issued,
 ) -> Result<()> {
     let taxes = &issued.totals.taxes;
+    let charges = &issued.charges;
+    let bases = charges.iter().map(|charge| serde_json::to_value(&charge.basis)).collect::<std::result::Result<Vec<_>, _>>()?;
     let category = |case| context.categories.get(&case).cloned().unwrap_or_default();
     diesel::sql_query(
         "WITH taxed AS (INSERT INTO invoice_tax (invoice_id, vat_case, category, rate_ppm, base_minor, tax_minor) \
              SELECT $1, * FROM unnest($2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[])) \
-         INSERT INTO levy_charge (invoice_id, rule_set_id, kind, base_minor, rate_ppm, amount_minor) \
-         SELECT $1, $7, * FROM unnest($8::text[], $9::bigint[], $10::bigint[], $11::bigint[])",
+         INSERT INTO levy_charge (source_kind, source_id, invoice_id, entity_id, activity_id, member_id, rule_set_id, charged_on, \
+                                  id, kind, base_minor, rate_ppm, amount_minor, uncapped_minor, basis) \
+         SELECT 'invoice', $1, $1, $7, $8, $9, $10, $11, * \
+         FROM unnest($12::uuid[], $13::text[], $14::bigint[], $15::bigint[], $16::bigint[], $17::bigint[], $18::jsonb[])",
     )
     .bind::<SqlUuid, _>(row.id)
     .bind::<Array<Text>, _>(taxes.iter().map(|tax| tax.case).collect::<Vec<_>>())
@@ -223,11 +219,18 @@ pub(in crate::invoicing) fn insert_issue_parts(
     .bind::<Array<BigInt>, _>(taxes.iter().map(|tax| tax.rate.0).collect::<Vec<_>>())
     .bind::<Array<BigInt>, _>(taxes.iter().map(|tax| tax.base).collect::<Vec<_>>())
     .bind::<Array<BigInt>, _>(taxes.iter().map(|tax| tax.tax).collect::<Vec<_>>())
+    .bind::<SqlUuid, _>(row.entity_id)
+    .bind::<SqlUuid, _>(row.activity_id)
+    .bind::<SqlUuid, _>(row.member_id)
     .bind::<SqlUuid, _>(context.rule_set_id)
-    .bind::<Array<Text>, _>(issued.charges.iter().map(|charge| charge.kind).collect::<Vec<_>>())
-    .bind::<Array<BigInt>, _>(issued.charges.iter().map(|charge| charge.base).collect::<Vec<_>>())
-    .bind::<Array<BigInt>, _>(issued.charges.iter().map(|charge| charge.rate.0).collect::<Vec<_>>())
-    .bind::<Array<BigInt>, _>(issued.charges.iter().map(|charge| charge.amount).collect::<Vec<_>>())
+    .bind::<Date, _>(issued.issued_on)
+    .bind::<Array<SqlUuid>, _>(charges.iter().map(|_| tx.new_id::<ChargeId>()).collect::<Vec<_>>())
+    .bind::<Array<Text>, _>(charges.iter().map(|charge| charge.kind).collect::<Vec<_>>())
+    .bind::<Array<BigInt>, _>(charges.iter().map(|charge| charge.base).collect::<Vec<_>>())
+    .bind::<Array<Nullable<BigInt>>, _>(charges.iter().map(|charge| charge.rate.map(|rate| rate.0)).collect::<Vec<_>>())
+    .bind::<Array<BigInt>, _>(charges.iter().map(|charge| charge.amount).collect::<Vec<_>>())
+    .bind::<Array<Nullable<BigInt>>, _>(charges.iter().map(|charge| charge.uncapped).collect::<Vec<_>>())
+    .bind::<Array<Jsonb>, _>(bases)
     .prepared()
     .execute(tx.conn())?;
     Ok(())

@@ -13,15 +13,20 @@
 //! | `payout_returned` | bank / funds.available; member_cost / member_fees |
 //! | `bank_opened` | bank / opening_balance |
 //! | `bank_line_booked` | bank / bank_suspense |
+//! | `levy_charged` | funds.pending of the invoice that was paid, else funds.available and activity_arrears / fee_income or guarantee_fund; the other way round to funds.available when a cost lowered the margin |
+//! | `arrears_settled` | funds.available / activity_arrears |
+
+mod levies;
 
 use chrono::NaiveDate;
+pub use levies::{ChargedTo, LevyFact, arrears_settled, levy_charged};
 
 use super::entry::{Account, Dimensions, Entry, Event, Posting, Source, credit, debit};
 use crate::kernel::ids::{
     ActivityId, AdvanceId, AllocationId, BankAccountId, BankLineId, ClientId, EntityId, InvoiceId, PayoutId, PersonId,
     ShareId, StatementId,
 };
-use crate::kernel::levies::{Charge, LevyKind};
+use crate::kernel::levies::Charge;
 use crate::kernel::money::{Currency, Minor, MoneyError};
 use crate::kernel::refusal::Refusal;
 use crate::kernel::schemes::Pay;
@@ -142,12 +147,8 @@ pub fn invoice_issued(at: Booking, it: IssuedInvoice<'_>) -> Result<Entry, Refus
     postings.push(debit(Account::MemberCost, it.net, &about)?);
     postings.push(credit(Account::FundsPending, it.net, &about)?);
     for charge in it.charges {
-        let income = match charge.kind {
-            LevyKind::Fee => Account::FeeIncome,
-            LevyKind::Guarantee => Account::GuaranteeFund,
-        };
         postings.push(debit(Account::FundsPending, charge.amount, &about)?);
-        postings.push(credit(income, charge.amount, &about)?);
+        postings.push(credit(levies::income(charge.kind), charge.amount, &about)?);
     }
     let fact = (Event::InvoiceIssued, Source::Invoice(it.invoice));
     Entry::new(at.entity, at.on, fact, at.currency, Some(it.member), postings)

@@ -116,6 +116,19 @@ diesel::table! {
 }
 
 diesel::table! {
+    arrears_settlement (id) {
+        id -> Uuid,
+        entity_id -> Uuid,
+        activity_id -> Uuid,
+        member_id -> Uuid,
+        amount_minor -> Int8,
+        currency -> Bpchar,
+        settled_on -> Date,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     audit_log (id) {
         id -> Int8,
         at -> Timestamptz,
@@ -436,13 +449,71 @@ diesel::table! {
 }
 
 diesel::table! {
-    levy_charge (invoice_id, kind) {
-        invoice_id -> Uuid,
+    levy_charge (id) {
+        id -> Uuid,
+        entity_id -> Uuid,
+        activity_id -> Uuid,
+        member_id -> Uuid,
         kind -> Text,
+        source_kind -> Text,
+        source_id -> Uuid,
+        invoice_id -> Nullable<Uuid>,
         rule_set_id -> Uuid,
+        charged_on -> Date,
         base_minor -> Int8,
-        rate_ppm -> Int8,
+        rate_ppm -> Nullable<Int8>,
         amount_minor -> Int8,
+        uncapped_minor -> Nullable<Int8>,
+        basis -> Jsonb,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    levy_exemption (id) {
+        id -> Uuid,
+        activity_id -> Uuid,
+        member_id -> Uuid,
+        kind -> Text,
+        part -> Text,
+        valid_from -> Date,
+        valid_until -> Nullable<Date>,
+        reason -> Text,
+        evidence_id -> Nullable<Uuid>,
+        decided_by -> Uuid,
+        ended_by -> Nullable<Uuid>,
+        created_at -> Timestamptz,
+        version -> Int4,
+    }
+}
+
+diesel::table! {
+    levy_override (id) {
+        id -> Uuid,
+        activity_id -> Uuid,
+        member_id -> Uuid,
+        kind -> Text,
+        levy -> Jsonb,
+        valid_from -> Date,
+        valid_until -> Nullable<Date>,
+        reason -> Text,
+        decided_by -> Uuid,
+        ended_by -> Nullable<Uuid>,
+        created_at -> Timestamptz,
+        version -> Int4,
+    }
+}
+
+diesel::table! {
+    levy_period (id) {
+        id -> Uuid,
+        entity_id -> Uuid,
+        activity_id -> Uuid,
+        member_id -> Uuid,
+        month -> Date,
+        kind -> Text,
+        part -> Text,
+        created_at -> Timestamptz,
     }
 }
 
@@ -681,6 +752,21 @@ diesel::table! {
         client_limit_minor -> Int8,
         created_by -> Nullable<Uuid>,
         created_at -> Timestamptz,
+        evidence_id -> Nullable<Uuid>,
+        member_limit_minor -> Nullable<Int8>,
+        new_pair_limit_minor -> Nullable<Int8>,
+        fund_multiple_ppm -> Nullable<Int8>,
+        pause_below_minor -> Nullable<Int8>,
+        share_validity -> Text,
+    }
+}
+
+diesel::table! {
+    rule_set_band (rule_set_id, kind, from_minor) {
+        rule_set_id -> Uuid,
+        kind -> Text,
+        from_minor -> Int8,
+        rate_ppm -> Int8,
     }
 }
 
@@ -689,7 +775,11 @@ diesel::table! {
         rule_set_id -> Uuid,
         kind -> Text,
         base -> Text,
-        rate_ppm -> Int8,
+        rate_ppm -> Nullable<Int8>,
+        running -> Nullable<Text>,
+        floor_minor -> Nullable<Int8>,
+        cap_minor -> Nullable<Int8>,
+        fixed_minor -> Nullable<Int8>,
     }
 }
 
@@ -835,6 +925,10 @@ diesel::joinable!(allocation -> invoice (invoice_id));
 diesel::joinable!(allocation -> member (member_id));
 diesel::joinable!(application -> agreement (agreement_id));
 diesel::joinable!(application -> entity (entity_id));
+diesel::joinable!(arrears_settlement -> activity (activity_id));
+diesel::joinable!(arrears_settlement -> currency (currency));
+diesel::joinable!(arrears_settlement -> entity (entity_id));
+diesel::joinable!(arrears_settlement -> member (member_id));
 diesel::joinable!(bank_line -> bank_statement (statement_id));
 diesel::joinable!(bank_line -> currency (currency));
 diesel::joinable!(bank_line -> entity_bank_account (bank_account_id));
@@ -870,8 +964,19 @@ diesel::joinable!(journal_entry -> entity (entity_id));
 diesel::joinable!(journal_entry -> ledger_event (event));
 diesel::joinable!(journal_entry -> ledger_source (source_kind));
 diesel::joinable!(ledger_event -> ledger_source (source_kind));
+diesel::joinable!(levy_charge -> activity (activity_id));
+diesel::joinable!(levy_charge -> entity (entity_id));
 diesel::joinable!(levy_charge -> invoice (invoice_id));
+diesel::joinable!(levy_charge -> member (member_id));
 diesel::joinable!(levy_charge -> rule_set (rule_set_id));
+diesel::joinable!(levy_exemption -> activity (activity_id));
+diesel::joinable!(levy_exemption -> archived_file (evidence_id));
+diesel::joinable!(levy_exemption -> member (member_id));
+diesel::joinable!(levy_override -> activity (activity_id));
+diesel::joinable!(levy_override -> member (member_id));
+diesel::joinable!(levy_period -> activity (activity_id));
+diesel::joinable!(levy_period -> entity (entity_id));
+diesel::joinable!(levy_period -> member (member_id));
 diesel::joinable!(member -> application (application_id));
 diesel::joinable!(member -> entity (entity_id));
 diesel::joinable!(member -> person (id));
@@ -896,6 +1001,7 @@ diesel::joinable!(posting -> currency (currency));
 diesel::joinable!(posting -> journal_entry (entry_id));
 diesel::joinable!(posting -> ledger_account (account));
 diesel::joinable!(refresh_token -> session (session_id));
+diesel::joinable!(rule_set -> archived_file (evidence_id));
 diesel::joinable!(rule_set -> currency (currency));
 diesel::joinable!(rule_set -> entity (entity_id));
 diesel::joinable!(rule_set -> person (created_by));
@@ -920,6 +1026,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     allocation,
     application,
     archived_file,
+    arrears_settlement,
     audit_log,
     bank_line,
     bank_statement,
@@ -944,6 +1051,9 @@ diesel::allow_tables_to_appear_in_same_query!(
     ledger_event,
     ledger_source,
     levy_charge,
+    levy_exemption,
+    levy_override,
+    levy_period,
     member,
     order_answer,
     order_line,
@@ -958,6 +1068,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     refresh_token,
     role_grant,
     rule_set,
+    rule_set_band,
     rule_set_levy,
     schedule_run,
     session,
