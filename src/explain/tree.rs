@@ -194,10 +194,18 @@ impl<'a, 'b> Explainer<'a, 'b> {
         Ok(step)
     }
 
+    /// The invoice that a line is about, be it by another line of its entry.
+    fn document(&mut self, line: &LineRow) -> Result<Option<InvoiceId>> {
+        if line.invoice_id.is_some() || line.source_kind != "allocation" {
+            return Ok(line.invoice_id);
+        }
+        Ok(store::list_entry(self.tx, line.entry_id)?.into_iter().find_map(|other| other.invoice_id))
+    }
+
     /// What happened, in words.
     fn event(&mut self, line: &LineRow) -> Result<String> {
         let mut params: Params = Vec::new();
-        if let Some(id) = line.invoice_id {
+        if let Some(id) = self.document(line)? {
             let row = self.invoice(id)?.row;
             params.push(("document", row.number.unwrap_or_default()));
             let buyer = row.buyer_snapshot.as_ref().and_then(|buyer| buyer.get("name")).and_then(|name| name.as_str());
@@ -356,7 +364,7 @@ impl<'a, 'b> Explainer<'a, 'b> {
         for charge in charges.into_iter().filter(|charge| charge.kind == kind) {
             parts.push(self.charge(charge, line.currency, amount)?);
         }
-        Ok(Found { parts, rests_on: self.order(&invoice)?, ..Found::default() })
+        Ok(Found { parts, ..Found::default() })
     }
 
     /// The lines that still waited of the invoice, which sum to `amount` or its opposite.
@@ -449,7 +457,7 @@ impl<'a, 'b> Explainer<'a, 'b> {
 
     /// The newest earlier line of the same invoice on an account.
     fn earlier(&mut self, line: &LineRow, account: Account, why: &str) -> Result<Found> {
-        let Some(id) = line.invoice_id else { return Ok(Found::default()) };
+        let Some(id) = self.document(line)? else { return Ok(Found::default()) };
         let before = store::list_of_invoice(self.tx, id, account, None, line.entry_id)?;
         let rests_on = before.last().map(|earlier| self.line(earlier, Some(why))).transpose()?;
         Ok(Found { rests_on: rests_on.into_iter().collect(), ..Found::default() })
