@@ -14,12 +14,12 @@ GRANT SELECT ON bench.member TO umbel_app;
 CREATE FUNCTION bench.draw(which int) RETURNS TABLE (
     person uuid, session uuid, activity uuid, client uuid, invoice uuid, activities text, clients text, invoices text,
     payload text, job text, key_1 uuid, key_2 uuid, key_3 uuid, request_1 uuid, request_2 uuid, request_3 uuid,
-    person_once text, invoice_once text) LANGUAGE sql AS $$
+    person_once text, invoice_once text, levy_ids text) LANGUAGE sql AS $$
     SELECT m.person, m.session, m.activity, m.client, i.id, array_fill(m.activity, ARRAY[9])::text,
            array_fill(m.client, ARRAY[9])::text, array_fill(i.id, ARRAY[9])::text,
            '{"job": "send_invoice", "invoice": "' || i.id || '"}', 'send_invoice:' || i.id,
            gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), gen_random_uuid(),
-           '{' || m.person || '}', '{' || i.id || '}'
+           '{' || m.person || '}', '{' || i.id || '}', '{' || gen_random_uuid() || ',' || gen_random_uuid() || '}'
     FROM bench.member m, (SELECT gen_random_uuid() AS id OFFSET 0) i WHERE m.n = which
 $$;
 GRANT EXECUTE ON FUNCTION bench.draw TO umbel_app;

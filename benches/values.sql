@@ -21,7 +21,8 @@ SELECT jsonb_build_object(
         'tax_rates', array_agg(rate_ppm)::text, 'tax_bases', array_agg(base_minor)::text,
         'tax_amounts', array_agg(tax_minor)::text) FROM invoice_tax WHERE invoice_id = i.id)
   || (SELECT jsonb_build_object('levy_kinds', array_agg(kind)::text, 'levy_bases', array_agg(base_minor)::text,
-        'levy_rates', array_agg(rate_ppm)::text, 'levy_amounts', array_agg(amount_minor)::text)
+        'levy_rates', array_agg(rate_ppm)::text, 'levy_amounts', array_agg(amount_minor)::text,
+        'levy_uncapped', array_agg(uncapped_minor)::text, 'levy_basis', array_agg(basis)::text)
       FROM levy_charge WHERE invoice_id = i.id)
   || (SELECT jsonb_build_object('entries', array_agg(0)::text,
         'accounts', array_agg(account ORDER BY id)::text, 'amounts', array_agg(amount_minor ORDER BY id)::text,

@@ -24,6 +24,7 @@ use crate::platform::error::{Error, Result};
 use crate::platform::keys::Keys;
 use crate::platform::mail::{Envelope, MailError, Mailer};
 use crate::platform::telemetry;
+use crate::shares;
 use crate::solvency;
 
 /// How long to sleep when nothing is due and nobody wakes us.
@@ -291,6 +292,7 @@ impl Worker {
 
     fn run_day(&self, entity: EntityId, day: NaiveDate, today: NaiveDate) -> Result<()> {
         self.db.write_blocking(&Actor::System, |tx| orders::expire(tx, entity, day))?;
+        self.db.write_blocking(&Actor::System, |tx| shares::run_day(tx, entity, day))?;
         let due = self.db.write_blocking(&Actor::System, |tx| invoicing::advances_due(tx, entity, day))?;
         let mut done = 0_usize;
         let mut failed = None;

@@ -143,8 +143,8 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public AS $$
          WHERE p.account = 'memo.advances' AND e.entity_id = p_entity AND p.currency = p_currency
          GROUP BY p.invoice_id HAVING sum(p.amount_minor) <> 0) open_advances),
         (SELECT coalesce(sum(p.amount_minor), 0)::bigint FROM posting p JOIN journal_entry e ON e.id = p.entry_id
-         WHERE p.account = 'guarantee_fund' AND p.amount_minor > 0 AND e.entity_id = p_entity AND p.currency = p_currency
-           AND e.event NOT IN ('credit_note_issued') AND e.booked_on > p_day - interval '12 months'),
+         WHERE p.account = 'guarantee_fund' AND e.event = 'guarantee_drawn' AND e.entity_id = p_entity AND p.currency = p_currency
+           AND e.booked_on > p_day - interval '12 months'),
         (SELECT coalesce(sum(i.net_minor), 0)::bigint FROM invoice i JOIN guarantee_decision d ON d.order_id = i.order_id AND d.eligible
          WHERE i.entity_id = p_entity AND i.currency = p_currency AND i.state = 'issued' AND i.kind = 'invoice'
            AND i.issued_on > p_day - interval '12 months'),

@@ -156,6 +156,10 @@ doors! {
     Member, MemberDoor => [Member];
     /// A member, about their own things, or anybody in the office.
     MemberOrDesk, MemberOrDeskDoor => [Member, Reviewer, PayoutApprover, Accountant, Administrator];
+    /// A member, about their own things, or a reviewer, about anybody's.
+    MemberOrReviewer, MemberOrReviewerDoor => [Member, Reviewer];
+    /// Who writes the rules of the house down.
+    ReviewerOrAdministrator, ReviewerOrAdministratorDoor => [Reviewer, Administrator];
     /// Anybody in the office, to look.
     Desk, DeskDoor => [Reviewer, PayoutApprover, Accountant, Administrator];
     /// A reviewer.

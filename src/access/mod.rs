@@ -14,8 +14,8 @@ mod tokens;
 
 use chrono::{Duration, NaiveDate};
 pub use guards::{
-    Accountant, Administrator, Approver, BatchDesk, BooksReader, Caller, Desk, Member, MemberOrDesk, Reviewer,
-    SignedIn, ViewBatches, Visitor,
+    Accountant, Administrator, Approver, BatchDesk, BooksReader, Caller, Desk, Member, MemberOrDesk, MemberOrReviewer,
+    Reviewer, ReviewerOrAdministrator, SignedIn, ViewBatches, Visitor,
 };
 pub use passwords::Passwords;
 pub use rules::{LinkPurpose, Tokens};

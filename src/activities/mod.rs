@@ -8,12 +8,12 @@ pub mod http;
 mod rules;
 mod store;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub use store::ActivityRow;
 use uuid::Uuid;
 
-use crate::kernel::ids::{ActivityId, PersonId};
+use crate::kernel::ids::{ActivityId, EntityId, PersonId};
 use crate::kernel::refusal::Checks;
 use crate::ledger::{self, ActivityBalance, PostingRow};
 use crate::platform::db::Tx;
@@ -45,6 +45,14 @@ pub fn require_open(tx: &mut Tx<'_>, id: ActivityId) -> Result<ActivityRow> {
     let activity = store::hold(tx, id)?;
     rules::check_open(&activity)?;
     Ok(activity)
+}
+
+/// Keeps several activities from being closed until the end of the transaction.
+///
+/// # Errors
+/// Fails with the database.
+pub fn hold_all(tx: &mut Tx<'_>, ids: &[ActivityId]) -> Result<()> {
+    store::hold_all(tx, ids)
 }
 
 /// Activities, newest first; of one member, or of everybody whom the reader may see.
@@ -104,7 +112,7 @@ pub fn postings(tx: &mut Tx<'_>, id: ActivityId, before: Option<i64>, limit: i64
 /// Closes an activity of the signed-in member on which nothing is left.
 ///
 /// # Errors
-/// 403 `role_forbidden` for staff who look at somebody else's; 409 `activity_not_empty`, `activity_closed`; 412 for another version.
+/// 403 `role_forbidden` for staff who look at somebody else's; 409 `activity_not_empty`, `activity_in_arrears`, `activity_closed`; 412 for another version.
 pub fn close(tx: &mut Tx<'_>, id: ActivityId, expected: i32) -> Result<ActivityRow> {
     let activity = store::lock(tx, id)?;
     if activity.member_id != tx.person()? {
@@ -114,6 +122,23 @@ pub fn close(tx: &mut Tx<'_>, id: ActivityId, expected: i32) -> Result<ActivityR
         return Err(Error::version_stale(activity.version));
     }
     let balance = ledger::lock_balance(tx, id)?;
-    rules::check_closable(&activity, &balance)?;
+    let owes = ledger::arrears(tx, &[id])?;
+    rules::check_closable(&activity, &balance, !owes.is_empty())?;
     store::save_closed(tx, &activity)
+}
+
+/// The activities of an entity, open and closed, oldest first.
+///
+/// # Errors
+/// Fails with the database.
+pub fn of_entity(tx: &mut Tx<'_>, entity: EntityId) -> Result<Vec<ActivityRow>> {
+    store::list_of_entity(tx, entity)
+}
+
+/// Those of several activities that are open; they stay so until the end of the transaction.
+///
+/// # Errors
+/// Fails with the database.
+pub fn hold_open(tx: &mut Tx<'_>, ids: &[ActivityId]) -> Result<BTreeSet<ActivityId>> {
+    store::hold_open(tx, ids)
 }

@@ -13,13 +13,16 @@ pub(super) fn check_open(activity: &ActivityRow) -> Result<(), Refusal> {
     if activity.closed_at.is_some() { Err(Refusal::state("activity_closed")) } else { Ok(()) }
 }
 
-/// Whether an activity may be closed: open, and nothing on it in any of its three parts.
+/// Whether an activity may be closed: open, nothing on it in any of its three parts, and nothing that it owes.
 ///
 /// # Errors
-/// 409 `activity_closed`, `activity_not_empty`.
-pub(super) fn check_closable(activity: &ActivityRow, has: &ActivityBalance) -> Result<(), Refusal> {
+/// 409 `activity_closed`, `activity_in_arrears`, `activity_not_empty`.
+pub(super) fn check_closable(activity: &ActivityRow, has: &ActivityBalance, owes: bool) -> Result<(), Refusal> {
     check_open(activity)?;
     let is_empty = [has.pending_minor, has.available_minor, has.reserved_minor].iter().all(|part| *part == Minor::ZERO);
+    if owes {
+        return Err(Refusal::state("activity_in_arrears"));
+    }
     if is_empty { Ok(()) } else { Err(Refusal::state("activity_not_empty")) }
 }
 
@@ -64,8 +67,9 @@ mod tests {
             (balance(5, -5, 0), Some("activity_not_empty")),
         ];
         for (has, expected) in cases {
-            assert_eq!(check_closable(&activity(false), &has).err().map(|no| no.code), expected, "{has:?}");
+            assert_eq!(check_closable(&activity(false), &has, false).err().map(|no| no.code), expected, "{has:?}");
         }
-        assert_eq!(check_closable(&activity(true), &balance(0, 0, 0)).unwrap_err().code, "activity_closed");
+        assert_eq!(check_closable(&activity(true), &balance(0, 0, 0), false).unwrap_err().code, "activity_closed");
+        assert_eq!(check_closable(&activity(false), &balance(0, 0, 0), true).unwrap_err().code, "activity_in_arrears");
     }
 }

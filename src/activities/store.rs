@@ -1,5 +1,7 @@
 //! The SQL of activities.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use umbel_schema::activity;
@@ -10,6 +12,7 @@ use crate::kernel::ids::{ActivityId, EntityId, PersonId};
 use crate::platform::db::{Locked, Tx};
 use crate::platform::error::{Error, Result};
 use crate::platform::faults::Guard;
+use crate::platform::prepared::Prepare;
 
 /// A running budget.
 #[derive(Debug, Clone, Queryable, Selectable)]
@@ -48,6 +51,18 @@ pub(super) fn hold(tx: &mut Tx<'_>, id: ActivityId) -> Result<ActivityRow> {
         query.for_share().first(tx.conn())?
     };
     owned(tx, row)
+}
+
+/// Keeps activities from being closed until the end of the transaction; they are taken in the order of their ids, and
+/// before their balances.
+pub(super) fn hold_all(tx: &mut Tx<'_>, ids: &[ActivityId]) -> Result<()> {
+    diesel::sql_query(
+        "SELECT count(*) FROM (SELECT id FROM activity WHERE id = ANY ($1) ORDER BY id FOR KEY SHARE) held",
+    )
+    .bind::<diesel::sql_types::Array<diesel::sql_types::Uuid>, _>(ids)
+    .prepared()
+    .execute(tx.conn())?;
+    Ok(())
 }
 
 pub(super) fn lock(tx: &mut Tx<'_>, id: ActivityId) -> Result<Locked<ActivityRow>> {
@@ -97,4 +112,29 @@ pub(super) fn save_closed(tx: &mut Tx<'_>, row: &Locked<ActivityRow>) -> Result<
         .set(activity::closed_at.eq(now))
         .returning(ActivityRow::as_returning())
         .get_result(tx.conn())?)
+}
+
+pub(super) fn list_of_entity(tx: &mut Tx<'_>, entity: EntityId) -> Result<Vec<ActivityRow>> {
+    let mut query = activity::table
+        .filter(activity::entity_id.eq(entity))
+        .order(activity::id.asc())
+        .select(ActivityRow::as_select())
+        .into_boxed();
+    if let Some(owner) = tx.only_owner() {
+        query = query.filter(activity::member_id.eq(owner));
+    }
+    Ok(query.load(tx.conn())?)
+}
+
+/// Reads which of several activities are open, so that nobody may close them meanwhile.
+pub(super) fn hold_open(tx: &mut Tx<'_>, ids: &[ActivityId]) -> Result<BTreeSet<ActivityId>> {
+    let rows: Vec<ActivityRow> = activity::table
+        .filter(activity::id.eq_any(ids))
+        .filter(activity::closed_at.is_null())
+        .order(activity::id.asc())
+        .select(ActivityRow::as_select())
+        .for_share()
+        .load(tx.conn())?;
+    let owner = tx.only_owner();
+    Ok(rows.into_iter().filter(|row| owner.is_none_or(|owner| owner == row.member_id)).map(|row| row.id).collect())
 }

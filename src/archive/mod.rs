@@ -29,6 +29,10 @@ pub enum Kind {
     BankProof,
     /// A statement as the bank sent it.
     BankStatement,
+    /// The invoice of a supplier.
+    CostDocument,
+    /// The certificate of a paid share: one for ever.
+    ShareCertificate,
 }
 
 impl Kind {
@@ -41,6 +45,8 @@ impl Kind {
             Self::IdentityProof => "identity_proof",
             Self::BankProof => "bank_proof",
             Self::BankStatement => "bank_statement",
+            Self::CostDocument => "cost_document",
+            Self::ShareCertificate => "share_certificate",
         }
     }
 }

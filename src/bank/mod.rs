@@ -2,7 +2,7 @@
 //!
 //! Owns `bank_statement`, `bank_line`, `allocation`. A statement is imported whole or not at all, in one
 //! transaction: each line settles a payout, returns one, pays an invoice or a share, or waits in suspense with a
-//! person who looks after it. So the bank account in the books is the closing balance of its last statement.
+//! person who looks after it and may match it with an invoice or with what was owed to a supplier. So the bank account in the books is the closing balance of its last statement.
 //! Deliberately absent: undoing a match (a reversal, with the corrections), lumps that the bank did not itemise.
 
 pub mod http;
@@ -18,15 +18,17 @@ use uuid::Uuid;
 use crate::access;
 use crate::archive::{self, ArchivedFile};
 use crate::charter;
+use crate::costs::{self, SupplierPayment};
 use crate::formats::camt053::{self, Limits, Refused, Statement};
 use crate::invoicing::{self, OpenInvoice};
-use crate::kernel::ids::{AllocationId, BankLineId, EntityId, InvoiceId, PersonId, StatementId};
-use crate::kernel::money::{Minor, to_plain};
+use crate::kernel::ids::{AllocationId, BankLineId, CostId, EntityId, InvoiceId, PersonId, RedemptionId, StatementId};
+use crate::kernel::money::{Minor, Money, to_plain};
 use crate::kernel::roles::Role;
 use crate::ledger;
 use crate::ledger::events::Arrival;
 use crate::platform::db::Tx;
 use crate::platform::error::{Error, Result};
+use crate::shares::{self, Outgoing};
 pub use import::import;
 use rules::InvoiceFact;
 pub use store::{LineRow, StatementRow, Totals};
@@ -158,6 +160,63 @@ pub fn match_line(tx: &mut Tx<'_>, id: BankLineId, expected: i32, invoice: Invoi
     };
     let saved = store::save_line(tx, line, &changed)?;
     allocate(tx, &saved, &invoice, amount, on, Arrival::Suspense(id))?;
+    find_line(tx, id)
+}
+
+/// Matches a line that left the account with the cost whose supplier it paid, in full.
+///
+/// # Errors
+/// 404; 409 `bank_line_already_matched`, `cost_not_owed`, `cost_amount_mismatch`; 412; 422 for a cost that is not there.
+pub fn pay_cost(tx: &mut Tx<'_>, id: BankLineId, expected: i32, cost: CostId) -> Result<LineSummary> {
+    let line = store::lock_line(tx, id)?;
+    if line.version != expected {
+        return Err(Error::version_stale(line.version));
+    }
+    if line.state != "suspense" {
+        return Err(Error::conflict("bank_line_already_matched"));
+    }
+    let statement = store::find_statement(tx, line.statement_id)?;
+    let on = rules::counts_on(line.booked_on, ledger::first_open_day(tx, statement.entity_id)?);
+    let amount = Money { amount_minor: line.amount_minor, currency: line.currency };
+    let payment = SupplierPayment { line: id, entity: statement.entity_id, amount, on };
+    let changed = LineRow {
+        state: "matched".to_owned(),
+        matched_kind: Some("cost".to_owned()),
+        matched_id: Some(cost.0),
+        owner_id: None,
+        ..(*line).clone()
+    };
+    costs::pay(tx, cost, payment).map_err(|error| match error.code {
+        "not_found" => Error::field("/cost_id", "invalid"),
+        _ => error,
+    })?;
+    store::save_line(tx, line, &changed)?;
+    find_line(tx, id)
+}
+
+/// Matches a line that left the account with a share that was given back: it is paid with that, whole.
+///
+/// # Errors
+/// 404; 403 `self_approval_forbidden` for one's own share; 409 `bank_line_already_matched`, `state_conflict`,
+/// `redemption_amount_mismatch`; 412; 422 for a redemption that this line cannot pay.
+pub fn pay_redemption(tx: &mut Tx<'_>, id: BankLineId, expected: i32, redemption: RedemptionId) -> Result<LineSummary> {
+    let line = store::lock_line(tx, id)?;
+    if line.version != expected {
+        return Err(Error::version_stale(line.version));
+    }
+    let amount = rules::outgoing(&line)?;
+    let statement = store::find_statement(tx, line.statement_id)?;
+    let on = rules::counts_on(line.booked_on, ledger::first_open_day(tx, statement.entity_id)?);
+    let with = Outgoing { line: id, entity: statement.entity_id, amount, currency: line.currency, on };
+    shares::pay(tx, redemption, with)?;
+    let changed = LineRow {
+        state: "matched".to_owned(),
+        matched_kind: Some("redemption".to_owned()),
+        matched_id: Some(redemption.0),
+        owner_id: None,
+        ..(*line).clone()
+    };
+    store::save_line(tx, line, &changed)?;
     find_line(tx, id)
 }
 

@@ -187,8 +187,7 @@ mod tests {
 
     #[test]
     fn a_levy_is_named_once() {
-        let levies =
-            [typed(LevyKind::Fee, "0.055"), typed(LevyKind::Fee, "0.01"), typed(LevyKind::Guarantee, "2")];
+        let levies = [typed(LevyKind::Fee, "0.055"), typed(LevyKind::Fee, "0.01"), typed(LevyKind::Guarantee, "2")];
         let found = refused(&levies);
         assert_eq!(found, [("/levies/1/kind".to_owned(), "not_unique"), ("/levies/2/rate".to_owned(), "out_of_range")]);
     }
@@ -207,7 +206,10 @@ mod tests {
         assert_eq!(refused(&[banded(&[1])]), at(0, "out_of_range"));
         assert_eq!(refused(&[banded(&[0, 5, 5])]), at(2, "not_unique"));
         assert_eq!(refused(&[banded(&[0, 5, 4])]), at(2, "out_of_range"));
-        assert_eq!(refused(&[NewLevy { rate: None, ..typed(LevyKind::Fee, "0") }]), [("/levies/0/rate".to_owned(), "required")]);
+        assert_eq!(
+            refused(&[NewLevy { rate: None, ..typed(LevyKind::Fee, "0") }]),
+            [("/levies/0/rate".to_owned(), "required")]
+        );
     }
 
     #[test]

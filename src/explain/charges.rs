@@ -32,7 +32,7 @@ impl Explainer<'_, '_> {
         let mut step = Step::new(rules::signed(charge.amount_minor, like)?, currency, text);
         step.why = Some(self.say("why", "charge", &[]));
         step.rule = Some(self.rule(charge.rule_set_id)?);
-        step.href = Some(format!("/v1/activities/{}/levy_charges", charge.activity_id));
+        step.href = Some(format!("/v1/levy_charges/{}", charge.id));
         let mut parts = self.computed(&basis, currency)?;
         if let Some(cap) = basis.cap.as_ref().filter(|cap| cap.cut_minor != Minor::ZERO) {
             let money = |amount| local::amount(self.language, amount, currency);

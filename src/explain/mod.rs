@@ -7,6 +7,7 @@
 
 mod charges;
 pub mod http;
+mod pooled;
 mod rules;
 mod store;
 mod tree;

@@ -40,6 +40,20 @@ pub(super) enum Origin {
     Charge,
     /// Debts of the activity, in the order in which they arose.
     Arrears,
+    /// What a supplier charged.
+    Cost,
+    /// A part of a shared cost.
+    PoolPart,
+    /// The line of the entry that is taken back.
+    Reversed,
+    /// What was paid for shares that are given back, or their value.
+    Redemption,
+    /// What was owed for shares that were given back.
+    Redeemed,
+    /// A part of a surplus.
+    SurplusPart,
+    /// The document behind the entry says it: nothing is computed.
+    Document,
     /// What the bank's statement says.
     Bank,
 }
@@ -58,6 +72,13 @@ pub(super) fn origin(event: Event, account: Account, is_debit: bool) -> Origin {
         Event::BankOpened | Event::BankLineBooked => Origin::Bank,
         Event::LevyCharged => Origin::Charge,
         Event::ArrearsSettled => Origin::Arrears,
+        Event::CostBooked | Event::SupplierPaid => Origin::Cost,
+        Event::PoolAllocated => Origin::PoolPart,
+        Event::PoolAllocationReversed => Origin::Reversed,
+        Event::ShareRedeemed => Origin::Redemption,
+        Event::RedemptionPaid => Origin::Redeemed,
+        Event::SurplusAppropriated => Origin::SurplusPart,
+        Event::YearClosed => Origin::Document,
     }
 }
 

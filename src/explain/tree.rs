@@ -274,6 +274,13 @@ impl<'a, 'b> Explainer<'a, 'b> {
             Origin::Bank => self.bank(line),
             Origin::Charge => self.charged(line, amount),
             Origin::Arrears => self.settled(line, amount),
+            Origin::Cost => self.cost(line, amount),
+            Origin::PoolPart => self.pool_part(line, amount),
+            Origin::Reversed => self.reversed(line),
+            Origin::Redemption => self.redemption(line, amount),
+            Origin::Redeemed => self.redeemed(line),
+            Origin::SurplusPart => self.surplus_part(line, amount),
+            Origin::Document => Ok(Found::default()),
         }
     }
 
@@ -595,8 +602,12 @@ fn address(source: Source, line: &LineRow) -> Option<String> {
         Source::Advance(_) | Source::Allocation(_) => of_invoice(),
         Source::Statement(id) => Some(format!("/v1/bank_statements/{id}")),
         Source::BankLine(id) => Some(format!("/v1/bank_lines/{id}")),
-        Source::LevyCharge(_) | Source::ArrearsSettlement(_) => {
-            line.activity_id.map(|id| format!("/v1/activities/{id}"))
-        }
+        Source::Cost(id) => Some(format!("/v1/costs/{id}")),
+        Source::PoolRun(id) => Some(format!("/v1/pool_runs/{id}")),
+        Source::LevyCharge(id) => Some(format!("/v1/levy_charges/{id}")),
+        Source::ArrearsSettlement(_) => line.activity_id.map(|id| format!("/v1/activities/{id}")),
+        Source::Redemption(id) => Some(format!("/v1/redemptions/{id}")),
+        Source::FiscalYear(_) => None,
+        Source::Appropriation(id) => Some(format!("/v1/appropriations/{id}")),
     }
 }

@@ -17,6 +17,7 @@ pub mod pages;
 pub mod pain001;
 pub mod pdf;
 pub mod sepa_text;
+pub mod share_certificate;
 pub mod solvency;
 pub mod texts;
 pub mod traces;

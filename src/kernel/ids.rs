@@ -127,6 +127,14 @@ ids! {
     TransferId,
     /// A share given back.
     RedemptionId,
+    /// What is given back at a closing, decided at once.
+    RedemptionRunId,
+    /// How shares are given back, from a day on.
+    RedemptionPolicyId,
+    /// A closed year of an entity.
+    FiscalYearId,
+    /// What the statutes say about a surplus, from a day on.
+    SurplusPolicyId,
     /// A decision about the result of a year.
     AppropriationId,
     /// Work that takes longer than a request.

@@ -31,6 +31,19 @@ impl Ppm {
         Decimal::new(self.0, 6).normalize().to_string()
     }
 
+    /// A part of a whole as the API writes it, from `"0"` to `"1"` with at most six decimals. None for other text.
+    #[must_use]
+    pub fn from_fraction(text: &str) -> Option<Self> {
+        use rust_decimal::prelude::ToPrimitive;
+        let is_plain = text.len() <= 16
+            && text.starts_with(|c: char| c.is_ascii_digit())
+            && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+        let rate: Decimal = text.parse().ok().filter(|_| is_plain)?;
+        let ppm = rate.checked_mul(Decimal::from(Self::WHOLE))?;
+        let whole = ppm.to_i64().filter(|_| ppm.fract().is_zero())?;
+        (whole <= Self::WHOLE).then_some(Self(whole))
+    }
+
     /// The rate as people read it: `65_000` is `6.5`.
     #[must_use]
     pub fn to_percent(self) -> String {
@@ -169,13 +182,24 @@ pub(super) fn divide_half_away(numerator: i128, divisor: i128) -> Option<i128> {
     if numerator < 0 { rounded.checked_neg() } else { Some(rounded) }
 }
 
-/// Splits `total` by `weights`, by largest remainder; ties go to the first in the list.
+/// One part of a split, with what makes it that part: `total x weight / whole = floor + remainder / whole`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quota {
+    /// The quota without its fraction; of a negative total, mirrored.
+    pub floor: Minor,
+    /// The numerator of its fraction, over the sum of all weights.
+    pub remainder: i128,
+    /// The part: the floor, and one of the missing units when its fraction is among the largest.
+    pub part: Minor,
+}
+
+/// Splits `total` by `weights`, by largest remainder; ties go to the first in the list. Shows how.
 ///
 /// A negative total mirrors the positive one, so that a reversal takes back exactly what was given.
 ///
 /// # Errors
 /// Refuses weights that are all zero, and amounts out of range.
-pub fn split(total: Minor, weights: &[u64]) -> Result<Vec<Minor>, MoneyError> {
+pub fn quotas(total: Minor, weights: &[u64]) -> Result<Vec<Quota>, MoneyError> {
     let whole: i128 = weights
         .iter()
         .try_fold(0_i128, |sum, weight| sum.checked_add(i128::from(*weight)))
@@ -191,22 +215,31 @@ pub fn split(total: Minor, weights: &[u64]) -> Result<Vec<Minor>, MoneyError> {
         let floor = quota.checked_div(whole).ok_or(MoneyError::Overflow)?;
         let remainder = quota.checked_rem(whole).ok_or(MoneyError::Overflow)?;
         given = given.checked_add(floor).ok_or(MoneyError::Overflow)?;
-        parts.push((index, floor, remainder));
+        parts.push((index, floor, remainder, floor));
     }
     let missing = magnitude.checked_sub(given).ok_or(MoneyError::Overflow)?;
     let missing = usize::try_from(missing).map_err(|_too_large| MoneyError::Overflow)?;
     parts.sort_by(|left, right| right.2.cmp(&left.2).then(left.0.cmp(&right.0)));
     for part in parts.iter_mut().take(missing) {
-        part.1 = part.1.checked_add(1).ok_or(MoneyError::Overflow)?;
+        part.3 = part.3.checked_add(1).ok_or(MoneyError::Overflow)?;
     }
     parts.sort_by_key(|part| part.0);
+    let signed = |units: i128| {
+        let units = i64::try_from(units).map_err(|_too_large| MoneyError::Overflow)?;
+        if total.0 < 0 { Minor(units).negated() } else { Ok(Minor(units)) }
+    };
     parts
         .into_iter()
-        .map(|(_, units, _)| {
-            let units = i64::try_from(units).map_err(|_too_large| MoneyError::Overflow)?;
-            if total.0 < 0 { Minor(units).negated() } else { Ok(Minor(units)) }
-        })
+        .map(|(_, floor, remainder, part)| Ok(Quota { floor: signed(floor)?, remainder, part: signed(part)? }))
         .collect()
+}
+
+/// The parts of [`quotas`].
+///
+/// # Errors
+/// As [`quotas`].
+pub fn split(total: Minor, weights: &[u64]) -> Result<Vec<Minor>, MoneyError> {
+    Ok(quotas(total, weights)?.into_iter().map(|quota| quota.part).collect())
 }
 
 /// An ISO 4217 currency code.

@@ -4,8 +4,9 @@ use chrono::NaiveDate;
 use uuid::Uuid;
 
 use crate::kernel::ids::{
-    ActivityId, AdvanceId, AllocationId, ArrearsId, BankAccountId, BankLineId, ChargeId, ClientId, EntityId, InvoiceId,
-    PayoutId, PersonId, PoolId, ShareId, StatementId,
+    ActivityId, AdvanceId, AllocationId, AppropriationId, ArrearsId, BankAccountId, BankLineId, ChargeId, ClientId,
+    CostId, EntityId, FiscalYearId, InvoiceId, PayoutId, PersonId, PoolId, PoolRunId, RedemptionId, ShareId,
+    StatementId,
 };
 use crate::kernel::money::{Currency, Minor};
 use crate::kernel::refusal::Refusal;
@@ -122,10 +123,20 @@ sources! {
     BankLine(BankLineId) = "bank_line",
     /// A bank line matched to an invoice.
     Allocation(AllocationId) = "allocation",
+    /// What a supplier charged.
+    Cost(CostId) = "cost",
+    /// A division of the cost of a pool.
+    PoolRun(PoolRunId) = "pool_run",
     /// A levy that no document carries.
     LevyCharge(ChargeId) = "levy_charge",
     /// A debt of an activity that was settled.
     ArrearsSettlement(ArrearsId) = "arrears_settlement",
+    /// A share given back.
+    Redemption(RedemptionId) = "redemption",
+    /// A closed year.
+    FiscalYear(FiscalYearId) = "fiscal_year",
+    /// A decision about its result.
+    Appropriation(AppropriationId) = "appropriation",
 }
 
 named! {
@@ -155,10 +166,26 @@ named! {
         BankOpened = "bank_opened",
         /// A bank line waits to be explained.
         BankLineBooked = "bank_line_booked",
+        /// What a supplier charged was approved.
+        CostBooked = "cost_booked",
+        /// A supplier was paid.
+        SupplierPaid = "supplier_paid",
+        /// The cost of a pool was divided among its activities.
+        PoolAllocated = "pool_allocated",
+        /// Such a division was taken back.
+        PoolAllocationReversed = "pool_allocation_reversed",
         /// A levy was taken on a payment, a cost or a month.
         LevyCharged = "levy_charged",
         /// An activity paid what it owed.
         ArrearsSettled = "arrears_settled",
+        /// A share given back was valued: it is capital no more, and its value is owed.
+        ShareRedeemed = "share_redeemed",
+        /// That value was paid.
+        RedemptionPaid = "redemption_paid",
+        /// The income and the expenses of a year became its result.
+        YearClosed = "year_closed",
+        /// What was decided about a result.
+        SurplusAppropriated = "surplus_appropriated",
     }
 }
 
@@ -230,6 +257,8 @@ pub struct Entry {
     pub currency: Currency,
     /// The member who may see it.
     pub owner: Option<PersonId>,
+    /// The entry that it takes back.
+    pub reverses: Option<i64>,
     /// Its lines; none of them zero.
     pub postings: Vec<Posting>,
 }
@@ -253,7 +282,13 @@ impl Entry {
         if sum != Minor::ZERO || postings.is_empty() {
             return Err(Refusal::value("entry_unbalanced").with("event", event.name()).with("off", sum.get()));
         }
-        Ok(Self { entity, booked_on, event, source, currency, owner, postings })
+        Ok(Self { entity, booked_on, event, source, currency, owner, reverses: None, postings })
+    }
+
+    /// The same entry as the one that takes `entry` back; each entry is taken back once.
+    #[must_use]
+    pub fn reversing(self, entry: i64) -> Self {
+        Self { reverses: Some(entry), ..self }
     }
 }
 

@@ -11,7 +11,8 @@ pub mod events;
 mod store;
 
 pub use entry::{Account, Dimensions, Entry, Event, Posting, Source, credit, debit};
-pub use store::{ActivityBalance, JournalRow, PostingRow, TrialRow};
+use std::collections::BTreeMap;
+pub use store::{ActivityBalance, EntryLine, JournalRow, PostingRow, ResultRow, TrialRow};
 
 use chrono::NaiveDate;
 
@@ -76,6 +77,26 @@ pub fn lock_balances(tx: &mut Tx<'_>, activities: &[ActivityId]) -> Result<Vec<A
     store::lock_balances(tx, activities)
 }
 
+/// What the entry of a fact did to each activity, by activity; the lines of others are left out.
+///
+/// # Errors
+/// Fails with the database.
+pub fn entry_lines(tx: &mut Tx<'_>, event: Event, source: Source) -> Result<Vec<EntryLine>> {
+    store::list_entry_lines(tx, event, source)
+}
+
+/// The sum of an account on each of several activities, debit positive; activities without any are absent.
+///
+/// # Errors
+/// Fails with the database.
+pub fn activity_sums(
+    tx: &mut Tx<'_>,
+    account: Account,
+    activities: &[ActivityId],
+) -> Result<BTreeMap<ActivityId, Minor>> {
+    store::sum_by_activity(tx, account, activities)
+}
+
 /// What moved on an activity, newest first, after a posting id.
 ///
 /// # Errors
@@ -119,7 +140,7 @@ pub fn account_sum(tx: &mut Tx<'_>, entity: EntityId, account: Account) -> Resul
     store::sum_account(tx, entity, account)
 }
 
-/// The first day that still takes entries: the one after the last closed period; none while no period is closed.
+/// The first day that still takes entries: the one after the last closed month or year; none while none is closed.
 ///
 /// A fact that arrives later than its period closed is booked on this day, and its document keeps its own date.
 ///
@@ -151,4 +172,60 @@ pub fn debtors(tx: &mut Tx<'_>, entity: EntityId, after: Option<ActivityId>, lim
 /// Fails with the database.
 pub fn invoice_sum(tx: &mut Tx<'_>, invoice: InvoiceId, account: Account) -> Result<Minor> {
     store::sum_invoice(tx, invoice, account)
+}
+
+/// What each income and expense account moved between two days, both included; debit positive, without zeros.
+///
+/// The entries that close years are left out: they empty what they sum.
+///
+/// # Errors
+/// Fails with the database.
+pub fn results(tx: &mut Tx<'_>, entity: EntityId, from: NaiveDate, through: NaiveDate) -> Result<Vec<ResultRow>> {
+    store::list_results(tx, entity, from, through)
+}
+
+/// The sum of one account of an entity through a day; debit positive.
+///
+/// # Errors
+/// Fails with the database.
+pub fn account_sum_through(tx: &mut Tx<'_>, entity: EntityId, account: Account, through: NaiveDate) -> Result<Minor> {
+    store::sum_account_through(tx, entity, account, through)
+}
+
+/// What an account moved on each activity between two days, both included; debit positive, without zeros.
+///
+/// # Errors
+/// Fails with the database.
+pub fn activity_sums_between(
+    tx: &mut Tx<'_>,
+    entity: EntityId,
+    account: Account,
+    from: NaiveDate,
+    through: NaiveDate,
+) -> Result<Vec<(ActivityId, Minor)>> {
+    store::sum_activities_between(tx, entity, account, from, through)
+}
+
+/// How many bank lines are in the books through a day without an explanation through that day.
+///
+/// # Errors
+/// Fails with the database.
+pub fn suspense_through(tx: &mut Tx<'_>, entity: EntityId, through: NaiveDate) -> Result<i64> {
+    store::count_suspense(tx, entity, through)
+}
+
+/// Lets nobody book into a year of an entity until the end of the transaction, and waits for whoever does.
+///
+/// # Errors
+/// Fails with the database.
+pub fn lock_year(tx: &mut Tx<'_>, entity: EntityId, year: i32) -> Result<()> {
+    store::lock_year(tx, entity, year)
+}
+
+/// The years before a day in which income or expenses were booked, oldest first.
+///
+/// # Errors
+/// Fails with the database.
+pub fn years_with_results(tx: &mut Tx<'_>, entity: EntityId, before: NaiveDate) -> Result<Vec<i32>> {
+    store::list_years_with_results(tx, entity, before)
 }

@@ -1,17 +1,25 @@
 //! The SQL of the ledger.
 
+mod year;
+
+use std::collections::BTreeMap;
+
 use chrono::NaiveDate;
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Date, Integer, Nullable, Text, Uuid as SqlUuid};
 use umbel_schema::activity_balance;
 use uuid::Uuid;
 
-use super::entry::{Account, Entry};
+use super::entry::{Account, Entry, Event, Source};
 use crate::kernel::ids::{ActivityId, EntityId, InvoiceId, PersonId};
 use crate::kernel::money::{Currency, Minor};
 use crate::platform::db::Tx;
 use crate::platform::error::Result;
 use crate::platform::prepared::Prepare;
+pub use year::ResultRow;
+pub(super) use year::{
+    count_suspense, list_results, list_years_with_results, lock_year, sum_account_through, sum_activities_between,
+};
 
 /// What an activity has.
 #[derive(Debug, Clone, Queryable, Selectable)]
@@ -129,6 +137,34 @@ pub struct JournalRow {
     pub tax_code: Option<String>,
 }
 
+/// What an entry took from an activity, or gave it: by account.
+#[derive(Debug, Clone, Copy, QueryableByName)]
+pub struct EntryLine {
+    /// The entry.
+    #[diesel(sql_type = BigInt)]
+    pub entry_id: i64,
+    /// The activity.
+    #[diesel(sql_type = SqlUuid)]
+    pub activity_id: ActivityId,
+    /// Who sees the line.
+    #[diesel(sql_type = Nullable<SqlUuid>)]
+    pub owner_id: Option<PersonId>,
+    /// Out of what it had available; debit positive.
+    #[diesel(sql_type = BigInt)]
+    pub available_minor: Minor,
+    /// Left owing; debit positive.
+    #[diesel(sql_type = BigInt)]
+    pub arrears_minor: Minor,
+}
+
+#[derive(QueryableByName)]
+struct SumOf {
+    #[diesel(sql_type = SqlUuid)]
+    activity_id: ActivityId,
+    #[diesel(sql_type = BigInt)]
+    amount_minor: Minor,
+}
+
 #[derive(QueryableByName)]
 struct OpenDay {
     #[diesel(sql_type = Nullable<Date>)]
@@ -155,13 +191,14 @@ pub(super) fn insert_entries(tx: &mut Tx<'_>, entries: &[Entry]) -> Result<()> {
         head.source_kind.push(kind);
         head.source.push(id);
         head.owner.push(entry.owner.map(|owner| owner.0));
+        head.reverses.push(entry.reverses);
         lines.push(i32::try_from(index).unwrap_or(i32::MAX), entry);
     }
     diesel::sql_query(
-        "WITH head AS (SELECT * FROM unnest($1::uuid[], $2::date[], $3::text[], $4::text[], $5::uuid[], $6::uuid[]) \
-             WITH ORDINALITY AS h (entity_id, booked_on, event, source_kind, source_id, owner_id, n)), \
-         entry AS (INSERT INTO journal_entry (entity_id, booked_on, event, source_kind, source_id, owner_id, actor_id, request_id) \
-             SELECT entity_id, booked_on, event, source_kind, source_id, owner_id, $7, $8 FROM head ORDER BY n \
+        "WITH head AS (SELECT * FROM unnest($1::uuid[], $2::date[], $3::text[], $4::text[], $5::uuid[], $6::uuid[], $23::bigint[]) \
+             WITH ORDINALITY AS h (entity_id, booked_on, event, source_kind, source_id, owner_id, reverses_id, n)), \
+         entry AS (INSERT INTO journal_entry (entity_id, booked_on, event, source_kind, source_id, owner_id, reverses_id, actor_id, request_id) \
+             SELECT entity_id, booked_on, event, source_kind, source_id, owner_id, reverses_id, $7, $8 FROM head ORDER BY n \
              RETURNING id, event, source_kind, source_id, owner_id) \
          INSERT INTO posting (entry_id, account, amount_minor, currency, activity_id, client_id, invoice_id, payout_id, \
                               member_id, bank_line_id, bank_account_id, tax_code, pool_id, owner_id) \
@@ -197,6 +234,7 @@ pub(super) fn insert_entries(tx: &mut Tx<'_>, entries: &[Entry]) -> Result<()> {
     .bind::<Array<Nullable<Text>>, _>(lines.tax_code)
     .bind::<Array<Nullable<SqlUuid>>, _>(lines.pool)
     .bind::<Array<Nullable<SqlUuid>>, _>(lines.owner)
+    .bind::<Array<Nullable<BigInt>>, _>(head.reverses)
     .prepared()
     .execute(tx.conn())?;
     Ok(())
@@ -211,6 +249,7 @@ struct Heads {
     source_kind: Vec<&'static str>,
     source: Vec<Uuid>,
     owner: Vec<Option<Uuid>>,
+    reverses: Vec<Option<i64>>,
 }
 
 /// Postings by column, as `unnest` takes them.
@@ -360,12 +399,41 @@ pub(super) fn sum_account(tx: &mut Tx<'_>, entity: EntityId, account: Account) -
     Ok(sum.amount_minor)
 }
 
-pub(super) fn find_first_open_day(tx: &mut Tx<'_>, entity: EntityId) -> Result<Option<NaiveDate>> {
-    let found: OpenDay = diesel::sql_query(
-        "SELECT (to_date(max(period), 'YYYY-MM') + interval '1 month')::date AS day FROM accounting_period WHERE entity_id = $1",
+pub(super) fn list_entry_lines(tx: &mut Tx<'_>, event: Event, source: Source) -> Result<Vec<EntryLine>> {
+    let (kind, id) = source.parts();
+    Ok(diesel::sql_query(
+        "SELECT p.entry_id, p.activity_id, min(p.owner_id::text)::uuid AS owner_id, \
+                coalesce(sum(p.amount_minor) FILTER (WHERE p.account = 'funds.available'), 0)::bigint AS available_minor, \
+                coalesce(sum(p.amount_minor) FILTER (WHERE p.account = 'activity_arrears'), 0)::bigint AS arrears_minor \
+         FROM journal_entry e JOIN posting p ON p.entry_id = e.id \
+         WHERE e.event = $1 AND e.source_kind = $2 AND e.source_id = $3 AND p.activity_id IS NOT NULL \
+         GROUP BY p.entry_id, p.activity_id ORDER BY p.activity_id",
     )
-    .bind::<SqlUuid, _>(entity)
-    .get_result(tx.conn())?;
+    .bind::<Text, _>(event.name())
+    .bind::<Text, _>(kind)
+    .bind::<SqlUuid, _>(id)
+    .load(tx.conn())?)
+}
+
+/// The sum of one account on each of several activities; those without are absent.
+pub(super) fn sum_by_activity(
+    tx: &mut Tx<'_>,
+    account: Account,
+    activities: &[ActivityId],
+) -> Result<BTreeMap<ActivityId, Minor>> {
+    let rows: Vec<SumOf> = diesel::sql_query(
+        "SELECT activity_id, sum(amount_minor)::bigint AS amount_minor FROM posting \
+         WHERE activity_id = ANY ($1) AND account = $2 GROUP BY activity_id HAVING sum(amount_minor) <> 0",
+    )
+    .bind::<Array<SqlUuid>, _>(activities)
+    .bind::<Text, _>(account.name())
+    .load(tx.conn())?;
+    Ok(rows.into_iter().map(|row| (row.activity_id, row.amount_minor)).collect())
+}
+
+pub(super) fn find_first_open_day(tx: &mut Tx<'_>, entity: EntityId) -> Result<Option<NaiveDate>> {
+    let found: OpenDay =
+        diesel::sql_query("SELECT first_open_day($1) AS day").bind::<SqlUuid, _>(entity).get_result(tx.conn())?;
     Ok(found.day)
 }
 

@@ -139,8 +139,7 @@ async fn list_levies(
             let rows = super::charges(tx, id, filter.year, listing.after, listing.fetch)?;
             let amount_minor = super::charges_sum(tx, id, filter.year)?;
             let currency = ledger::balance(tx, id)?.currency;
-            let views =
-                rows.into_iter().map(|row| LevyChargeView::new(row, currency)).collect::<Result<Vec<_>>>()?;
+            let views = rows.into_iter().map(|row| LevyChargeView::new(row, currency)).collect::<Result<Vec<_>>>()?;
             let page = listing.page(views, |view| view.id.0, |view| view);
             Ok(LevyCharges { data: page.data, page: page.page, sum: Money { amount_minor, currency } })
         })
@@ -253,11 +252,7 @@ impl From<Simulation> for SimulationView {
 #[utoipa::path(tag = "levies", request_body = SimulateLevies, responses((status = 200, body = SimulationView)),
     extensions(("x-roles" = json!(["member", "reviewer", "payout_approver", "accountant", "administrator"]))))]
 #[post("/v1/levies/simulate")]
-async fn simulate_levies(
-    who: MemberOrDesk,
-    db: Data<Db>,
-    command: Command<SimulateLevies>,
-) -> Result<HttpResponse> {
+async fn simulate_levies(who: MemberOrDesk, db: Data<Db>, command: Command<SimulateLevies>) -> Result<HttpResponse> {
     command
         .run(&db, who.into(), "simulate_levies", |tx, body| {
             let (scope, wish) = body.read()?;

@@ -67,12 +67,7 @@ pub fn month_is_waiting(tx: &mut Tx<'_>, entity: EntityId, day: NaiveDate) -> Re
 ///
 /// # Errors
 /// 409 `already_booked` when somebody else does the same at the same time.
-pub fn close_month(
-    tx: &mut Tx<'_>,
-    entity: EntityId,
-    day: NaiveDate,
-    after: Option<ActivityId>,
-) -> Result<Block> {
+pub fn close_month(tx: &mut Tx<'_>, entity: EntityId, day: NaiveDate, after: Option<ActivityId>) -> Result<Block> {
     let month = CalendarMonth::of(day).ok_or_else(|| Error::internal("the end of time"))?;
     let rows = store::list_month(tx, entity, (month.first, month.last), after, BLOCK_SIZE)?;
     let last = rows.last().map(|row| row.activity_id);
@@ -186,12 +181,7 @@ impl Closing {
 ///
 /// # Errors
 /// 409 for a period that is closed.
-pub fn settle_arrears(
-    tx: &mut Tx<'_>,
-    entity: EntityId,
-    on: NaiveDate,
-    after: Option<ActivityId>,
-) -> Result<Block> {
+pub fn settle_arrears(tx: &mut Tx<'_>, entity: EntityId, on: NaiveDate, after: Option<ActivityId>) -> Result<Block> {
     let ids = ledger::debtors(tx, entity, after, BLOCK_SIZE)?;
     let Some(last) = ids.last().copied() else { return Ok(Block { last: None, done: 0 }) };
     let has: BTreeMap<_, _> =

@@ -1,5 +1,7 @@
 //! The SQL of applications, members, their bank accounts and shares.
 
+mod register;
+
 use chrono::{DateTime, NaiveDate, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::Text;
@@ -12,6 +14,8 @@ use crate::kernel::money::{Currency, Minor};
 use crate::platform::db::{Locked, Tx};
 use crate::platform::error::{Error, Result};
 use crate::platform::faults::Guard;
+pub use register::{HeldShare, RegisterFilter, RegisterTotal, Registered};
+pub(super) use register::{list_held_shares, list_members_of, list_register, sum_register};
 
 /// An application.
 #[derive(Debug, Clone, Queryable, Selectable)]
@@ -274,6 +278,13 @@ pub(super) fn lock_share(tx: &mut Tx<'_>, id: ShareId) -> Result<Locked<ShareRow
 pub(super) fn save_share_paid(tx: &mut Tx<'_>, row: &Locked<ShareRow>, on: NaiveDate) -> Result<ShareRow> {
     Ok(diesel::update(share::table.find(row.id))
         .set((share::state.eq(ShareState::Paid), share::paid_on.eq(on)))
+        .returning(ShareRow::as_returning())
+        .get_result(tx.conn())?)
+}
+
+pub(super) fn save_share_state(tx: &mut Tx<'_>, row: &Locked<ShareRow>, state: ShareState) -> Result<ShareRow> {
+    Ok(diesel::update(share::table.find(row.id))
+        .set(share::state.eq(state))
         .returning(ShareRow::as_returning())
         .get_result(tx.conn())?)
 }

@@ -46,7 +46,7 @@ pub fn request(tx: &mut Tx<'_>, id: PayoutId, activity: ActivityId, amount: Mone
     if activity.member_id != me {
         return Err(Error::not_found());
     }
-    members::require_active(tx, me)?;
+    members::require_payable(tx, me)?;
     members::live_payee_account(tx, me)?;
     let balance = ledger::lock_balance(tx, activity.id)?;
     if balance.currency != amount.currency {
@@ -96,7 +96,7 @@ pub fn approve(tx: &mut Tx<'_>, id: PayoutId, expected: i32) -> Result<PayoutRow
     if me == payout.member_id {
         return Err(Error::forbidden("self_approval_forbidden"));
     }
-    members::require_active(tx, payout.member_id)?;
+    members::require_payable(tx, payout.member_id)?;
     let account = members::live_payee_account(tx, payout.member_id)?;
     store::mark_approved(tx, &payout, account.id, me)
 }

@@ -397,7 +397,7 @@ pub(super) fn list_solidarity(
     today: NaiveDate,
 ) -> Result<Vec<SolidarityRow>> {
     Ok(diesel::sql_query(
-        "SELECT x.kind, e.booked_on AS on, CASE WHEN x.kind IN ('advance', 'refund', 'fee', 'contribution', 'pool_part') THEN -p.amount_minor ELSE p.amount_minor END AS amount_minor, \
+        "SELECT x.kind, e.booked_on AS on, CASE WHEN x.kind IN ('draw', 'pool_part') THEN p.amount_minor ELSE -p.amount_minor END AS amount_minor, \
                 p.currency::text AS currency, p.id AS posting_id, p.invoice_id, i.number AS document, \
                 CASE WHEN x.kind = 'advance' THEN (coalesce( \
                     (SELECT min(c.booked_on) FROM posting m JOIN journal_entry c ON c.id = m.entry_id \
@@ -405,8 +405,8 @@ pub(super) fn list_solidarity(
          FROM posting p JOIN journal_entry e ON e.id = p.entry_id \
          CROSS JOIN LATERAL (SELECT CASE \
              WHEN p.account = 'fee_income' THEN 'fee' \
-             WHEN p.account = 'pool_recovery' THEN 'pool_part' \
-             WHEN p.account = 'guarantee_fund' AND e.event IN ('written_off', 'guarantee_drawn') AND p.amount_minor > 0 THEN 'draw' \
+             WHEN p.account IN ('funds.available', 'activity_arrears') AND e.event IN ('pool_allocated', 'pool_allocation_reversed') THEN 'pool_part' \
+             WHEN p.account = 'guarantee_fund' AND e.event IN ('guarantee_drawn', 'recovered') THEN 'draw' \
              WHEN p.account = 'guarantee_fund' AND e.event <> 'surplus_appropriated' THEN 'contribution' \
              WHEN p.account = 'funds.available' AND e.event = 'guarantee_advanced' THEN 'advance' \
              WHEN p.account = 'funds.available' AND e.event = 'surplus_appropriated' THEN 'refund' END AS kind) x \

@@ -166,6 +166,22 @@ fn good_commands(app: &TestApp, world: &World) -> Vec<Good> {
         0,
         json!({"id": new_id(), "version_number": 2, "language": "nl", "body": "Tekst", "valid_from": "2026-06-01"}),
     );
+    let activity = format!("/v1/activities/{}", awa.activity_id);
+    add(
+        "POST",
+        &format!("{activity}/levy_exemptions"),
+        admin,
+        0,
+        json!({"id": new_id(), "kind": "fee", "part": "fixed", "valid_from": "2026-06-01", "reason": "Low income"}),
+    );
+    add(
+        "POST",
+        &format!("{activity}/levy_overrides"),
+        admin,
+        0,
+        json!({"id": new_id(), "levy": {"kind": "fee", "base": "collected_net", "bands": [{"from": money(0), "rate": "0.1"}]},
+            "valid_from": "2026-06-01", "valid_until": "2026-07-01", "reason": "A trial"}),
+    );
     let visitor = app.visitor();
     add(
         "POST",

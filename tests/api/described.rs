@@ -43,7 +43,7 @@ impl Operation {
 
     /// The address of one object.
     pub fn address(&self, id: &str) -> String {
-        let path = self.path.replace("{period}", "2026-04").replace("{balance}", "available");
+        let path = self.path.replace("{period}", "2026-04").replace("{year}", "2024").replace("{balance}", "available");
         let filled = match (path.find('{'), path.find('}')) {
             (Some(from), Some(to)) => format!("{}{id}{}", &path[..from], &path[to + 1..]),
             _ => path,

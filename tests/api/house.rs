@@ -345,11 +345,35 @@ const MACHINES: &[Machine] = &[
     },
     Machine {
         name: "member", file: "members/rules.rs", states: Some("MemberState"), commands: &[],
-        moves: &[("", "pending_share"), ("pending_share", "active"), ("active", "suspended"), ("suspended", "active")],
+        moves: &[("", "pending_share"), ("pending_share", "active"), ("active", "suspended"), ("suspended", "active"),
+                 ("active", "inactive"), ("inactive", "active"), ("inactive", "suspended")],
     },
     Machine {
         name: "share", file: "members/rules.rs", states: Some("ShareState"), commands: &[],
-        moves: &[("", "subscribed"), ("subscribed", "paid")],
+        moves: &[("", "subscribed"), ("subscribed", "paid"), ("paid", "redeeming"), ("redeeming", "redeemed")],
+    },
+    Machine {
+        name: "redemption", file: "shares/rules.rs", states: Some("RedemptionState"), commands: &[],
+        moves: &[("", "noticed"), ("noticed", "decided"), ("decided", "paid")],
+    },
+    Machine {
+        name: "appropriation", file: "surplus/rules.rs", states: Some("AppropriationState"), commands: &[],
+        moves: &[("", "proposed"), ("proposed", "approved"), ("proposed", "rejected")],
+    },
+    Machine {
+        name: "cost", file: "costs/rules.rs", states: Some("CostState"),
+        commands: &[("CostCommand::Approve", "approved"), ("CostCommand::Reject", "rejected")],
+        moves: &[("", "submitted")],
+    },
+    Machine {
+        name: "pool", file: "pools/rules.rs", states: Some("PoolState"),
+        commands: &[("PoolCommand::Open", "open"), ("PoolCommand::StartClosing", "closing"), ("PoolCommand::Close", "closed")],
+        moves: &[("", "proposed")],
+    },
+    Machine {
+        name: "pool_run", file: "pools/rules.rs", states: Some("RunState"),
+        commands: &[("RunCommand::Reverse", "reversed")],
+        moves: &[("", "booked")],
     },
     Machine {
         name: "bank_line", file: "bank/rules.rs", states: None, commands: &[],
@@ -452,8 +476,26 @@ fn money_is_whole_cents_with_a_currency() {
          WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' AND a.attname LIKE '%\\_minor' \
            AND NOT EXISTS (SELECT FROM pg_attribute o WHERE o.attrelid = c.oid AND o.attname = 'currency') ORDER BY 1",
     );
-    // Parts of a document are in the currency of the document.
-    assert_eq!(without_currency, ["allocation", "invoice_line", "invoice_tax", "levy_charge", "order_line"]);
+    // Parts of a document are in the currency of the document, those of rules in that of the rules, levies in that of
+    // their activity, divisions in that of their run, parts of an appropriation in that of its year.
+    assert_eq!(
+        without_currency,
+        [
+            "allocation",
+            "appropriation_part",
+            "appropriation_step",
+            "invoice_line",
+            "invoice_reduction",
+            "invoice_tax",
+            "levy_charge",
+            "order_line",
+            "pool_run_cost",
+            "pool_run_part",
+            "pool_run_split",
+            "rule_set_band",
+            "rule_set_levy",
+        ]
+    );
 }
 
 #[test]

@@ -12,11 +12,11 @@ use super::ledger::{Ground, lines};
 macro_rules! slip {
     ($event:literal, $postings:literal) => {
         concat!(
-            "INSERT INTO posting (entry_id, account, amount_minor, currency, activity_id, invoice_id, payout_id, member_id, bank_line_id, bank_account_id) \
+            "INSERT INTO posting (entry_id, account, amount_minor, currency, activity_id, invoice_id, payout_id, member_id, bank_line_id, bank_account_id, pool_id) \
              SELECT (SELECT max(id) FROM journal_entry WHERE event = '",
             $event,
             "'), v.account, v.amount, 'EUR', '{activity}', '{issued}', '{settled_payout}', '{member}', \
-             (SELECT id FROM bank_line WHERE state = 'suspense'), (SELECT id FROM entity_bank_account) FROM (VALUES ",
+             (SELECT id FROM bank_line WHERE state = 'suspense'), (SELECT id FROM entity_bank_account), (SELECT id FROM pool) FROM (VALUES ",
             $postings,
             ") v (account, amount)"
         )
@@ -48,10 +48,17 @@ const PLANTED: &[(&str, &str, &str)] = &[
          'payment_reference', '000000000000', 'issued_on', '2026-05-01', 'net_minor', 0, 'tax_minor', 0, 'gross_minor', 0)) AS i FROM invoice i WHERE id = '{issued}') x; \
          UPDATE document_series SET last_seq = 2",
     ),
+    ("i07_runs_are_pool_cost", "a part that grew by a cent", "UPDATE pool_run_part SET amount_minor = amount_minor + 1"),
+    ("i07_runs_are_pool_cost", "a run that is in no entry", "UPDATE pool_run SET amount_minor = amount_minor + 1; UPDATE pool_run_split SET amount_minor = amount_minor + 1; UPDATE pool_run_part SET amount_minor = amount_minor + 1"),
+    ("i07_runs_are_pool_cost", "a weight that nobody has", "UPDATE pool_run_split SET weight_sum = weight_sum + 1"),
+    ("i07_runs_are_pool_cost", "a cost divided twice", "UPDATE pool_run_cost SET amount_minor = amount_minor + 1"),
+    ("i07_runs_are_pool_cost", "a reversal that no entry books", "UPDATE pool_run SET state = 'reversed', reversed_by = '{approver}', reversed_on = booked_on, reason = 'x'"),
+    ("i07_runs_are_pool_cost", "a pool's cost that nobody charged", slip!("cost_booked", "('pool_cost', 1), ('opening_balance', -1)")),
+    ("i23_suppliers_are_costs", "a debt to a supplier that is on no cost", slip!("cost_booked", "('supplier_payable', -1), ('opening_balance', 1)")),
     ("i08_advances_match_memo", "an advance that nobody gave", slip!("client_paid", "('memo.advances', 1), ('memo.advances_contra', -1)")),
     ("i09_vat_is_documents", "VAT that is on no document", slip!("client_paid", "('vat_output', -1), ('fee_income', 1)")),
     ("i10_in_transit_is_released", "money on its way that no payout sent", slip!("payout_released", "('payouts_in_transit', -1), ('fee_income', 1)")),
-    ("i11_documents_agree_with_entries", "an entry that says something else than its invoice", slip!("invoice_issued", "('turnover', -1), ('fee_income', 1)")),
+    ("i11_documents_agree_with_entries", "an entry that says something else than its invoice", slip!("invoice_issued", "('turnover', -1), ('opening_balance', 1)")),
     (
         "i11_documents_agree_with_entries",
         "an entry without a fact",
@@ -87,6 +94,35 @@ const PLANTED: &[(&str, &str, &str)] = &[
     ),
     ("i14_shares_are_capital", "capital that is in no register", slip!("share_paid", "('share_capital', -1), ('fee_income', 1)")),
     ("i14_shares_are_capital", "a share that is in no entry", "UPDATE share SET quantity = quantity + 1"),
+    ("i14_shares_are_capital", "a share given back that nobody gave notice for", "UPDATE share SET state = 'redeemed'"),
+    ("i14_shares_are_capital", "money owed for a share that nobody gave back", slip!("share_paid", "('redemption_payable', -1), ('fee_income', 1)")),
+    (
+        "i22_appropriation_sums",
+        "a decision that was approved and not booked",
+        "WITH y AS (INSERT INTO fiscal_year (id, entity_id, year, result_minor, currency, booked_on, closed_by) \
+             VALUES (gen_random_uuid(), '{entity}', 2025, 0, 'EUR', '2025-12-31', '{administrator}') RETURNING id), \
+         a AS (INSERT INTO appropriation (id, entity_id, fiscal_year_id, state, surplus_minor, currency, decision, decided_on, proposed_by, approved_by, booked_on) \
+             SELECT gen_random_uuid(), '{entity}', id, 'approved', 100, 'EUR', 'x', '2026-04-01', '{administrator}', '{approver}', '2026-05-04' FROM y RETURNING id) \
+         INSERT INTO appropriation_step (appropriation_id, n, kind, rate_ppm, amount_minor) SELECT id, 1, 'legal_reserve', 1000000, 100 FROM a",
+    ),
+    (
+        "i22_appropriation_sums",
+        "a refund whose parts are not the whole",
+        "WITH y AS (INSERT INTO fiscal_year (id, entity_id, year, result_minor, currency, booked_on, closed_by) \
+             VALUES (gen_random_uuid(), '{entity}', 2025, 0, 'EUR', '2025-12-31', '{administrator}') RETURNING id), \
+         a AS (INSERT INTO appropriation (id, entity_id, fiscal_year_id, state, surplus_minor, currency, decision, decided_on, proposed_by) \
+             SELECT gen_random_uuid(), '{entity}', id, 'proposed', 100, 'EUR', 'x', '2026-04-01', '{administrator}' FROM y RETURNING id), \
+         s AS (INSERT INTO appropriation_step (appropriation_id, n, kind, key, rate_ppm, amount_minor, weight_sum) \
+             SELECT id, 1, 'patronage', 'equal', 1000000, 100, 1 FROM a RETURNING appropriation_id) \
+         INSERT INTO appropriation_part (appropriation_id, n, member_id, activity_id, weight, quota_minor, remainder, amount_minor) \
+         SELECT appropriation_id, 1, '{member}', '{activity}', 1, 99, 0, 99 FROM s",
+    ),
+    (
+        "i22_appropriation_sums",
+        "a closed year with a result that is not booked",
+        "INSERT INTO fiscal_year (id, entity_id, year, result_minor, currency, booked_on, closed_by) \
+         VALUES (gen_random_uuid(), '{entity}', 2025, 100, 'EUR', '2025-12-31', '{administrator}')",
+    ),
     (
         "i15_solvent",
         "more owed to members than there is",
@@ -99,6 +135,15 @@ const PLANTED: &[(&str, &str, &str)] = &[
         "i15_solvent",
         "a supplier who cannot be paid",
         slip!("client_paid", "('supplier_payable', -1000000000), ('fee_income', 1000000000)")
+    ),
+    ("i17_levies_are_postings", "a fee that nobody was charged", slip!("invoice_issued", "('fee_income', -1), ('member_cost', 1)")),
+    ("i17_levies_are_postings", "a charge that is in no entry", "UPDATE levy_charge SET amount_minor = amount_minor + 1 WHERE kind = 'guarantee'"),
+    ("i18_arrears_not_negative", "a debt settled that nobody had", slip!("client_paid", "('activity_arrears', -1), ('fee_income', 1)")),
+    (
+        "i18_arrears_not_negative",
+        "a settlement that is in no entry",
+        "INSERT INTO arrears_settlement (id, entity_id, activity_id, member_id, amount_minor, currency, settled_on) \
+         VALUES (gen_random_uuid(), '{entity}', '{activity}', '{member}', 1, 'EUR', '2026-05-04')",
     ),
     ("i16_suspense_has_owner", "suspense that is no bank line's", slip!("bank_line_booked", "('bank_suspense', -1), ('fee_income', 1)")),
     ("i23_proofs_chain", "a proof rewritten", "ALTER TABLE solvency_proof DROP CONSTRAINT solvency_proof_hash_is_its_own; UPDATE solvency_proof SET body = replace(body, '\"accounts\":1', '\"accounts\":2')"),

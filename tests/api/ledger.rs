@@ -7,7 +7,8 @@ use diesel::connection::SimpleConnection;
 use diesel::pg::PgConnection;
 use diesel::result::Error;
 use diesel::{QueryableByName, RunQueryDsl, sql_query, sql_types::Text};
-use serde_json::Value;
+use serde_json::{Value, json};
+use umbel::demo::{Cast, MemberCast};
 use umbel::kernel::money::Minor;
 
 use super::support::TestApp;
@@ -34,6 +35,33 @@ fn id(value: &Value) -> String {
     value["id"].as_str().unwrap().to_owned()
 }
 
+/// A pool with a cost that is divided, and one member who bears it.
+fn shared_cost(cast: &Cast, member: &MemberCast) {
+    let (reviewer, administrator) = (&cast.staff.reviewer, &cast.staff.administrator);
+    let eur = |amount: i64| json!({"amount_minor": amount, "currency": "EUR"});
+    let pool = reviewer.new_id();
+    let place = format!("/v1/pools/{pool}");
+    let body = json!({"id": pool, "entity_id": cast.entity_id, "name": "Studio", "purpose": "A place to work", "budget": eur(0),
+                      "overfunding": "refund", "deficit": "charge_next_run"});
+    reviewer.post("/v1/pools", &body).unwrap().expect(201).unwrap();
+    let decided = json!({"decision": "Assembly", "decided_on": "2026-05-04"});
+    administrator.change(&format!("{place}/open"), 1, &decided).unwrap().expect(200).unwrap();
+    let key = json!({"id": reviewer.new_id(), "valid_from": "2026-05-01", "decision": "Assembly", "parts": [{"basis": "equal", "share": "1"}]});
+    reviewer.post(&format!("{place}/keys"), &key).unwrap().expect(201).unwrap();
+    let joined = json!({"id": reviewer.new_id(), "activity_id": member.activity_id, "in_from": "2026-05-01"});
+    reviewer.post(&format!("{place}/memberships"), &joined).unwrap().expect(201).unwrap();
+    let second = json!({"id": administrator.new_id(), "role": "reviewer", "valid_from": "2026-05-04"});
+    let approver = cast.staff.approver.person_id.as_deref().unwrap();
+    administrator.post(&format!("/v1/people/{approver}/role_grants"), &second).unwrap().expect(201).unwrap();
+    let cost = json!({"id": reviewer.new_id(), "pool_id": pool, "supplier": "Landlord", "reference": "May", "invoiced_on": "2026-05-04",
+                      "description": "Rent", "net": eur(1_000), "vat": eur(210), "recoverable_vat": eur(210)});
+    reviewer.post("/v1/costs", &cost).unwrap().expect(201).unwrap();
+    let path = format!("/v1/costs/{}/approve", id(&cost));
+    cast.staff.approver.change(&path, 1, &json!({})).unwrap().expect(200).unwrap();
+    let run = json!({"id": reviewer.new_id(), "from_on": "2026-05-01", "to_on": "2026-05-31"});
+    reviewer.post(&format!("{place}/runs"), &run).unwrap().expect(201).unwrap();
+}
+
 impl Ground {
     /// A paid and a submitted invoice, a released and settled payout, a sealed batch, a payout that waits, a
     /// draft order, and money that nobody expected.
@@ -56,6 +84,7 @@ impl Ground {
         let held = stage.payout(&member, 20_000).unwrap();
         let sealed = stage.sealed_batch(&cast, &held).unwrap();
         let asked = stage.payout(&member, 5_000).unwrap();
+        shared_cost(&cast, &member);
         let names = BTreeMap::from([
             ("entity", cast.entity_id.clone()),
             ("activity", member.activity_id.clone()),
@@ -266,10 +295,20 @@ const DOCUMENTS: &[Case] = &[
     (
         "a levy added to it",
         "",
-        "INSERT INTO levy_charge SELECT invoice_id, kind, rule_set_id, base_minor, rate_ppm, amount_minor FROM levy_charge WHERE invoice_id = '{issued}'",
+        "INSERT INTO levy_charge SELECT (c).* FROM (SELECT jsonb_populate_record(c, jsonb_build_object('id', gen_random_uuid())) AS c FROM levy_charge c WHERE invoice_id = '{issued}') x",
         "invoice_immutable",
     ),
     ("a levy changed", "", "UPDATE levy_charge SET amount_minor = 0 WHERE invoice_id = '{issued}'", DENIED),
+    ("a levy added to published rules", "", "INSERT INTO rule_set_levy (rule_set_id, kind, base, rate_ppm) SELECT id, 'fee', 'invoiced_net', 1 FROM rule_set", "rule_set_immutable"),
+    ("a band added to published rules", "", "INSERT INTO rule_set_band (rule_set_id, kind, from_minor, rate_ppm) SELECT id, 'fee', 0, 1 FROM rule_set", "rule_set_immutable"),
+    ("a levy with neither rate nor bands", "INSERT INTO rule_set SELECT (jsonb_populate_record(r, jsonb_build_object('id', '{client}', 'valid_from', '2027-01-01', 'version_number', 9))).* FROM rule_set r", "INSERT INTO rule_set_levy (rule_set_id, kind, base, running) VALUES ('{client}', 'fee', 'invoiced_net', 'year_to_date')", "levy_has_rate"),
+    ("a margin of no time", "INSERT INTO rule_set SELECT (jsonb_populate_record(r, jsonb_build_object('id', '{client}', 'valid_from', '2027-01-01', 'version_number', 9))).* FROM rule_set r", "INSERT INTO rule_set_levy (rule_set_id, kind, base, rate_ppm) VALUES ('{client}', 'fee', 'gross_margin', 1)", "rule_set_levy_running"),
+    ("a floor above the cap", "INSERT INTO rule_set SELECT (jsonb_populate_record(r, jsonb_build_object('id', '{client}', 'valid_from', '2027-01-01', 'version_number', 9))).* FROM rule_set r", "INSERT INTO rule_set_levy (rule_set_id, kind, base, rate_ppm, floor_minor, cap_minor) VALUES ('{client}', 'fee', 'invoiced_net', 1, 2, 1)", "rule_set_levy_floor_fits"),
+    ("an exemption by the one who is exempt", "", "INSERT INTO levy_exemption (id, activity_id, member_id, kind, part, valid_from, reason, decided_by) VALUES (gen_random_uuid(), '{activity}', '{member}', 'fee', 'all', '2026-06-01', 'x', '{member}')", "levy_exemption_by_another"),
+    ("a levy of one's own by oneself", "", "INSERT INTO levy_override (id, activity_id, member_id, kind, levy, valid_from, reason, decided_by) VALUES (gen_random_uuid(), '{activity}', '{member}', 'fee', '{\"kind\": \"fee\"}', '2026-06-01', 'x', '{member}')", "levy_override_by_another"),
+    ("an exemption that overlaps another", "INSERT INTO levy_exemption (id, activity_id, member_id, kind, part, valid_from, reason, decided_by) VALUES (gen_random_uuid(), '{activity}', '{member}', 'fee', 'all', '2026-06-01', 'x', '{reviewer}')", "INSERT INTO levy_exemption (id, activity_id, member_id, kind, part, valid_from, reason, decided_by) VALUES (gen_random_uuid(), '{activity}', '{member}', 'fee', 'all', '2027-06-01', 'x', '{reviewer}')", "levy_exemption_no_overlap"),
+    ("an exemption that is prolonged", "INSERT INTO levy_exemption (id, activity_id, member_id, kind, part, valid_from, valid_until, reason, decided_by) VALUES (gen_random_uuid(), '{activity}', '{member}', 'fee', 'all', '2026-06-01', '2026-07-01', 'x', '{reviewer}')", "UPDATE levy_exemption SET valid_until = '2027-01-01'", "levy_term_ends_once"),
+    ("a month closed twice", "INSERT INTO levy_period (id, entity_id, activity_id, member_id, month, kind, part) VALUES (gen_random_uuid(), '{entity}', '{activity}', '{member}', '2026-05-01', 'fee', 'floor')", "INSERT INTO levy_period (id, entity_id, activity_id, member_id, month, kind, part) VALUES (gen_random_uuid(), '{entity}', '{activity}', '{member}', '2026-05-01', 'fee', 'floor')", "levy_period_once"),
     (
         "issued with totals that are not those of its lines",
         "",
@@ -431,21 +470,40 @@ pub const APPEND_ONLY: &[&str] = &[
     "accounting_period",
     "agreement",
     "allocation",
+    "appropriation_part",
+    "appropriation_step",
     "archived_file",
+    "arrears_settlement",
     "audit_log",
     "bank_statement",
     "batch_approval",
+    "fiscal_year",
     "guarantee_advance",
     "guarantee_decision",
+    "invoice_reduction",
     "journal_entry",
+    "levy_charge",
+    "levy_period",
     "order_answer",
     "order_version",
+    "pool_contract",
+    "pool_key",
+    "pool_key_part",
+    "pool_run_cost",
+    "pool_run_part",
+    "pool_run_split",
+    "pool_share",
+    "pool_usage",
     "posting",
+    "redemption_policy",
+    "redemption_run",
     "rule_set",
+    "rule_set_band",
     "rule_set_levy",
     "solvency_leaf",
     "solvency_proof",
     "state_history",
+    "surplus_policy",
     "vat_check",
 ];
 

@@ -14,19 +14,25 @@ mod bad_input;
 #[cfg(feature = "faults")]
 mod concurrency;
 mod contract;
+mod costs;
 mod described;
 mod explain;
 mod house;
 mod invariants;
 mod journeys;
 mod ledger;
+mod levies;
 mod migrations;
 #[cfg(feature = "faults")]
 mod mixed;
 mod permissions;
+mod pool_runs;
+mod pools;
 mod privileges;
 mod sessions;
 mod solvency;
+mod shares;
 mod stories;
 mod support;
+mod surplus;
 mod world;

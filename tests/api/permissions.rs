@@ -63,8 +63,20 @@ fn reach(prefix: &str) -> Reach {
     match prefix {
         "/v1/sessions/" | "/v1/operations/" => Reach::Personal,
         "/v1/documents/" => Reach::Proof,
-        "/v1/activities/" | "/v1/applications/" | "/v1/clients/" | "/v1/invoices/" | "/v1/members/" | "/v1/orders/"
-        | "/v1/payouts/" | "/v1/postings/" | "/v1/shares/" => Reach::Owned,
+        "/v1/activities/"
+        | "/v1/applications/"
+        | "/v1/clients/"
+        | "/v1/costs/"
+        | "/v1/invoices/"
+        | "/v1/levy_charges/"
+        | "/v1/levy_exemptions/"
+        | "/v1/levy_overrides/"
+        | "/v1/members/"
+        | "/v1/orders/"
+        | "/v1/payouts/"
+        | "/v1/postings/"
+        | "/v1/redemptions/"
+        | "/v1/shares/" => Reach::Owned,
         _ => Reach::Shared,
     }
 }

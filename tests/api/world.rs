@@ -43,7 +43,6 @@ impl World {
         let cy = app.stage.enrol(&mut cast, "cy@member.example", "Cy Vos", IBANS[2]).unwrap();
         let (application, applicant) =
             app.stage.apply(&cast.entity_id, "di@member.example", "Di Roth", IBANS[3]).unwrap();
-        suspend(&cast.staff.administrator, &cy.client);
         let mut ids: BTreeMap<&'static str, Vec<(Owner, String)>> = BTreeMap::new();
         ids.entry("/v1/applications/").or_default().push((Owner::Applicant, application.clone()));
         let proofs = applicant.get(&format!("/v1/applications/{application}/documents")).unwrap().json();
@@ -55,11 +54,19 @@ impl World {
             }
             payout
         });
+        for (prefix, owner, id) in shared(&app, &cast, &[(Owner::Awa, &awa), (Owner::Bo, &bo)], &cy) {
+            ids.entry(prefix).or_default().push((owner, id));
+        }
+        suspend(&cast.staff.administrator, &cy.client);
         let sealed = app.stage.sealed_batch(&cast, &payouts[0]).unwrap();
         for (prefix, id) in house(&cast, &awa) {
             ids.entry(prefix).or_default().push((Owner::House, id));
         }
         ids.entry("/v1/payout_batches/").or_default().push((Owner::House, text(&sealed, "id")));
+        let appropriation = decision(&cast);
+        ids.entry("/v1/appropriations/").or_default().push((Owner::House, appropriation));
+        // Nothing is due before the year is over: only what is not there is asked for.
+        ids.entry("/v1/redemption_runs/").or_default();
         let order_link = app.stage.token_to(&awa.client_email, "/o/").unwrap();
         ids.entry("/v1/order_links/").or_default().push((Owner::House, order_link));
         ids.entry("/v1/solvency/").or_default().push((Owner::House, app.stage.today().to_string()));
@@ -145,6 +152,7 @@ fn work(app: &TestApp, cast: &mut Cast, member: &MemberCast) -> (Vec<(&'static s
     let key = client.new_id();
     let another = json!({"id": client.new_id(), "name": "Another activity"});
     client.command("POST", "/v1/activities", &[("Idempotency-Key", &key)], &another).unwrap().expect(201).unwrap();
+    let terms = levy_terms(&cast.staff.administrator, member);
     let person = client.person_id.clone().unwrap();
     let list = |path: &str| client.get(path).unwrap().expect(200).unwrap();
     let applications = list("/v1/applications");
@@ -152,6 +160,13 @@ fn work(app: &TestApp, cast: &mut Cast, member: &MemberCast) -> (Vec<(&'static s
     let proofs = list(&format!("/v1/applications/{application}/documents"));
     let shares = list(&format!("/v1/members/{person}/shares"));
     let postings = list(&format!("/v1/activities/{}/postings", member.activity_id));
+    // A second share is given back, so that the first stays what it is.
+    let share = client.post(&format!("/v1/members/{person}/shares"), &json!({"id": client.new_id(), "quantity": 1}));
+    let share = share.unwrap().expect(201).unwrap();
+    cast.bank.receives(Minor::new(3_000), share["payment_reference"].as_str().unwrap(), "Member", stage.today());
+    stage.import(cast).unwrap();
+    let notice = format!("/v1/shares/{}/redemptions", text(&share, "id"));
+    let redemption = client.post(&notice, &json!({"id": client.new_id()})).unwrap().expect(201).unwrap();
     let found = vec![
         ("/v1/activities/", member.activity_id.clone()),
         ("/v1/applications/", application),
@@ -163,9 +178,85 @@ fn work(app: &TestApp, cast: &mut Cast, member: &MemberCast) -> (Vec<(&'static s
         ("/v1/orders/", text(&order, "id")),
         ("/v1/payouts/", text(&payout, "id")),
         ("/v1/postings/", postings["data"][0]["id"].to_string()),
+        ("/v1/redemptions/", text(&redemption, "id")),
         ("/v1/shares/", text(&shares[0], "id")),
+        ("/v1/levy_charges/", text(&list(&format!("/v1/activities/{}/levies", member.activity_id))["data"][0], "id")),
     ];
-    (found, payout)
+    (found.into_iter().chain(terms).collect(), payout)
+}
+
+/// What the office has granted a member, for a time that has not come.
+fn levy_terms(administrator: &Client, member: &MemberCast) -> Vec<(&'static str, String)> {
+    let (exemption, own) = (administrator.new_id(), administrator.new_id());
+    let place = format!("/v1/activities/{}", member.activity_id);
+    let body =
+        json!({"id": exemption, "kind": "fee", "part": "floor", "valid_from": "2027-01-01", "reason": "Low income"});
+    administrator.post(&format!("{place}/levy_exemptions"), &body).unwrap().expect(201).unwrap();
+    let body = json!({"id": own, "levy": {"kind": "guarantee", "rate": "0.01"}, "valid_from": "2027-01-01", "reason": "Never a default"});
+    administrator.post(&format!("{place}/levy_overrides"), &body).unwrap().expect(201).unwrap();
+    vec![("/v1/levy_exemptions/", exemption), ("/v1/levy_overrides/", own)]
+}
+
+/// What a supplier charged each member, with its document, and a pool that everybody is in, divided once.
+fn shared(
+    app: &TestApp,
+    cast: &Cast,
+    members: &[(Owner, &MemberCast)],
+    suspended: &MemberCast,
+) -> Vec<(&'static str, Owner, String)> {
+    let reviewer = &cast.staff.reviewer;
+    let eur = |amount: i64| json!({"amount_minor": amount, "currency": "EUR"});
+    let mut found = Vec::new();
+    for (owner, member) in members {
+        let pdf = b"%PDF-1.4\n1 0 obj<<>>endobj\ntrailer<<>>\n%%EOF\n";
+        let document = member.client.upload("/v1/cost_documents", "application/octet-stream", pdf).unwrap();
+        let document = document.expect(201).unwrap();
+        let cost = json!({
+            "id": member.client.new_id(), "activity_id": member.activity_id, "supplier": "Imprimerie", "invoiced_on": app.stage.today(),
+            "reference": member.email, "description": "Prints", "net": eur(100), "vat": eur(21), "recoverable_vat": eur(21),
+            "document_id": document["id"],
+        });
+        member.client.post("/v1/costs", &cost).unwrap().expect(201).unwrap();
+        found.push(("/v1/costs/", *owner, text(&cost, "id")));
+    }
+    let id = reviewer.new_id();
+    let place = format!("/v1/pools/{id}");
+    let pool = json!({
+        "id": id, "entity_id": cast.entity_id, "name": "Studio", "purpose": "A place to work", "budget": eur(10_000),
+        "instalments": true, "overfunding": "refund", "deficit": "charge_next_run",
+    });
+    reviewer.post("/v1/pools", &pool).unwrap().expect(201).unwrap();
+    let open = json!({"decision": "Assembly", "decided_on": app.stage.today()});
+    cast.staff.administrator.change(&format!("{place}/open"), 1, &open).unwrap().expect(200).unwrap();
+    let key = json!({"id": reviewer.new_id(), "valid_from": app.stage.today(), "decision": "Assembly",
+                     "parts": [{"basis": "equal", "share": "1"}]});
+    reviewer.post(&format!("{place}/keys"), &key).unwrap().expect(201).unwrap();
+    for member in members.iter().map(|(_, member)| *member).chain([suspended]) {
+        let body = json!({"id": reviewer.new_id(), "activity_id": member.activity_id, "in_from": app.stage.today()});
+        reviewer.post(&format!("{place}/memberships"), &body).unwrap().expect(201).unwrap();
+    }
+    let run = json!({"id": reviewer.new_id(), "from_on": app.stage.today(), "to_on": app.stage.today(), "kind": "instalment", "amount": eur(300)});
+    reviewer.post(&format!("{place}/runs"), &run).unwrap().expect(201).unwrap();
+    found.push(("/v1/pools/", Owner::House, id));
+    found.push(("/v1/pool_runs/", Owner::House, text(&run, "id")));
+    found
+}
+
+/// The year before is closed, and a decision about it waits.
+fn decision(cast: &Cast) -> String {
+    let (administrator, entity) = (&cast.staff.administrator, &cast.entity_id);
+    administrator
+        .post(&format!("/v1/entities/{entity}/fiscal_years/2025/close"), &json!({}))
+        .unwrap()
+        .expect(200)
+        .unwrap();
+    let id = administrator.new_id();
+    let body = json!({
+        "id": id, "entity_id": entity, "year": 2025, "decision": "General assembly", "decided_on": "2026-04-20",
+        "steps": [{"kind": "legal_reserve", "rate": "0.05"}],
+    });
+    administrator.post("/v1/appropriations", &body).unwrap().expect(201).unwrap();
+    id
 }
 
 /// What belongs to the mutual.

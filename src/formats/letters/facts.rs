@@ -34,6 +34,9 @@ impl Letter {
             Self::ClientPaid { .. } => "client_paid",
             Self::PayoutSent { .. } => "payout_sent",
             Self::PayoutReturned { .. } => "payout_returned",
+            Self::ShareEnding { .. } => "share_ending",
+            Self::ShareLapsed { .. } => "share_lapsed",
+            Self::ShareRedeemed { .. } => "share_redeemed",
         }
     }
 
@@ -102,6 +105,10 @@ pub(super) fn of(letter: &Letter, language: Language, from: &Letterhead<'_>) -> 
             vec![("amount", money(*amount)), ("last4", Some(last_four(last4)))]
         }
         Letter::PayoutReturned { amount, reason } => vec![("amount", money(*amount)), ("reason", line(reason))],
+        Letter::ShareEnding { through } | Letter::ShareLapsed { through } => vec![("through", date(*through))],
+        Letter::ShareRedeemed { amount, nominal, closing_on } => {
+            vec![("amount", money(*amount)), ("nominal", money(*nominal)), ("closing_on", date(*closing_on))]
+        }
     };
     facts.push(("mutual", line(from.mutual)));
     facts.push(("contact", line(from.contact)));

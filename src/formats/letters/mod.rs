@@ -93,6 +93,12 @@ pub enum Letter {
     PayoutSent { amount: Money, last4: String },
     /// To the member: the bank sent it back.
     PayoutReturned { amount: Money, reason: String },
+    /// To the member: their last share ends on this day.
+    ShareEnding { through: NaiveDate },
+    /// To the member: no share is current any more.
+    ShareLapsed { through: NaiveDate },
+    /// To the member: what a share that they gave back is worth.
+    ShareRedeemed { amount: Money, nominal: Money, closing_on: NaiveDate },
 }
 
 /// A written letter, ready to be put in an envelope.

@@ -62,6 +62,13 @@ fn every_letter() -> Vec<Letter> {
         Letter::ClientPaid { number: "2026-0412".to_owned(), amount: total },
         Letter::PayoutSent { amount, last4: "6769".to_owned() },
         Letter::PayoutReturned { amount, reason: "AC04 compte clôturé".to_owned() },
+        Letter::ShareEnding { through: day("2027-05-03") },
+        Letter::ShareLapsed { through: day("2027-05-03") },
+        Letter::ShareRedeemed {
+            amount: Money::eur(Minor::new(4_000)),
+            nominal: Money::eur(Minor::new(5_000)),
+            closing_on: day("2026-12-31"),
+        },
     ]
 }
 

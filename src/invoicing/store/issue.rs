@@ -203,7 +203,8 @@ pub(in crate::invoicing) fn insert_issue_parts(
 ) -> Result<()> {
     let taxes = &issued.totals.taxes;
     let charges = &issued.charges;
-    let bases = charges.iter().map(|charge| serde_json::to_value(&charge.basis)).collect::<std::result::Result<Vec<_>, _>>()?;
+    let bases =
+        charges.iter().map(|charge| serde_json::to_value(&charge.basis)).collect::<std::result::Result<Vec<_>, _>>()?;
     let category = |case| context.categories.get(&case).cloned().unwrap_or_default();
     diesel::sql_query(
         "WITH taxed AS (INSERT INTO invoice_tax (invoice_id, vat_case, category, rate_ppm, base_minor, tax_minor) \

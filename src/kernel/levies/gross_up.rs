@@ -22,7 +22,7 @@ fn left_of(net: Minor, terms: &[(Term, Standing)]) -> Result<(Minor, Vec<Charge>
 }
 
 /// What is left of `net` before any rounding, in millionths of a minor unit. It never falls when `net` grows.
-fn exact_left(net: Minor, terms: &[(Term, Standing)]) -> Result<i128, MoneyError> {
+pub(super) fn exact_left(net: Minor, terms: &[(Term, Standing)]) -> Result<i128, MoneyError> {
     let mut left = i128::from(net.get()).checked_mul(i128::from(Ppm::WHOLE)).ok_or(MoneyError::Overflow)?;
     for (term, standing) in terms {
         if term.exemption(ExemptPart::All).is_some() {
@@ -47,20 +47,19 @@ fn exact_left(net: Minor, terms: &[(Term, Standing)]) -> Result<i128, MoneyError
     Ok(left)
 }
 
-/// The smallest amount of which at least `wanted` is left, so that no levy eats into it. None when no amount does.
+/// The smallest amount of which at least `wanted` is left, both before and after rounding, so that no levy eats into it
+/// and none is spared by a lucky rounding: 787.00 / 0.91 is 864.84, by ceiling. None when no amount leaves that much.
 ///
-/// Without rounding, what is left never falls as the amount grows, and so can be searched by halves; rounding moves it
-/// by at most one unit a levy, and one unit more of the amount adds at most one to what is left, so that from the lower
-/// bound every missing unit is a step that skips no answer.
+/// Without rounding, what is left never falls as the amount grows, and so can be searched by halves. From there each
+/// unit that rounding still takes is a step: one unit more of the amount leaves at most one more, so none skips an answer.
 ///
 /// # Errors
 /// Refuses amounts out of range.
 pub fn gross_up(wanted: Minor, terms: &[(Term, Standing)]) -> Result<Option<GrossUp>, MoneyError> {
-    let slack = i64::try_from(terms.len()).map_err(|_too_large| MoneyError::Overflow)?;
-    let target = wanted.minus(Minor::new(slack))?;
-    let target = i128::from(target.get()).checked_mul(i128::from(Ppm::WHOLE)).ok_or(MoneyError::Overflow)?;
+    let target = i128::from(wanted.get()).checked_mul(i128::from(Ppm::WHOLE)).ok_or(MoneyError::Overflow)?;
     let (mut low, mut high) = (0_i64, Minor::LIMIT);
-    if exact_left(Minor::new(high), terms)? < target {
+    let most = exact_left(Minor::new(high), terms)?;
+    if most < target {
         return Ok(None);
     }
     while low < high {
@@ -72,17 +71,15 @@ pub fn gross_up(wanted: Minor, terms: &[(Term, Standing)]) -> Result<Option<Gros
         }
     }
     let mut net = Minor::new(low);
-    while net.get() <= Minor::LIMIT {
+    loop {
         let (left, charges) = left_of(net, terms)?;
         if left >= wanted {
             return Ok(Some(GrossUp { net, charges, left }));
         }
-        // Nothing is gained where the whole of an amount is kept: then the search by halves must say how far to go.
-        let missing = wanted.minus(left)?;
-        net = net.plus(missing)?;
-        if exact_left(net, terms)? == exact_left(Minor::new(Minor::LIMIT), terms)? && left_of(net, terms)?.0 < wanted {
+        // Where everything more is kept, no step brings more.
+        if exact_left(net, terms)? == most {
             return Ok(None);
         }
+        net = net.plus(wanted.minus(left)?)?;
     }
-    Ok(None)
 }

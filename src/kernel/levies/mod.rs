@@ -298,12 +298,7 @@ fn flat(levy: &Levy, net: Minor) -> Result<(Basis, Minor), MoneyError> {
 }
 
 /// The difference of two totals over the running base, each rounded once.
-fn over_running(
-    levy: &Levy,
-    running: Running,
-    net: Minor,
-    standing: &Standing,
-) -> Result<(Basis, Minor), MoneyError> {
+fn over_running(levy: &Levy, running: Running, net: Minor, standing: &Standing) -> Result<(Basis, Minor), MoneyError> {
     let before = match running {
         Running::YearToDate => standing.year_base,
         Running::Lifetime => standing.lifetime_base,

@@ -136,28 +136,44 @@ fn the_gross_up_never_eats_into_what_is_wanted() {
 
 #[test]
 fn exact_numbers_are_written_in_full() {
-    let cases = [(8_024_640_000, "8024.64"), (-500_000, "-0.5"), (0, "0"), (1, "0.000001"), (-8_000_000, "-8"), (10_000_000, "10")];
+    let cases = [
+        (8_024_640_000, "8024.64"),
+        (-500_000, "-0.5"),
+        (0, "0"),
+        (1, "0.000001"),
+        (-8_000_000, "-8"),
+        (10_000_000, "10"),
+    ];
     for (millionths, expected) in cases {
         assert_eq!(basis::exact_text(millionths), expected);
     }
 }
 
 fn any_term() -> impl Strategy<Value = Term> {
-    let bands = (0_i64..500_000, 1_i64..5_000_000, 1_i64..5_000_000, [0_i64..500_000, 0..500_000, 0..500_000]).prop_map(
-        |(_, first, second, rates)| {
+    let bands = (0_i64..500_000, 1_i64..5_000_000, 1_i64..5_000_000, [0_i64..500_000, 0..500_000, 0..500_000])
+        .prop_map(|(_, first, second, rates)| {
             let from = [0, first, first + second];
-            let bands = from.into_iter().zip(rates).map(|(from, rate)| Band { from_minor: Minor::new(from), rate_ppm: Ppm(rate) });
-            Term::plain(Levy { rate_ppm: None, bands: bands.collect(), running: Some(Running::YearToDate), ..flat(0).levy })
+            let bands = from
+                .into_iter()
+                .zip(rates)
+                .map(|(from, rate)| Band { from_minor: Minor::new(from), rate_ppm: Ppm(rate) });
+            Term::plain(Levy {
+                rate_ppm: None,
+                bands: bands.collect(),
+                running: Some(Running::YearToDate),
+                ..flat(0).levy
+            })
+        });
+    (bands, any::<bool>(), proptest::option::of(1_i64..2_000_000), 0_i64..500_000).prop_map(
+        |(mut term, is_flat, cap, rate)| {
+            if is_flat {
+                term.levy.bands = Vec::new();
+                term.levy.rate_ppm = Some(Ppm(rate));
+            }
+            term.levy.cap_minor = cap.map(Minor::new);
+            term
         },
-    );
-    (bands, any::<bool>(), proptest::option::of(1_i64..2_000_000), 0_i64..500_000).prop_map(|(mut term, is_flat, cap, rate)| {
-        if is_flat {
-            term.levy.bands = Vec::new();
-            term.levy.rate_ppm = Some(Ppm(rate));
-        }
-        term.levy.cap_minor = cap.map(Minor::new);
-        term
-    })
+    )
 }
 
 fn sum(amounts: &[i64]) -> i64 {
@@ -219,7 +235,9 @@ proptest! {
         prop_assert_eq!(found.left.get(), left(found.net.get()));
         prop_assert!(found.left.get() >= wanted);
         for below in (found.net.get() - 300).max(0)..found.net.get() {
-            prop_assert!(left(below) < wanted, "{} leaves {}", below, left(below));
+            let exact = gross_up::exact_left(Minor::new(below), &terms).unwrap();
+            let is_enough = left(below) >= wanted && exact >= i128::from(wanted) * 1_000_000;
+            prop_assert!(!is_enough, "{} leaves {}, exactly {}", below, left(below), exact);
         }
     }
 

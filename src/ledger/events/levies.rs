@@ -89,8 +89,7 @@ pub fn arrears_settled(
     amount: Minor,
 ) -> Result<Entry, Refusal> {
     let about = Dimensions { activity: Some(activity), member: Some(member), ..Dimensions::default() };
-    let postings =
-        [debit(Account::FundsAvailable, amount, &about)?, credit(Account::ActivityArrears, amount, &about)?];
+    let postings = [debit(Account::FundsAvailable, amount, &about)?, credit(Account::ActivityArrears, amount, &about)?];
     let fact = (Event::ArrearsSettled, Source::ArrearsSettlement(settlement));
     Entry::new(at.entity, at.on, fact, at.currency, Some(member), postings)
 }

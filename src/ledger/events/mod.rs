@@ -13,13 +13,30 @@
 //! | `payout_returned` | bank / funds.available; member_cost / member_fees |
 //! | `bank_opened` | bank / opening_balance |
 //! | `bank_line_booked` | bank / bank_suspense |
+//! | `cost_booked` | operating_cost or pool_cost, vat_input / supplier_payable; for an activity funds.available / member_cost |
+//! | `supplier_paid` | supplier_payable / bank_suspense |
+//! | `pool_allocated` | of each activity funds.available, and activity_arrears for what is missing / pool_recovery |
+//! | `pool_allocation_reversed` | the same lines reversed; arrears as far as they are still owed, the rest to funds.available |
 //! | `levy_charged` | funds.pending of the invoice that was paid, else funds.available and activity_arrears / fee_income or guarantee_fund; the other way round to funds.available when a cost lowered the margin |
 //! | `arrears_settled` | funds.available / activity_arrears |
+//! | `share_redeemed` | share_capital / redemption_payable, and what the share is worth less than its nominal value to retained_surplus |
+//! | `redemption_paid` | redemption_payable / bank_suspense |
+//! | `year_closed` | every income and expense account of the year / retained_surplus |
+//! | `surplus_appropriated` | retained_surplus / legal_reserve, indivisible_reserve, guarantee_fund, funds.available of each activity; a loss guarantee_fund / retained_surplus |
 
 mod levies;
+mod pools;
+mod shares;
+mod surplus;
+
+pub use shares::{RedeemedShare, redemption_paid, share_redeemed};
+pub use surplus::{Appropriated, Refund, surplus_appropriated, year_closed};
 
 use chrono::NaiveDate;
 pub use levies::{ChargedTo, LevyFact, arrears_settled, levy_charged};
+pub use pools::{
+    CostFunds, CostOf, PoolPart, PoolTaken, cost_booked, pool_allocated, pool_allocation_reversed, supplier_paid,
+};
 
 use super::entry::{Account, Dimensions, Entry, Event, Posting, Source, credit, debit};
 use crate::kernel::ids::{

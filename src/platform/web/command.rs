@@ -130,6 +130,12 @@ impl<T: Clone + Send + 'static> Command<T> {
         self.envelope.expected.ok_or_else(|| Error::new(StatusCode::PRECONDITION_REQUIRED, "version_required"))
     }
 
+    /// Whether the caller only asks what would happen.
+    #[must_use]
+    pub fn is_dry_run(&self) -> bool {
+        self.envelope.is_dry_run
+    }
+
     /// Keeps a 409 as the final answer to this key, so that a late duplicate cannot move money after a "no".
     #[must_use]
     pub fn about_money(mut self) -> Self {

@@ -101,6 +101,49 @@ diesel::table! {
 }
 
 diesel::table! {
+    appropriation (id) {
+        id -> Uuid,
+        entity_id -> Uuid,
+        fiscal_year_id -> Uuid,
+        state -> Text,
+        surplus_minor -> Int8,
+        currency -> Bpchar,
+        decision -> Text,
+        decided_on -> Date,
+        proposed_by -> Uuid,
+        approved_by -> Nullable<Uuid>,
+        booked_on -> Nullable<Date>,
+        created_at -> Timestamptz,
+        version -> Int4,
+    }
+}
+
+diesel::table! {
+    appropriation_part (appropriation_id, n, member_id) {
+        appropriation_id -> Uuid,
+        n -> Int4,
+        member_id -> Uuid,
+        activity_id -> Uuid,
+        weight -> Int8,
+        quota_minor -> Int8,
+        remainder -> Int8,
+        amount_minor -> Int8,
+    }
+}
+
+diesel::table! {
+    appropriation_step (appropriation_id, n) {
+        appropriation_id -> Uuid,
+        n -> Int4,
+        kind -> Text,
+        key -> Nullable<Text>,
+        rate_ppm -> Int8,
+        amount_minor -> Int8,
+        weight_sum -> Int8,
+    }
+}
+
+diesel::table! {
     archived_file (id) {
         id -> Uuid,
         owner_id -> Nullable<Uuid>,
@@ -218,6 +261,37 @@ diesel::table! {
 }
 
 diesel::table! {
+    cost (id) {
+        id -> Uuid,
+        entity_id -> Uuid,
+        activity_id -> Nullable<Uuid>,
+        member_id -> Nullable<Uuid>,
+        pool_id -> Nullable<Uuid>,
+        supplier -> Text,
+        reference -> Text,
+        invoiced_on -> Date,
+        description -> Text,
+        net_minor -> Int8,
+        vat_minor -> Int8,
+        recoverable_vat_minor -> Int8,
+        gross_minor -> Int8,
+        charged_minor -> Int8,
+        currency -> Bpchar,
+        in_fee_base -> Bool,
+        document_id -> Nullable<Uuid>,
+        state -> Text,
+        submitted_by -> Uuid,
+        decided_by -> Nullable<Uuid>,
+        decided_on -> Nullable<Date>,
+        reason -> Nullable<Text>,
+        bank_line_id -> Nullable<Uuid>,
+        paid_on -> Nullable<Date>,
+        created_at -> Timestamptz,
+        version -> Int4,
+    }
+}
+
+diesel::table! {
     currency (code) {
         code -> Bpchar,
         exponent -> Int2,
@@ -281,6 +355,19 @@ diesel::table! {
         bic -> Nullable<Text>,
         currency -> Bpchar,
         created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    fiscal_year (id) {
+        id -> Uuid,
+        entity_id -> Uuid,
+        year -> Int4,
+        result_minor -> Int8,
+        currency -> Bpchar,
+        booked_on -> Date,
+        closed_by -> Uuid,
+        closed_at -> Timestamptz,
     }
 }
 
@@ -445,6 +532,18 @@ diesel::table! {
     ledger_source (kind) {
         kind -> Text,
         source_table -> Text,
+    }
+}
+
+diesel::table! {
+    legal_reserve_minimum (country, valid_from) {
+        country -> Bpchar,
+        rate_ppm -> Int8,
+        until_capital_ppm -> Nullable<Int8>,
+        valid_from -> Date,
+        valid_until -> Nullable<Date>,
+        source -> Text,
+        review_on -> Date,
     }
 }
 
@@ -694,6 +793,169 @@ diesel::table! {
 }
 
 diesel::table! {
+    pool (id) {
+        id -> Uuid,
+        entity_id -> Uuid,
+        name -> Text,
+        purpose -> Text,
+        budget_minor -> Int8,
+        currency -> Bpchar,
+        unit -> Text,
+        instalments -> Bool,
+        overfunding -> Text,
+        deficit -> Text,
+        state -> Text,
+        proposed_by -> Uuid,
+        decision -> Nullable<Text>,
+        decided_on -> Nullable<Date>,
+        opened_by -> Nullable<Uuid>,
+        closed_on -> Nullable<Date>,
+        created_at -> Timestamptz,
+        version -> Int4,
+    }
+}
+
+diesel::table! {
+    pool_contract (id) {
+        id -> Uuid,
+        pool_id -> Uuid,
+        supplier -> Text,
+        reference -> Text,
+        seat_month_minor -> Int8,
+        currency -> Bpchar,
+        valid_from -> Date,
+        valid_until -> Nullable<Date>,
+        created_by -> Uuid,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    pool_key (id) {
+        id -> Uuid,
+        pool_id -> Uuid,
+        version_number -> Int4,
+        valid_from -> Date,
+        decision -> Text,
+        created_by -> Uuid,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    pool_key_part (key_id, n) {
+        key_id -> Uuid,
+        n -> Int2,
+        basis -> Text,
+        share_ppm -> Int8,
+    }
+}
+
+diesel::table! {
+    pool_membership (id) {
+        id -> Uuid,
+        pool_id -> Uuid,
+        activity_id -> Uuid,
+        member_id -> Uuid,
+        in_from -> Date,
+        out_from -> Nullable<Date>,
+        created_by -> Uuid,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    pool_run (id) {
+        id -> Uuid,
+        pool_id -> Uuid,
+        key_id -> Nullable<Uuid>,
+        kind -> Text,
+        from_on -> Date,
+        to_on -> Date,
+        amount_minor -> Int8,
+        currency -> Bpchar,
+        state -> Text,
+        booked_by -> Uuid,
+        booked_on -> Date,
+        reversed_by -> Nullable<Uuid>,
+        reversed_on -> Nullable<Date>,
+        reason -> Nullable<Text>,
+        created_at -> Timestamptz,
+        version -> Int4,
+    }
+}
+
+diesel::table! {
+    pool_run_cost (run_id, cost_id) {
+        run_id -> Uuid,
+        cost_id -> Uuid,
+        amount_minor -> Int8,
+    }
+}
+
+diesel::table! {
+    pool_run_part (run_id, n, activity_id) {
+        run_id -> Uuid,
+        n -> Int2,
+        activity_id -> Uuid,
+        member_id -> Uuid,
+        pool_id -> Uuid,
+        weight -> Int8,
+        floor_minor -> Int8,
+        remainder -> Int8,
+        amount_minor -> Int8,
+    }
+}
+
+diesel::table! {
+    pool_run_split (run_id, n) {
+        run_id -> Uuid,
+        n -> Int2,
+        basis -> Text,
+        share_ppm -> Int8,
+        amount_minor -> Int8,
+        weight_sum -> Int8,
+    }
+}
+
+diesel::table! {
+    pool_seat (id) {
+        id -> Uuid,
+        contract_id -> Uuid,
+        pool_id -> Uuid,
+        activity_id -> Uuid,
+        member_id -> Uuid,
+        seats -> Int4,
+        from_on -> Date,
+        until_on -> Nullable<Date>,
+        created_by -> Uuid,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    pool_share (key_id, activity_id) {
+        key_id -> Uuid,
+        activity_id -> Uuid,
+        weight -> Int8,
+    }
+}
+
+diesel::table! {
+    pool_usage (id) {
+        id -> Uuid,
+        pool_id -> Uuid,
+        activity_id -> Uuid,
+        member_id -> Uuid,
+        used_on -> Date,
+        quantity -> Numeric,
+        external_ref -> Nullable<Text>,
+        recorded_by -> Uuid,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     posting (id) {
         id -> Int8,
         entry_id -> Int8,
@@ -710,6 +972,63 @@ diesel::table! {
         tax_code -> Nullable<Text>,
         owner_id -> Nullable<Uuid>,
         pool_id -> Nullable<Uuid>,
+    }
+}
+
+diesel::table! {
+    redemption (id) {
+        id -> Uuid,
+        entity_id -> Uuid,
+        member_id -> Uuid,
+        share_id -> Uuid,
+        state -> Text,
+        noticed_on -> Date,
+        due_on -> Date,
+        quantity -> Int4,
+        nominal_minor -> Int8,
+        currency -> Bpchar,
+        run_id -> Nullable<Uuid>,
+        amount_minor -> Nullable<Int8>,
+        decided_on -> Nullable<Date>,
+        paid_on -> Nullable<Date>,
+        created_at -> Timestamptz,
+        version -> Int4,
+    }
+}
+
+diesel::table! {
+    redemption_policy (id) {
+        id -> Uuid,
+        entity_id -> Uuid,
+        valid_from -> Date,
+        notice_months -> Int4,
+        waits_a_closing -> Bool,
+        ceiling_minor -> Nullable<Int8>,
+        ceiling_ppm -> Nullable<Int8>,
+        currency -> Bpchar,
+        decision -> Text,
+        decided_on -> Date,
+        created_by -> Uuid,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    redemption_run (id) {
+        id -> Uuid,
+        entity_id -> Uuid,
+        closing_on -> Date,
+        capital_minor -> Int8,
+        retained_minor -> Int8,
+        result_minor -> Int8,
+        share_count -> Int8,
+        value_minor -> Int8,
+        ceiling_minor -> Nullable<Int8>,
+        redeemed_minor -> Int8,
+        currency -> Bpchar,
+        decided_by -> Uuid,
+        decided_on -> Date,
+        created_at -> Timestamptz,
     }
 }
 
@@ -889,6 +1208,20 @@ diesel::table! {
 }
 
 diesel::table! {
+    surplus_policy (id) {
+        id -> Uuid,
+        entity_id -> Uuid,
+        valid_from -> Date,
+        legal_reserve_ppm -> Int8,
+        guarantee_for_losses_ppm -> Int8,
+        decision -> Text,
+        decided_on -> Date,
+        created_by -> Uuid,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     vat_check (id) {
         id -> Int8,
         client_id -> Uuid,
@@ -925,6 +1258,12 @@ diesel::joinable!(allocation -> invoice (invoice_id));
 diesel::joinable!(allocation -> member (member_id));
 diesel::joinable!(application -> agreement (agreement_id));
 diesel::joinable!(application -> entity (entity_id));
+diesel::joinable!(appropriation -> currency (currency));
+diesel::joinable!(appropriation -> entity (entity_id));
+diesel::joinable!(appropriation -> fiscal_year (fiscal_year_id));
+diesel::joinable!(appropriation_part -> activity (activity_id));
+diesel::joinable!(appropriation_part -> member (member_id));
+diesel::joinable!(appropriation_step -> appropriation (appropriation_id));
 diesel::joinable!(arrears_settlement -> activity (activity_id));
 diesel::joinable!(arrears_settlement -> currency (currency));
 diesel::joinable!(arrears_settlement -> entity (entity_id));
@@ -941,9 +1280,17 @@ diesel::joinable!(bank_statement -> person (imported_by));
 diesel::joinable!(batch_approval -> payout_batch (batch_id));
 diesel::joinable!(batch_approval -> person (approver_id));
 diesel::joinable!(client -> member (member_id));
+diesel::joinable!(cost -> archived_file (document_id));
+diesel::joinable!(cost -> bank_line (bank_line_id));
+diesel::joinable!(cost -> currency (currency));
+diesel::joinable!(cost -> entity (entity_id));
+diesel::joinable!(cost -> pool (pool_id));
 diesel::joinable!(document_series -> entity (entity_id));
 diesel::joinable!(entity_bank_account -> currency (currency));
 diesel::joinable!(entity_bank_account -> entity (entity_id));
+diesel::joinable!(fiscal_year -> currency (currency));
+diesel::joinable!(fiscal_year -> entity (entity_id));
+diesel::joinable!(fiscal_year -> person (closed_by));
 diesel::joinable!(guarantee_advance -> activity (activity_id));
 diesel::joinable!(guarantee_advance -> currency (currency));
 diesel::joinable!(guarantee_advance -> invoice (invoice_id));
@@ -996,10 +1343,45 @@ diesel::joinable!(payout_batch -> archived_file (file_id));
 diesel::joinable!(payout_batch -> currency (currency));
 diesel::joinable!(payout_batch -> entity (entity_id));
 diesel::joinable!(payout_batch -> entity_bank_account (bank_account_id));
+diesel::joinable!(pool -> currency (currency));
+diesel::joinable!(pool -> entity (entity_id));
+diesel::joinable!(pool_contract -> currency (currency));
+diesel::joinable!(pool_contract -> person (created_by));
+diesel::joinable!(pool_contract -> pool (pool_id));
+diesel::joinable!(pool_key -> person (created_by));
+diesel::joinable!(pool_key -> pool (pool_id));
+diesel::joinable!(pool_key_part -> pool_key (key_id));
+diesel::joinable!(pool_membership -> person (created_by));
+diesel::joinable!(pool_membership -> pool (pool_id));
+diesel::joinable!(pool_run -> currency (currency));
+diesel::joinable!(pool_run -> pool (pool_id));
+diesel::joinable!(pool_run -> pool_key (key_id));
+diesel::joinable!(pool_run_cost -> cost (cost_id));
+diesel::joinable!(pool_run_cost -> pool_run (run_id));
+diesel::joinable!(pool_run_part -> activity (activity_id));
+diesel::joinable!(pool_run_split -> pool_run (run_id));
+diesel::joinable!(pool_seat -> person (created_by));
+diesel::joinable!(pool_seat -> pool (pool_id));
+diesel::joinable!(pool_seat -> pool_contract (contract_id));
+diesel::joinable!(pool_share -> activity (activity_id));
+diesel::joinable!(pool_share -> pool_key (key_id));
+diesel::joinable!(pool_usage -> person (recorded_by));
+diesel::joinable!(pool_usage -> pool (pool_id));
 diesel::joinable!(posting -> activity_balance (activity_id));
 diesel::joinable!(posting -> currency (currency));
 diesel::joinable!(posting -> journal_entry (entry_id));
 diesel::joinable!(posting -> ledger_account (account));
+diesel::joinable!(redemption -> currency (currency));
+diesel::joinable!(redemption -> entity (entity_id));
+diesel::joinable!(redemption -> member (member_id));
+diesel::joinable!(redemption -> redemption_run (run_id));
+diesel::joinable!(redemption -> share (share_id));
+diesel::joinable!(redemption_policy -> currency (currency));
+diesel::joinable!(redemption_policy -> entity (entity_id));
+diesel::joinable!(redemption_policy -> person (created_by));
+diesel::joinable!(redemption_run -> currency (currency));
+diesel::joinable!(redemption_run -> entity (entity_id));
+diesel::joinable!(redemption_run -> person (decided_by));
 diesel::joinable!(refresh_token -> session (session_id));
 diesel::joinable!(rule_set -> archived_file (evidence_id));
 diesel::joinable!(rule_set -> currency (currency));
@@ -1015,6 +1397,8 @@ diesel::joinable!(solvency_leaf -> currency (currency));
 diesel::joinable!(solvency_leaf -> solvency_proof (proof_id));
 diesel::joinable!(solvency_proof -> currency (currency));
 diesel::joinable!(solvency_proof -> entity (entity_id));
+diesel::joinable!(surplus_policy -> entity (entity_id));
+diesel::joinable!(surplus_policy -> person (created_by));
 diesel::joinable!(vat_check -> client (client_id));
 
 diesel::allow_tables_to_appear_in_same_query!(
@@ -1025,6 +1409,9 @@ diesel::allow_tables_to_appear_in_same_query!(
     agreement,
     allocation,
     application,
+    appropriation,
+    appropriation_part,
+    appropriation_step,
     archived_file,
     arrears_settlement,
     audit_log,
@@ -1032,11 +1419,13 @@ diesel::allow_tables_to_appear_in_same_query!(
     bank_statement,
     batch_approval,
     client,
+    cost,
     currency,
     document_series,
     email_message,
     entity,
     entity_bank_account,
+    fiscal_year,
     guarantee_advance,
     guarantee_decision,
     holiday,
@@ -1050,6 +1439,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     ledger_account,
     ledger_event,
     ledger_source,
+    legal_reserve_minimum,
     levy_charge,
     levy_exemption,
     levy_override,
@@ -1064,7 +1454,22 @@ diesel::allow_tables_to_appear_in_same_query!(
     payout,
     payout_batch,
     person,
+    pool,
+    pool_contract,
+    pool_key,
+    pool_key_part,
+    pool_membership,
+    pool_run,
+    pool_run_cost,
+    pool_run_part,
+    pool_run_split,
+    pool_seat,
+    pool_share,
+    pool_usage,
     posting,
+    redemption,
+    redemption_policy,
+    redemption_run,
     refresh_token,
     role_grant,
     rule_set,
@@ -1078,6 +1483,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     solvency_proof,
     state_history,
     state_transition,
+    surplus_policy,
     vat_check,
     vat_rate
 );
