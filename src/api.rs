@@ -41,6 +41,7 @@ rooms!(
     pools,
     shares,
     surplus,
+    transfers,
     payouts,
     bank,
     accounting,

@@ -32,4 +32,5 @@ pub mod service;
 pub mod solvency;
 pub mod shares;
 pub mod surplus;
+pub mod transfers;
 pub mod worker;

@@ -1,6 +1,40 @@
 -- Before shares lapsed and were given back, and before years were closed.
 
 DROP VIEW invariant_i22_appropriation_sums;
+CREATE OR REPLACE VIEW invariant_i07_runs_are_pool_cost WITH (security_invoker = true) AS
+SELECT r.id::text AS subject, format('run %s, parts %s, entry %s', r.amount_minor, coalesce(p.amount, 0), coalesce(l.amount, 0)) AS detail
+FROM pool_run r
+LEFT JOIN (SELECT run_id, sum(amount_minor) AS amount FROM pool_run_part GROUP BY run_id) p ON p.run_id = r.id
+LEFT JOIN (SELECT e.source_id, -sum(o.amount_minor) AS amount FROM journal_entry e JOIN posting o ON o.entry_id = e.id
+           WHERE e.event = 'pool_allocated' AND o.account = 'pool_recovery' GROUP BY e.source_id) l ON l.source_id = r.id
+WHERE r.amount_minor IS DISTINCT FROM coalesce(p.amount, 0)::bigint OR r.amount_minor IS DISTINCT FROM coalesce(l.amount, 0)::bigint
+UNION ALL
+SELECT s.run_id::text, format('split %s: %s by weight %s, parts %s by weight %s', s.n, s.amount_minor, s.weight_sum, p.amount, p.weight)
+FROM pool_run_split s
+LEFT JOIN (SELECT run_id, n, sum(amount_minor) AS amount, sum(weight) AS weight FROM pool_run_part GROUP BY run_id, n) p
+       ON p.run_id = s.run_id AND p.n = s.n
+WHERE (s.amount_minor, s.weight_sum) IS DISTINCT FROM (p.amount::bigint, p.weight::bigint)
+UNION ALL
+SELECT r.id::text, format('reversed run, of which the books keep %s', coalesce(sum(o.amount_minor), 0))
+FROM pool_run r LEFT JOIN journal_entry e ON e.source_kind = 'pool_run' AND e.source_id = r.id
+LEFT JOIN posting o ON o.entry_id = e.id AND o.account = 'pool_recovery'
+GROUP BY r.id, r.state, r.amount_minor
+HAVING -coalesce(sum(o.amount_minor), 0) <> CASE r.state WHEN 'booked' THEN r.amount_minor ELSE 0 END
+UNION ALL
+SELECT c.id::text, format('cost %s, divided %s', c.charged_minor, d.amount)
+FROM cost c JOIN (SELECT x.cost_id, sum(x.amount_minor) AS amount FROM pool_run_cost x JOIN pool_run r ON r.id = x.run_id AND r.state = 'booked'
+                  GROUP BY x.cost_id) d ON d.cost_id = c.id
+WHERE d.amount > c.charged_minor OR c.state <> 'approved'
+UNION ALL
+SELECT r.id::text, format('run %s, of costs %s', r.amount_minor, coalesce(x.amount, 0))
+FROM pool_run r LEFT JOIN (SELECT run_id, sum(amount_minor) AS amount FROM pool_run_cost GROUP BY run_id) x ON x.run_id = r.id
+WHERE (r.kind = 'costs' AND r.amount_minor IS DISTINCT FROM x.amount::bigint)
+   OR (r.kind = 'instalment' AND coalesce(x.amount, 0) > r.amount_minor)
+UNION ALL
+SELECT coalesce(c.pool_id, l.pool_id)::text, format('costs of the pool %s, ledger %s', coalesce(c.amount, 0), coalesce(l.amount, 0))
+FROM (SELECT pool_id, sum(charged_minor) AS amount FROM cost WHERE state = 'approved' AND pool_id IS NOT NULL GROUP BY pool_id) c
+FULL JOIN (SELECT pool_id, sum(amount_minor) AS amount FROM posting WHERE account = 'pool_cost' GROUP BY pool_id) l ON l.pool_id = c.pool_id
+WHERE coalesce(c.amount, 0) <> coalesce(l.amount, 0);
 CREATE OR REPLACE VIEW invariant_i14_shares_are_capital WITH (security_invoker = true) AS
 SELECT coalesce(s.member_id, l.member_id)::text AS subject,
        format('register %s, ledger %s', coalesce(s.amount, 0), coalesce(l.amount, 0)) AS detail

@@ -58,6 +58,12 @@ RETURNS TABLE (side text, component text, amount_minor bigint, accounts bigint) 
     SELECT 'held', 'receivables', coalesce(sum(r.amount_minor), 0)::bigint, count(*)
     FROM solvency_receivables(p_entity, p_currency, p_through, p_day) r
     UNION ALL
+    -- What clients paid beyond what was left to pay is owed back to them.
+    SELECT 'owed', 'client_credits', coalesce(-sum(r.amount), 0)::bigint, count(*)
+    FROM (SELECT p.invoice_id, sum(p.amount_minor) AS amount FROM posting p JOIN journal_entry e ON e.id = p.entry_id
+          WHERE p.account = 'receivable' AND e.entity_id = p_entity AND e.id <= p_through AND e.booked_on <= p_day AND p.currency = p_currency
+          GROUP BY p.invoice_id HAVING sum(p.amount_minor) < 0) r
+    UNION ALL
     SELECT 'fund', 'guarantee_fund', coalesce(-s.amount, 0), coalesce(s.n, 0)
     FROM (VALUES ('guarantee_fund')) c (component) LEFT JOIN sums s ON s.account = c.component
 $$;
@@ -200,7 +206,7 @@ LEFT JOIN LATERAL (SELECT sum(p.amount_minor) * CASE WHEN p.account IN ('bank', 
                    WHERE p.account = CASE said ->> 'component' WHEN 'reserved' THEN 'funds.reserved' ELSE said ->> 'component' END
                      AND e.entity_id = n.entity_id AND e.id <= n.through_entry
                      AND e.booked_on <= n.day AND p.currency = n.currency GROUP BY p.account) b ON true
-WHERE said ->> 'component' NOT IN ('available', 'advances_owed', 'receivables') AND (said ->> 'amount_minor')::bigint <> coalesce(b.amount, 0)
+WHERE said ->> 'component' NOT IN ('available', 'advances_owed', 'receivables', 'client_credits') AND (said ->> 'amount_minor')::bigint <> coalesce(b.amount, 0)
 UNION ALL
 SELECT p.id::text, format('the leaves of %s sum to %s, the proof to %s', p.day, coalesce(l.amount, 0), p.body::jsonb -> 'activities' ->> 'sum_minor')
 FROM solvency_proof p

@@ -19,7 +19,7 @@ use crate::platform::error::Result;
 /// What a file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// The PDF of an issued invoice: one for ever.
+    /// The PDF of an issued invoice or credit note: one for ever.
     InvoicePdf,
     /// The bank file of a sealed batch.
     BatchFile,

@@ -460,9 +460,9 @@ struct Since {
 pub(super) fn find_lapsing_since(tx: &mut Tx<'_>, of: EntityId, on: NaiveDate) -> Result<Option<NaiveDate>> {
     let since: Since = diesel::sql_query(
         "SELECT min(r.valid_from) AS day FROM rule_set r \
-         WHERE r.entity_id = $1 AND r.valid_from <= $2 AND to_jsonb(r) ->> 'share_validity' = 'yearly' \
+         WHERE r.entity_id = $1 AND r.valid_from <= $2 AND r.share_validity = 'yearly' \
            AND r.valid_from > coalesce((SELECT max(o.valid_from) FROM rule_set o WHERE o.entity_id = $1 \
-                                        AND o.valid_from <= $2 AND coalesce(to_jsonb(o) ->> 'share_validity', 'once') = 'once'), '-infinity')",
+                                        AND o.valid_from <= $2 AND o.share_validity = 'once'), '-infinity')",
     )
     .bind::<SqlUuid, _>(of)
     .bind::<Date, _>(on)

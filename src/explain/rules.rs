@@ -52,6 +52,20 @@ pub(super) enum Origin {
     Redeemed,
     /// A part of a surplus.
     SurplusPart,
+    /// The lines of the credit note.
+    CreditNet,
+    /// The lines of the credit note and its VAT.
+    CreditGross,
+    /// The VAT of the credit note.
+    CreditTax,
+    /// What the mutual gave back with the credit note for one purpose.
+    CreditLevy(LevyKind),
+    /// The activity's share of the credit note.
+    CreditShare,
+    /// What waited of the invoice and waits no longer.
+    Waited,
+    /// The other line of a transfer.
+    Opposite,
     /// The document behind the entry says it: nothing is computed.
     Document,
     /// What the bank's statement says.
@@ -79,6 +93,9 @@ pub(super) fn origin(event: Event, account: Account, is_debit: bool) -> Origin {
         Event::RedemptionPaid => Origin::Redeemed,
         Event::SurplusAppropriated => Origin::SurplusPart,
         Event::YearClosed => Origin::Document,
+        Event::CreditNoteIssued => credit_note_issued(account, is_debit),
+        Event::Transferred if account == Account::FundsAvailable && is_debit => Origin::Available,
+        Event::Transferred => Origin::Opposite,
     }
 }
 
@@ -95,6 +112,26 @@ fn invoice_issued(account: Account, is_debit: bool) -> Origin {
         Origin::LevyPaid
     } else {
         Origin::InvoiceNet
+    }
+}
+
+fn credit_note_issued(account: Account, is_debit: bool) -> Origin {
+    if account == Account::Receivable {
+        Origin::CreditGross
+    } else if account == Account::VatOutput {
+        Origin::CreditTax
+    } else if account == Account::FeeIncome {
+        Origin::CreditLevy(LevyKind::Fee)
+    } else if account == Account::GuaranteeFund {
+        Origin::CreditLevy(LevyKind::Guarantee)
+    } else if matches!(account, Account::MemoAdvances | Account::MemoAdvancesContra) {
+        Origin::Advanced
+    } else if account == Account::FundsAvailable && !is_debit {
+        Origin::Waited
+    } else if matches!(account, Account::FundsPending | Account::FundsAvailable | Account::ActivityArrears) {
+        Origin::CreditShare
+    } else {
+        Origin::CreditNet
     }
 }
 
@@ -243,7 +280,8 @@ pub(super) enum By {
     Total(Decimal),
 }
 
-/// Does a calculation again. None when a figure is out of range.
+/// Does a calculation again. None when it does not come to `result`, or a figure is out of range: what is shown as a
+/// calculation is one.
 pub(super) fn calculate(language: Language, base: Money, by: By, result: Minor) -> Option<Calculation> {
     const DECIMALS: u32 = 6;
     let exponent = base.currency.exponent();
@@ -256,6 +294,15 @@ pub(super) fn calculate(language: Language, base: Money, by: By, result: Minor) 
         By::Days(days, of) => whole.checked_mul(Decimal::from(days))?.checked_div(Decimal::from(of))?,
         By::Total(minor) => minor.checked_mul(Decimal::new(1, exponent))?,
     };
+    let minor = exact.checked_mul(Decimal::from(10_i64.checked_pow(exponent)?))?;
+    let is_right = match by {
+        // The missing cents go to the largest fractions: a part is its quota without its fraction, or one more.
+        By::Weight(..) => Decimal::from(result.get()).checked_sub(minor)?.abs() < Decimal::ONE,
+        By::Rate(_) | By::Quantity(_) | By::Days(..) | By::Total(_) => Minor::from_decimal(minor) == Ok(result),
+    };
+    if !is_right {
+        return None;
+    }
     let exact = exact.trunc_with_scale(DECIMALS.max(exact.scale().min(10))).normalize();
     let (kind, rounding) = match by {
         By::Rate(_) => (CalculationKind::Rate, Rounding::HalfAwayFromZero),

@@ -15,7 +15,7 @@ use super::store::{self, LineRow, PieceRow};
 use crate::charter;
 use crate::formats::local;
 use crate::formats::traces::{Params, say};
-use crate::invoicing::{self, Invoice};
+use crate::invoicing::{self, Invoice, InvoiceLineRow, TaxRow};
 use crate::kernel::ids::{ActivityId, InvoiceId, RuleSetId, ShareId};
 use crate::kernel::language::Language;
 use crate::kernel::levies::LevyKind;
@@ -202,11 +202,20 @@ impl<'a, 'b> Explainer<'a, 'b> {
         Ok(store::list_entry(self.tx, line.entry_id)?.into_iter().find_map(|other| other.invoice_id))
     }
 
+    /// That invoice, if the reader may see it: money that was moved to them waits for an invoice of somebody else.
+    fn visible(&mut self, line: &LineRow) -> Result<Option<Invoice>> {
+        let Some(id) = self.document(line)? else { return Ok(None) };
+        match self.invoice(id) {
+            Ok(invoice) => Ok(Some(invoice)),
+            Err(error) if error.code == "not_found" => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// What happened, in words.
-    fn event(&mut self, line: &LineRow) -> Result<String> {
+    pub(super) fn event(&mut self, line: &LineRow) -> Result<String> {
         let mut params: Params = Vec::new();
-        if let Some(id) = self.document(line)? {
-            let row = self.invoice(id)?.row;
+        if let Some(row) = self.visible(line)?.map(|invoice| invoice.row) {
             params.push(("document", row.number.unwrap_or_default()));
             let buyer = row.buyer_snapshot.as_ref().and_then(|buyer| buyer.get("name")).and_then(|name| name.as_str());
             params.extend(buyer.map(|name| ("client", name.to_owned())));
@@ -249,17 +258,19 @@ impl<'a, 'b> Explainer<'a, 'b> {
             Origin::Shares => self.shares(line, amount),
             Origin::InvoiceNet => {
                 let invoice = self.invoice_of(line)?;
-                Ok(Found { parts: self.net(&invoice, amount)?, rests_on: self.order(&invoice)?, ..Found::default() })
+                Ok(Found { parts: self.lines(&invoice.lines, invoice.row.currency, &address_of(&invoice), amount)?, rests_on: self.order(&invoice)?, ..Found::default() })
             }
             Origin::InvoiceGross => {
                 let invoice = self.invoice_of(line)?;
-                let mut parts = self.net(&invoice, amount)?;
-                parts.extend(self.taxes(&invoice, amount, None)?);
+                let mut parts = self.lines(&invoice.lines, invoice.row.currency, &address_of(&invoice), amount)?;
+                parts.extend(self.taxes(&invoice.taxes, invoice.row.currency, &address_of(&invoice), (amount, None))?);
                 Ok(Found { parts, rests_on: self.order(&invoice)?, ..Found::default() })
             }
             Origin::InvoiceTax => {
                 let invoice = self.invoice_of(line)?;
-                Ok(Found { parts: self.taxes(&invoice, amount, line.tax_code.as_deref())?, ..Found::default() })
+                let of = (amount, line.tax_code.as_deref());
+                let parts = self.taxes(&invoice.taxes, invoice.row.currency, &address_of(&invoice), of)?;
+                Ok(Found { parts, ..Found::default() })
             }
             Origin::Levy(kind) => self.levy(line, kind, amount),
             Origin::LevyPaid => {
@@ -280,6 +291,13 @@ impl<'a, 'b> Explainer<'a, 'b> {
             Origin::Redemption => self.redemption(line, amount),
             Origin::Redeemed => self.redeemed(line),
             Origin::SurplusPart => self.surplus_part(line, amount),
+            Origin::CreditNet => self.credit_net(line, amount),
+            Origin::CreditGross => self.credit_gross(line, amount),
+            Origin::CreditTax => self.credit_tax(line, amount),
+            Origin::CreditLevy(kind) => self.credit_levy(line, kind),
+            Origin::CreditShare => self.credit_share(line),
+            Origin::Waited => self.earlier(line, Account::FundsPending, "waited"),
+            Origin::Opposite => self.opposite(line),
             Origin::Document => Ok(Found::default()),
         }
     }
@@ -303,31 +321,41 @@ impl<'a, 'b> Explainer<'a, 'b> {
         Ok(Found { parts: vec![part], ..Found::default() })
     }
 
-    /// The lines of an invoice, with the sign of `like`.
-    fn net(&mut self, invoice: &Invoice, like: Minor) -> Result<Vec<Step>> {
-        let currency = invoice.row.currency;
-        let mut parts = Vec::with_capacity(invoice.lines.len());
-        for line in &invoice.lines {
+    /// The lines of a document, with the sign of `like`.
+    pub(super) fn lines(
+        &self,
+        lines: &[InvoiceLineRow],
+        currency: Currency,
+        href: &str,
+        like: Minor,
+    ) -> Result<Vec<Step>> {
+        let mut parts = Vec::with_capacity(lines.len());
+        for line in lines {
             let text = self.say("part", "line", &[("label", line.label.clone())]);
             let mut part = Step::new(rules::signed(line.net_minor, like)?, currency, text);
             let price = Money { amount_minor: line.unit_price_minor, currency };
             part.calculation = rules::calculate(self.language, price, By::Quantity(line.quantity), line.net_minor);
-            part.href = Some(format!("/v1/invoices/{}", invoice.row.id));
+            part.href = Some(href.to_owned());
             parts.push(part);
         }
         Ok(parts)
     }
 
-    /// The VAT of an invoice, of one case or of all.
-    fn taxes(&mut self, invoice: &Invoice, like: Minor, case: Option<&str>) -> Result<Vec<Step>> {
-        let currency = invoice.row.currency;
+    /// The VAT of a document, of one case or of all, with the sign of `like`.
+    pub(super) fn taxes(
+        &self,
+        taxes: &[TaxRow],
+        currency: Currency,
+        href: &str,
+        (like, case): (Minor, Option<&str>),
+    ) -> Result<Vec<Step>> {
         let mut parts = Vec::new();
-        for tax in invoice.taxes.iter().filter(|tax| case.is_none_or(|case| case == tax.vat_case.name())) {
+        for tax in taxes.iter().filter(|tax| case.is_none_or(|case| case == tax.vat_case.name())) {
             let text = self.say("part", "vat", &[("rate", local::percent(self.language, Ppm(tax.rate_ppm)))]);
             let mut part = Step::new(rules::signed(tax.tax_minor, like)?, currency, text);
             let base = Money { amount_minor: tax.base_minor, currency };
             part.calculation = rules::calculate(self.language, base, By::Rate(Ppm(tax.rate_ppm)), tax.tax_minor);
-            part.href = Some(format!("/v1/invoices/{}", invoice.row.id));
+            part.href = Some(href.to_owned());
             parts.push(part);
         }
         Ok(parts)
@@ -406,19 +434,23 @@ impl<'a, 'b> Explainer<'a, 'b> {
         if kept != Minor::ZERO {
             parts.push(Step::new(kept, line.currency, self.say("part", "kept_back", &[])));
         }
-        let rule = self.invoice_of(line)?.charges.first().map(|charge| charge.rule_set);
+        let rule = self.visible(line)?.and_then(|invoice| invoice.charges.first().map(|charge| charge.rule_set));
         let rule = rule.map(|id| self.rule(id)).transpose()?;
         Ok(Found { parts, rule, ..Found::default() })
     }
 
     /// What a payment of the client freed: its part of what waited, or the rest with the last payment.
     fn freed(&mut self, line: &LineRow, amount: Minor) -> Result<Found> {
-        let invoice = self.invoice_of(line)?;
         let (waited, parts) = self.waiting(line, amount)?;
         if rules::signed(waited, amount)? == amount {
             return Ok(Found { parts, ..Found::default() });
         }
-        let open = store::sum_of_invoice(self.tx, invoice.row.id, Account::Receivable, line.entry_id)?;
+        // What somebody else's client paid is not shown: then the part stands for itself.
+        let invoice = self.visible(line)?;
+        let open = match &invoice {
+            Some(invoice) => store::sum_of_invoice(self.tx, invoice.row.id, Account::Receivable, line.entry_id)?,
+            None => Minor::ZERO,
+        };
         let paid = store::list_entry(self.tx, line.entry_id)?;
         let paid = Minor::sum(paid.iter().filter(|it| it.account == Account::Receivable).map(|it| it.amount_minor))?;
         // The levies on this very payment were taken just before, out of the same part.
@@ -426,10 +458,11 @@ impl<'a, 'b> Explainer<'a, 'b> {
         let taken = Minor::sum(levied.iter().map(|step| step.amount.amount_minor))?;
         let base = Money { amount_minor: waited.minus(taken)?, currency: line.currency };
         let part = rules::signed(amount, amount)?.minus(taken)?;
-        let params = [("document", invoice.row.number.clone().unwrap_or_default())];
+        let number = invoice.and_then(|invoice| invoice.row.number);
+        let params: Params = number.map(|number| ("document", number)).into_iter().collect();
         let mut whole = Step::new(base.amount_minor, line.currency, self.say("part", "pending", &params));
         whole.why = Some(self.say("why", "payment", &[]));
-        whole.href = Some(format!("/v1/invoices/{}/trace", invoice.row.id));
+        whole.href = line.invoice_id.map(|id| format!("/v1/invoices/{id}/trace"));
         let mut share =
             Step::new(rules::signed(part, amount)?, line.currency, self.say("part", "share_of_pending", &params));
         share.calculation =
@@ -463,7 +496,7 @@ impl<'a, 'b> Explainer<'a, 'b> {
     }
 
     /// The newest earlier line of the same invoice on an account.
-    fn earlier(&mut self, line: &LineRow, account: Account, why: &str) -> Result<Found> {
+    pub(super) fn earlier(&mut self, line: &LineRow, account: Account, why: &str) -> Result<Found> {
         let Some(id) = self.document(line)? else { return Ok(Found::default()) };
         let before = store::list_of_invoice(self.tx, id, account, None, line.entry_id)?;
         let rests_on = before.last().map(|earlier| self.line(earlier, Some(why))).transpose()?;
@@ -549,8 +582,9 @@ impl<'a, 'b> Explainer<'a, 'b> {
             let after = newest.entry_id.saturating_add(1);
             let mut part = Step::new(piece.amount_minor, newest.currency, String::new());
             if let (Account::FundsPending, Some(id)) = (newest.account, newest.invoice_id) {
-                let number = self.invoice(id)?.row.number.unwrap_or_default();
-                part.text = self.say("part", "pending", &[("document", number)]);
+                let number = self.visible(&newest)?.and_then(|invoice| invoice.row.number);
+                let params: Params = number.map(|number| ("document", number)).into_iter().collect();
+                part.text = self.say("part", "pending", &params);
                 part.href = Some(format!("/v1/invoices/{id}/trace"));
                 for line in store::list_of_invoice(self.tx, id, newest.account, Some(activity), after)? {
                     part.parts.push(self.line(&line, None)?);
@@ -583,6 +617,11 @@ impl<'a, 'b> Explainer<'a, 'b> {
     }
 }
 
+/// Where an invoice is.
+fn address_of(invoice: &Invoice) -> String {
+    format!("/v1/invoices/{}", invoice.row.id)
+}
+
 /// The fact behind a line.
 fn source(line: &LineRow) -> Result<Option<Source>> {
     match Source::read(&line.source_kind, line.source_id) {
@@ -597,6 +636,8 @@ fn address(source: Source, line: &LineRow) -> Option<String> {
     let of_invoice = || line.invoice_id.map(|id| format!("/v1/invoices/{id}"));
     match source {
         Source::Share(id) => Some(format!("/v1/shares/{id}")),
+        Source::Transfer(id) => Some(format!("/v1/transfers/{id}")),
+        Source::Invoice(id) if line.event == Event::CreditNoteIssued => Some(format!("/v1/credit_notes/{id}")),
         Source::Invoice(id) => Some(format!("/v1/invoices/{id}")),
         Source::Payout(id) => Some(format!("/v1/payouts/{id}")),
         Source::Advance(_) | Source::Allocation(_) => of_invoice(),

@@ -19,5 +19,6 @@ pub mod pdf;
 pub mod sepa_text;
 pub mod share_certificate;
 pub mod solvency;
+pub mod statement;
 pub mod texts;
 pub mod traces;

@@ -29,7 +29,7 @@ const OF_ACTIVITIES: [&str; 3] = ["available", "reserved", "advances_owed"];
 #[serde(deny_unknown_fields)]
 pub struct Component {
     /// `available`, `reserved`, `advances_owed`, `payouts_in_transit`, `vat_output`, `supplier_payable`,
-    /// `redemption_payable`, `bank_suspense`; `bank`, `receivables`, `vat_input`, `vat_refund_due`, `activity_arrears`.
+    /// `redemption_payable`, `bank_suspense`, `client_credits`; `bank`, `receivables`, `vat_input`, `vat_refund_due`, `activity_arrears`.
     pub component: String,
     /// How much, in minor units.
     #[schema(value_type = i64)]

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use crate::kernel::ids::{
     ActivityId, AdvanceId, AllocationId, AppropriationId, ArrearsId, BankAccountId, BankLineId, ChargeId, ClientId,
     CostId, EntityId, FiscalYearId, InvoiceId, PayoutId, PersonId, PoolId, PoolRunId, RedemptionId, ShareId,
-    StatementId,
+    StatementId, TransferId,
 };
 use crate::kernel::money::{Currency, Minor};
 use crate::kernel::refusal::Refusal;
@@ -127,6 +127,8 @@ sources! {
     Cost(CostId) = "cost",
     /// A division of the cost of a pool.
     PoolRun(PoolRunId) = "pool_run",
+    /// Money moved between activities.
+    Transfer(TransferId) = "transfer",
     /// A levy that no document carries.
     LevyCharge(ChargeId) = "levy_charge",
     /// A debt of an activity that was settled.
@@ -148,6 +150,8 @@ named! {
         SharePaid = "share_paid",
         /// An invoice got its number.
         InvoiceIssued = "invoice_issued",
+        /// An invoice was given back, in part or in full.
+        CreditNoteIssued = "credit_note_issued",
         /// The guarantee paid the member before the client paid.
         GuaranteeAdvanced = "guarantee_advanced",
         /// A client paid.
@@ -174,6 +178,8 @@ named! {
         PoolAllocated = "pool_allocated",
         /// Such a division was taken back.
         PoolAllocationReversed = "pool_allocation_reversed",
+        /// Money moved from one activity to another.
+        Transferred = "transferred",
         /// A levy was taken on a payment, a cost or a month.
         LevyCharged = "levy_charged",
         /// An activity paid what it owed.

@@ -8,11 +8,15 @@
 
 mod entry;
 pub mod events;
+mod holders;
 mod store;
 
 pub use entry::{Account, Dimensions, Entry, Event, Posting, Source, credit, debit};
+pub use holders::{Held, Holders};
 use std::collections::BTreeMap;
-pub use store::{ActivityBalance, EntryLine, JournalRow, PostingRow, ResultRow, TrialRow};
+pub use store::{
+    ActivityBalance, ActivityFigures, EntryLine, Holding, JournalRow, MoveRow, Origin, PostingRow, ResultRow, TrialRow,
+};
 
 use chrono::NaiveDate;
 
@@ -108,6 +112,63 @@ pub fn activity_postings(
     limit: i64,
 ) -> Result<Vec<PostingRow>> {
     store::list_activity_postings(tx, activity, before, limit)
+}
+
+/// Who holds what of an invoice. Whoever is about to move some of it holds the invoice first.
+///
+/// # Errors
+/// Fails with the database.
+pub fn holders(tx: &mut Tx<'_>, invoice: InvoiceId) -> Result<Holders> {
+    store::list_holders(tx, invoice).map(Holders::new)
+}
+
+/// What an activity holds by invoice, oldest advance first; nothing for an activity of somebody else.
+///
+/// # Errors
+/// Fails with the database.
+pub fn origins(tx: &mut Tx<'_>, activity: ActivityId) -> Result<Vec<Origin>> {
+    store::list_origins(tx, activity)
+}
+
+/// Holds the money of invoices against payments in the same moment, in the order of their ids.
+///
+/// # Errors
+/// Fails with the database.
+pub fn lock_invoices(tx: &mut Tx<'_>, invoices: &[InvoiceId]) -> Result<()> {
+    store::lock_invoices(tx, invoices)
+}
+
+/// Locks the balances on both ends of transfers, in the order in which postings lock them; answers the giver's.
+///
+/// # Errors
+/// 404 for a giver that is somebody else's.
+pub fn lock_transfer(tx: &mut Tx<'_>, from: ActivityId, to: &[ActivityId]) -> Result<ActivityBalance> {
+    store::lock_transfer(tx, from, to)
+}
+
+/// Gives the transaction up so that it is tried again, because what it had read before its locks has moved.
+///
+/// # Errors
+/// Always; [`crate::platform::db::Db::write`] tries again.
+pub fn try_again(tx: &mut Tx<'_>) -> Result<()> {
+    store::try_again(tx)
+}
+
+/// What was invoiced on activities, collected, advanced and left owing, for all of them in one statement.
+///
+/// # Errors
+/// Fails with the database.
+pub fn figures(tx: &mut Tx<'_>, activities: &[ActivityId]) -> Result<Vec<ActivityFigures>> {
+    store::list_figures(tx, activities)
+}
+
+/// What moved on an activity between two days, one row for each entry, in the order of the books. Before them a row
+/// without an entry says what was there.
+///
+/// # Errors
+/// Fails with the database.
+pub fn moves(tx: &mut Tx<'_>, activity: ActivityId, from: NaiveDate, to: NaiveDate) -> Result<Vec<MoveRow>> {
+    store::list_moves(tx, activity, from, to)
 }
 
 /// Debits and credits per account up to a period, or of all time.

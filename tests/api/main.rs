@@ -11,10 +11,12 @@
 )]
 
 mod bad_input;
+mod collectives;
 #[cfg(feature = "faults")]
 mod concurrency;
 mod contract;
 mod costs;
+mod credit_notes;
 mod described;
 mod explain;
 mod house;
@@ -22,6 +24,7 @@ mod invariants;
 mod journeys;
 mod ledger;
 mod levies;
+mod levy_terms;
 mod migrations;
 #[cfg(feature = "faults")]
 mod mixed;
@@ -32,6 +35,7 @@ mod privileges;
 mod sessions;
 mod solvency;
 mod shares;
+mod statements;
 mod stories;
 mod support;
 mod surplus;

@@ -67,6 +67,8 @@ fn reach(prefix: &str) -> Reach {
         | "/v1/applications/"
         | "/v1/clients/"
         | "/v1/costs/"
+        | "/v1/credit_notes/"
+        | "/v1/invitations/"
         | "/v1/invoices/"
         | "/v1/levy_charges/"
         | "/v1/levy_exemptions/"
@@ -76,7 +78,8 @@ fn reach(prefix: &str) -> Reach {
         | "/v1/payouts/"
         | "/v1/postings/"
         | "/v1/redemptions/"
-        | "/v1/shares/" => Reach::Owned,
+        | "/v1/shares/"
+        | "/v1/transfers/" => Reach::Owned,
         _ => Reach::Shared,
     }
 }

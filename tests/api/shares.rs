@@ -277,3 +277,51 @@ fn a_certificate_is_made_once_and_the_register_adds_up() {
     assert_eq!(register(&format!("?limit=2&cursor={cursor}"))["data"].as_array().unwrap().len(), 1);
     assert_eq!(total(&page, "subscribed"), Some((4, 12_000)), "the totals are of all pages");
 }
+
+#[test]
+fn a_share_of_a_year_lapses_and_a_payment_brings_it_back() {
+    let app = TestApp::start();
+    let mut cast = app.mutual();
+    new_rules(&app, &cast, &json!({"share_validity": "yearly"}));
+    let member = enrol_at(&app, &mut cast, 0, 3_000);
+    let person = member.client.person_id.clone().unwrap();
+    let standing =
+        |client: &Client| client.get(&format!("/v1/members/{person}/share_standing")).unwrap().expect(200).unwrap();
+    assert_eq!(standing(&member.client), json!({"lapses": true, "through": "2027-05-03", "is_current": true}));
+    let submitted = app.stage.submitted_invoice(&member, None, 100_000).unwrap();
+    let invoiced = app.stage.issue(&cast.staff.reviewer, &submitted).unwrap();
+    cast.bank.receives(Minor::new(invoiced.gross), &invoiced.reference, "Client", app.stage.today());
+    app.stage.import(&mut cast).unwrap();
+
+    days_pass(&app, &mut cast, 333);
+    assert!(app.stage.mail_to(&member.email, "3 mai 2027").is_err(), "thirty-one days before, nobody is told");
+    days_pass(&app, &mut cast, 1);
+    assert!(app.stage.mail_to(&member.email, "3 mai 2027").is_ok(), "thirty days before, the member is told");
+    let state =
+        |cast: &Cast| cast.staff.reviewer.get(&format!("/v1/members/{person}")).unwrap().json()["state"].clone();
+    days_pass(&app, &mut cast, 30);
+    assert_eq!(state(&cast), "active", "the last day counts");
+    days_pass(&app, &mut cast, 1);
+    app.stage.settle().unwrap();
+    assert_eq!(state(&cast), "inactive");
+    assert_eq!(app.count("SELECT count(*) FROM state_history WHERE to_state = 'inactive'"), 1);
+    assert_eq!(app.count("SELECT count(*) FROM email_message WHERE letter IN ('share_ending', 'share_lapsed')"), 2);
+
+    // What is there can be spent; nothing new comes in.
+    let member = again(&app, &member);
+    assert_eq!(standing(&member.client)["is_current"], false);
+    app.stage.payout(&member, 10_000).unwrap();
+    let refused = app.stage.submitted_invoice(&member, None, 5_000).unwrap_err().to_string();
+    assert!(refused.contains("member_not_active"), "{refused}");
+    let refused = app.stage.sent_order(&member, 5_000).unwrap_err().to_string();
+    assert!(refused.contains("member_not_active"), "{refused}");
+
+    let two = json!({"id": member.client.new_id(), "quantity": 2});
+    let two = member.client.post(&format!("/v1/members/{person}/shares"), &two).unwrap().expect(201).unwrap();
+    assert_eq!(state(&cast), "inactive", "a promise is no payment");
+    cast.bank.receives(Minor::new(6_000), two["payment_reference"].as_str().unwrap(), "Member", app.stage.today());
+    app.stage.import(&mut cast).unwrap();
+    assert_eq!(state(&cast), "active");
+    assert_eq!(standing(&member.client)["through"], "2029-05-03", "two years from the day of payment");
+    app.stage.submitted_invoice(&member, None, 5_000).unwrap();
+}

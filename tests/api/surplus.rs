@@ -175,7 +175,7 @@ fn other_policies(administrator: &Client, cast: &Cast) {
     let refused = try_out(&[step("legal_reserve", "0.049999")]);
     assert_eq!(code(&refused), (422, "below_legal_reserve".to_owned()));
     assert_eq!(refused.json()["params"]["minimum_minor"], "100000");
-    try_out(&[step("legal_reserve", "0.05")]).expect(200).unwrap();
+    try_out(&[step("legal_reserve", "0.05")]).expect(201).unwrap();
 }
 
 #[test]
