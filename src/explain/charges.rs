@@ -4,7 +4,8 @@ use rust_decimal::Decimal;
 
 use super::rules::{self, BandPart, By};
 use super::store::LineRow;
-use super::tree::{Explainer, Found, Step};
+use super::step::Step;
+use super::tree::{Explainer, Found};
 use crate::formats::local;
 use crate::kernel::ids::ChargeId;
 use crate::kernel::levies::{Basis, MonthEffect, Total};

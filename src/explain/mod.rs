@@ -10,13 +10,14 @@ pub mod http;
 mod moved;
 mod pooled;
 mod rules;
+mod step;
 mod store;
 mod tree;
 
 use chrono::{DateTime, Utc};
 pub use rules::{BandPart, Calculation, CalculationKind, Rounding};
 use serde::Serialize;
-pub use tree::{EntryStep, RuleStep, Step};
+pub use step::{EntryStep, RuleStep, Step};
 use utoipa::ToSchema;
 
 use crate::activities;

@@ -2,7 +2,8 @@
 //! back and what was moved.
 
 use super::store::{self, LineRow};
-use super::tree::{Explainer, Found, Step};
+use super::step::Step;
+use super::tree::{Explainer, Found};
 use crate::formats::traces::Params;
 use crate::invoicing::credit::{self, CreditNote};
 use crate::kernel::ids::InvoiceId;

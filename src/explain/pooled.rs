@@ -6,7 +6,8 @@ use uuid::Uuid;
 
 use super::rules::{self, By};
 use super::store::{self, LineRow};
-use super::tree::{Explainer, Found, Step};
+use super::step::Step;
+use super::tree::{Explainer, Found};
 use crate::costs;
 use crate::kernel::ids::{AppropriationId, CostId, PoolRunId, RedemptionId};
 use crate::kernel::money::{Currency, Minor, Money};

@@ -3,7 +3,9 @@
 use serde_json::Value;
 use umbel::demo::{Client, MemberCast};
 use umbel::formats::evidence::{self, NotEvidence};
+use umbel::kernel::language::Language;
 use umbel::kernel::money::Minor;
+use umbel::platform::db::Actor;
 
 use super::support::TestApp;
 
@@ -29,6 +31,14 @@ fn replay(calculation: &Value) -> i64 {
         if n < 0 { -magnitude } else { magnitude }
     };
     let result = match calculation["kind"].as_str().unwrap() {
+        "total" => {
+            let (n, d) = fraction(calculation["unrounded"].as_str().unwrap());
+            half_away(n * 100, d)
+        }
+        "proportion" => {
+            let (n, d) = (calculation["weight"].as_i64().unwrap(), calculation["weights"].as_i64().unwrap());
+            half_away(base * i128::from(n), i128::from(d))
+        }
         "rate" => {
             let (n, d) = fraction(calculation["rate"].as_str().unwrap());
             half_away(base * n, d)
@@ -37,10 +47,13 @@ fn replay(calculation: &Value) -> i64 {
             let (n, d) = fraction(calculation["quantity"].as_str().unwrap());
             half_away(base * n, d)
         }
-        // Of two parts the larger fraction gets the missing cent, and the first one when they are equal.
+        // By largest remainder a part is its quota without its fraction, or one cent more.
         "split" => {
             let (n, d) = (calculation["weight"].as_i64().unwrap(), calculation["weights"].as_i64().unwrap());
-            half_away(base * i128::from(n), i128::from(d))
+            let result = i128::from(calculation["result"]["amount_minor"].as_i64().unwrap());
+            let off = (result * i128::from(d) - base * i128::from(n)).abs();
+            assert!(off < i128::from(d), "{calculation}");
+            result
         }
         other => panic!("{other}"),
     };
@@ -65,6 +78,22 @@ fn check(step: &Value) -> (usize, usize) {
         done = (done.0 + steps, done.1 + calculations);
     }
     done
+}
+
+/// One line of each account of each event in the books of a test, explained to the office and checked: whatever a test
+/// books can be explained.
+pub fn check_books(app: &TestApp) {
+    let ids = super::ledger::lines(
+        &mut app.database.owner(),
+        "SELECT max(p.id)::text AS line FROM posting p JOIN journal_entry e ON e.id = p.entry_id \
+         GROUP BY e.event, p.account, sign(p.amount_minor) ORDER BY 1",
+    );
+    for id in ids {
+        let id: i64 = id.parse().unwrap();
+        let explained = app.db.write_blocking(&Actor::System, |tx| umbel::explain::posting(tx, id, Language::En));
+        let step = explained.unwrap_or_else(|error| panic!("posting {id} cannot be explained: {error:?}"));
+        check(&serde_json::to_value(step).unwrap());
+    }
 }
 
 /// Every line of the books that a member may see, explained and checked.
