@@ -34,3 +34,4 @@ pub mod shares;
 pub mod surplus;
 pub mod transfers;
 pub mod worker;
+pub mod write_offs;

@@ -11,8 +11,9 @@ RETURNS TABLE (invoice_id uuid, client_id uuid, amount_minor bigint) LANGUAGE sq
     JOIN invoice i ON i.id = r.invoice_id
     LEFT JOIN orders o ON o.id = i.order_id
     LEFT JOIN guarantee_decision d ON d.order_id = i.order_id
-    -- A client who confirmed in writing and is not more than 90 days late.
+    -- A client who confirmed in writing, does not dispute it and is not more than 90 days late.
     WHERE (o.state = 'confirmed' OR d.eligible) AND i.due_on >= p_day - 90
+      AND NOT EXISTS (SELECT FROM invoice_dispute x WHERE x.invoice_id = i.id AND x.resolved_at IS NULL)
 $$;
 
 CREATE FUNCTION solvency_activities(p_entity uuid, p_currency text, p_through bigint, p_day date)

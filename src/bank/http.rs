@@ -12,7 +12,9 @@ use uuid::Uuid;
 
 use super::{LineFilter, LineSummary, StatementSummary};
 use crate::access::{Desk, Reviewer};
-use crate::kernel::ids::{BankAccountId, BankLineId, CostId, EntityId, InvoiceId, PersonId, RedemptionId, StatementId};
+use crate::kernel::ids::{
+    BankAccountId, BankLineId, CostId, EntityId, InvoiceId, PersonId, RedemptionId, StatementId, WriteOffId,
+};
 use crate::kernel::money::{Minor, Money};
 use crate::platform::db::Db;
 use crate::platform::error::{Error, Result};
@@ -27,6 +29,7 @@ crate::endpoints!(
     list_bank_lines,
     show_bank_line,
     match_bank_line,
+    recover_bank_line,
     pay_cost_by_bank_line,
     pay_redemption,
     assign_bank_line,
@@ -136,8 +139,7 @@ pub struct LineView {
     pub bank_reference: String,
     /// Why a transfer came back.
     pub return_reason: String,
-    /// `invoice`, `share`, `payout_settled`, `payout_returned` or `cost`.
-    /// `invoice`, `share`, `redemption`, `payout_settled` or `payout_returned`.
+    /// `invoice`, `share`, `payout_settled`, `payout_returned`, `cost`, `redemption` or `recovery`.
     pub matched_kind: Option<String>,
     /// The document that it was matched with first.
     pub matched_id: Option<Uuid>,
@@ -433,6 +435,36 @@ async fn assign_bank_line(
             id.into_inner(),
             |tx, id| super::find_line(tx, id).map(LineView::from),
             |tx, id, expected, body| super::assign_line(tx, id, expected, body.person_id).map(LineView::from),
+        )
+        .await
+}
+
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct RecoverBankLine {
+    /// The write-off that the line brings money for, as far as both go.
+    write_off_id: WriteOffId,
+}
+
+/// Books what waits of a line as money that came for a write-off: the guarantee fund is refilled first.
+#[utoipa::path(tag = "bank", params(("id" = BankLineId, Path), ("dry_run" = Option<bool>, Query)), request_body = RecoverBankLine,
+    responses((status = 200, body = LineView)), extensions(("x-roles" = json!(["reviewer"]))))]
+#[post("/v1/bank_lines/{id}/recover")]
+async fn recover_bank_line(
+    who: Reviewer,
+    db: Data<Db>,
+    id: Path<BankLineId>,
+    command: Command<RecoverBankLine>,
+) -> Result<HttpResponse> {
+    command
+        .about_money()
+        .change(
+            &db,
+            who.into(),
+            "recover_bank_line",
+            id.into_inner(),
+            |tx, id| super::find_line(tx, id).map(LineView::from),
+            |tx, id, expected, body| super::recover_line(tx, id, expected, body.write_off_id).map(LineView::from),
         )
         .await
 }

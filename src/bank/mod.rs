@@ -2,7 +2,7 @@
 //!
 //! Owns `bank_statement`, `bank_line`, `allocation`. A statement is imported whole or not at all, in one
 //! transaction: each line settles a payout, returns one, pays an invoice or a share, or waits in suspense with a
-//! person who looks after it and may match it with an invoice or with what was owed to a supplier. So the bank account in the books is the closing balance of its last statement.
+//! person who looks after it and may match it with an invoice with what was owed to a supplier, or with what was given up of one that was not paid. So the bank account in the books is the closing balance of its last statement.
 //! Deliberately absent: undoing a match (a reversal, with the corrections), lumps that the bank did not itemise.
 
 pub mod http;
@@ -21,7 +21,9 @@ use crate::charter;
 use crate::costs::{self, SupplierPayment};
 use crate::formats::camt053::{self, Limits, Refused, Statement};
 use crate::invoicing::{self, OpenInvoice};
-use crate::kernel::ids::{AllocationId, BankLineId, CostId, EntityId, InvoiceId, PersonId, RedemptionId, StatementId};
+use crate::kernel::ids::{
+    AllocationId, BankLineId, CostId, EntityId, InvoiceId, PersonId, RedemptionId, StatementId, WriteOffId,
+};
 use crate::kernel::money::{Minor, Money, to_plain};
 use crate::kernel::roles::Role;
 use crate::ledger;
@@ -29,6 +31,7 @@ use crate::ledger::events::Arrival;
 use crate::platform::db::Tx;
 use crate::platform::error::{Error, Result};
 use crate::shares::{self, Outgoing};
+use crate::write_offs;
 pub use import::import;
 use rules::InvoiceFact;
 pub use store::{LineRow, StatementRow, Totals};
@@ -153,7 +156,7 @@ pub fn match_line(tx: &mut Tx<'_>, id: BankLineId, expected: i32, invoice: Invoi
     let on = rules::counts_on(line.booked_on, ledger::first_open_day(tx, statement.entity_id)?);
     let changed = LineRow {
         state: "matched".to_owned(),
-        matched_kind: Some("invoice".to_owned()),
+        matched_kind: line.matched_kind.clone().or_else(|| Some("invoice".to_owned())),
         matched_id: line.matched_id.or(Some(invoice.id.0)),
         owner_id: line.owner_id.filter(|_| rest != Minor::ZERO),
         ..(*line).clone()
@@ -341,4 +344,47 @@ fn summaries(tx: &mut Tx<'_>, rows: Vec<(LineRow, EntityId)>) -> Result<Vec<Line
 /// Fails with the database.
 pub fn waiting_through(tx: &mut Tx<'_>, entity: EntityId, through: NaiveDate) -> Result<i64> {
     store::count_waiting(tx, entity, through)
+}
+
+/// Books what waits of a line as money that came for a write-off, as far as both go.
+///
+/// # Errors
+/// 404; 409 `bank_line_already_matched`, `allocation_exceeds`; 412; 422 for a write-off that it cannot be for.
+pub fn recover_line(tx: &mut Tx<'_>, id: BankLineId, expected: i32, write_off: WriteOffId) -> Result<LineSummary> {
+    let line = store::lock_line(tx, id)?;
+    if line.version != expected {
+        return Err(Error::version_stale(line.version));
+    }
+    let statement = store::find_statement(tx, line.statement_id)?;
+    let explained = store::sum_allocations(tx, &[id])?.get(&id).copied().unwrap_or_default();
+    let waiting = rules::waiting(&line, explained);
+    if waiting == Minor::ZERO {
+        return Err(Error::conflict("bank_line_already_matched"));
+    }
+    let found = write_offs::recoverable(tx, write_off).map_err(|error| match error.code {
+        "not_found" => Error::field("/write_off_id", "invalid"),
+        _ => error,
+    })?;
+    if waiting < Minor::ZERO || found.entity != statement.entity_id {
+        return Err(Error::field("/write_off_id", "not_allowed"));
+    }
+    if found.currency != line.currency {
+        return Err(Error::value("currency_mismatch"));
+    }
+    if found.left <= Minor::ZERO {
+        return Err(Error::conflict("allocation_exceeds"));
+    }
+    let amount = waiting.min(found.left);
+    let rest = waiting.minus(amount)?;
+    let on = rules::counts_on(line.booked_on, ledger::first_open_day(tx, statement.entity_id)?);
+    let changed = LineRow {
+        state: "matched".to_owned(),
+        matched_kind: line.matched_kind.clone().or_else(|| Some("recovery".to_owned())),
+        matched_id: line.matched_id.or(Some(write_off.0)),
+        owner_id: line.owner_id.filter(|_| rest != Minor::ZERO),
+        ..(*line).clone()
+    };
+    store::save_line(tx, line, &changed)?;
+    write_offs::recover(tx, write_off, id, amount, on)?;
+    find_line(tx, id)
 }

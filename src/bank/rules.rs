@@ -262,11 +262,11 @@ pub(super) fn judge(line: &LineRow, entity: EntityId, facts: &Facts) -> Decision
     }
 }
 
-/// What of a line nothing explains, given how much of it pays invoices.
+/// What of a line nothing explains, given how much of it pays invoices or was recovered of write-offs.
 pub(super) fn waiting(line: &LineRow, allocated: Minor) -> Minor {
     match (line.state.as_str(), line.matched_kind.as_deref()) {
         ("suspense", _) => line.amount_minor,
-        (_, Some("invoice")) => line.amount_minor.minus(allocated).unwrap_or_default(),
+        (_, Some("invoice" | "recovery")) => line.amount_minor.minus(allocated).unwrap_or_default(),
         _ => Minor::ZERO,
     }
 }

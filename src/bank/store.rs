@@ -306,10 +306,12 @@ pub(super) fn list_lines(
     Ok(query.load(tx.conn())?)
 }
 
-/// How much of each line pays invoices; a line that pays none is absent.
+/// How much of each line pays invoices or was recovered of write-offs; a line that does neither is absent.
 pub(super) fn sum_allocations(tx: &mut Tx<'_>, lines: &[BankLineId]) -> Result<BTreeMap<BankLineId, Minor>> {
     let rows: Vec<Allocated> = diesel::sql_query(
-        "SELECT bank_line_id, sum(amount_minor)::bigint AS amount_minor FROM allocation WHERE bank_line_id = ANY($1) \
+        "SELECT bank_line_id, sum(amount_minor)::bigint AS amount_minor FROM ( \
+             SELECT bank_line_id, amount_minor FROM allocation WHERE bank_line_id = ANY($1) \
+             UNION ALL SELECT bank_line_id, amount_minor FROM recovery WHERE bank_line_id = ANY($1)) explained \
          GROUP BY bank_line_id",
     )
     .bind::<Array<SqlUuid>, _>(lines)

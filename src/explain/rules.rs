@@ -66,6 +66,8 @@ pub(super) enum Origin {
     Waited,
     /// The other line of a transfer.
     Opposite,
+    /// What was given up of the invoice: what it was booked with, or the loss.
+    Lost,
     /// The document behind the entry says it: nothing is computed.
     Document,
     /// What the bank's statement says.
@@ -96,6 +98,7 @@ pub(super) fn origin(event: Event, account: Account, is_debit: bool) -> Origin {
         Event::CreditNoteIssued => credit_note_issued(account, is_debit),
         Event::Transferred if account == Account::FundsAvailable && is_debit => Origin::Available,
         Event::Transferred => Origin::Opposite,
+        Event::WrittenOff | Event::GuaranteeDrawn | Event::Recovered => lost(account),
     }
 }
 
@@ -112,6 +115,18 @@ fn invoice_issued(account: Account, is_debit: bool) -> Origin {
         Origin::LevyPaid
     } else {
         Origin::InvoiceNet
+    }
+}
+
+fn lost(account: Account) -> Origin {
+    if matches!(account, Account::Bank | Account::BankSuspense) {
+        Origin::Document
+    } else if matches!(account, Account::MemoAdvances | Account::MemoAdvancesContra) {
+        Origin::Advanced
+    } else if account == Account::FundsAvailable {
+        Origin::Waited
+    } else {
+        Origin::Lost
     }
 }
 

@@ -192,6 +192,7 @@ impl<'a, 'b> Explainer<'a, 'b> {
             Origin::CreditShare => self.credit_share(line),
             Origin::Waited => self.earlier(line, Account::FundsPending, "waited"),
             Origin::Opposite => self.opposite(line),
+            Origin::Lost => self.lost(line),
             Origin::Document => Ok(Found::default()),
         }
     }
@@ -530,6 +531,8 @@ fn address(source: Source, line: &LineRow) -> Option<String> {
     let of_invoice = || line.invoice_id.map(|id| format!("/v1/invoices/{id}"));
     match source {
         Source::Share(id) => Some(format!("/v1/shares/{id}")),
+        Source::WriteOff(id) => Some(format!("/v1/write_offs/{id}")),
+        Source::Draw(_) | Source::Recovery(_) => of_invoice(),
         Source::Transfer(id) => Some(format!("/v1/transfers/{id}")),
         Source::Invoice(id) if line.event == Event::CreditNoteIssued => Some(format!("/v1/credit_notes/{id}")),
         Source::Invoice(id) => Some(format!("/v1/invoices/{id}")),

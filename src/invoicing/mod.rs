@@ -22,7 +22,10 @@ use crate::access;
 use crate::formats::letters::Letter;
 use crate::guarantee;
 use crate::kernel::calendar::add_working_days;
-use crate::kernel::ids::{ActivityId, AllocationId, ClientId, EntityId, InvoiceId, OrderId, PersonId, RuleSetId};
+use crate::kernel::ids::{
+    ActivityId, AllocationId, ClientId, EntityId, InvoiceId, OrderId, PersonId, RuleSetId, WriteOffId,
+};
+use crate::kernel::language::Language;
 use crate::kernel::levies::{Charge, LevyKind};
 use crate::kernel::lines::DocumentLine;
 use crate::kernel::money::{Currency, Minor, Money, Ppm};
@@ -103,6 +106,34 @@ pub struct Invoice {
     pub advance: Option<guarantee::AdvanceRow>,
     /// Whether the guarantee covers its order.
     pub is_covered: bool,
+    /// Why its advance waits although the promised day has come.
+    pub hold: Option<guarantee::HoldRow>,
+    /// What the client says against it.
+    pub dispute: Option<guarantee::DisputeRow>,
+    /// What of it was given up.
+    pub written_off: Minor,
+    /// What the reader reads.
+    pub language: Language,
+}
+
+impl Invoice {
+    /// An invoice on which nothing has happened since its row was written.
+    fn fresh(tx: &Tx<'_>, row: InvoiceRow, lines: Vec<InvoiceLineRow>, taxes: Vec<TaxRow>, is_covered: bool) -> Self {
+        Self {
+            row,
+            lines,
+            taxes,
+            charges: Vec::new(),
+            open: Open::default(),
+            credited: BTreeMap::new(),
+            advance: None,
+            is_covered,
+            hold: None,
+            dispute: None,
+            written_off: Minor::ZERO,
+            language: tx.principal().map_or(Language::En, |who| who.language),
+        }
+    }
 }
 
 /// Makes a draft.
@@ -119,7 +150,7 @@ pub fn create(tx: &mut Tx<'_>, id: InvoiceId, draft: &Draft) -> Result<Invoice> 
     let row = store::insert(tx, id, me, activity.entity_id, draft, &totals)?;
     let lines = store::insert_lines(tx, id, draft, &totals)?;
     let taxes = totals.taxes.iter().map(|tax| TaxRow::preview(id, tax)).collect();
-    Ok(unissued(row, lines, taxes, false))
+    Ok(Invoice::fresh(tx, row, lines, taxes, false))
 }
 
 /// Rewrites a draft.
@@ -220,8 +251,7 @@ pub fn issue(tx: &mut Tx<'_>, id: InvoiceId, expected: i32) -> Result<Invoice> {
     let open = Open { amount: row.gross_minor, reduced: Minor::ZERO };
     let charges = issued.charges.iter().map(|charge| IssueCharge::new(context.rule_set_id, charge)).collect();
     let taxes = issued.totals.taxes.iter().map(|tax| TaxRow::preview(id, tax)).collect();
-    let (lines, is_covered) = (context.lines, context.is_covered);
-    Ok(Invoice { row, lines, taxes, charges, open, credited: BTreeMap::new(), advance: None, is_covered })
+    Ok(Invoice { charges, open, ..Invoice::fresh(tx, row, context.lines, taxes, context.is_covered) })
 }
 
 /// An invoice.
@@ -243,20 +273,18 @@ fn whole(tx: &mut Tx<'_>, row: InvoiceRow) -> Result<Invoice> {
     };
     if row.state != InvoiceState::Issued {
         let taxes = preview_taxes(tx, &row, &lines)?;
-        return Ok(unissued(row, lines, taxes, is_covered));
+        return Ok(Invoice::fresh(tx, row, lines, taxes, is_covered));
     }
     let taxes = store::list_taxes(tx, id)?;
     let charges = levies::charges_at_issue(tx, id)?.into_iter().map(IssueCharge::from).collect();
     let open = store::open_of(tx, id)?;
     let credited = store::credited_of(tx, id)?;
     let advance = guarantee::advance_of(tx, id)?;
-    Ok(Invoice { row, lines, taxes, charges, open, credited, advance, is_covered })
-}
-
-/// Before its issue nothing is charged, owed, given back or advanced.
-fn unissued(row: InvoiceRow, lines: Vec<InvoiceLineRow>, taxes: Vec<TaxRow>, is_covered: bool) -> Invoice {
-    let (open, credited) = (Open::default(), BTreeMap::new());
-    Invoice { row, lines, taxes, charges: Vec::new(), open, credited, advance: None, is_covered }
+    let hold = guarantee::hold_of(tx, id)?;
+    let dispute = guarantee::dispute_of(tx, id)?;
+    let written_off = store::written_off(tx, id)?;
+    let fresh = Invoice::fresh(tx, row, lines, taxes, is_covered);
+    Ok(Invoice { charges, open, credited, advance, hold, dispute, written_off, ..fresh })
 }
 
 /// Invoices, newest first.
@@ -372,8 +400,8 @@ pub fn advances_due(tx: &mut Tx<'_>, entity: EntityId, day: NaiveDate) -> Result
     store::list_advances_due(tx, entity, day)
 }
 
-/// Makes the pending money of one invoice available on its promised day. Does nothing when the client has paid
-/// or when it was done before.
+/// Makes the pending money of one invoice available on its promised day, by the rules of the invoice. Does nothing when
+/// the client has paid, when it was done before, or when the guarantee puts it off; then the invoice says why.
 ///
 /// # Errors
 /// 409 for a closed period.
@@ -401,7 +429,11 @@ pub fn advance(tx: &mut Tx<'_>, id: InvoiceId, day: NaiveDate) -> Result<bool> {
         currency: invoice.currency,
         on: day,
     };
-    guarantee::advance(tx, &new)?;
+    let rules = store::rule_set_of(tx, id)?;
+    let limits = guarantee::Limits::from(&charter::rule_set(tx, rules)?);
+    if guarantee::advance(tx, &new, &limits)?.is_none() {
+        return Ok(false);
+    }
     for part in &new.held {
         let member = access::person(tx, part.member)?;
         let amount = Money { amount_minor: part.amount, currency: invoice.currency };
@@ -412,6 +444,24 @@ pub fn advance(tx: &mut Tx<'_>, id: InvoiceId, day: NaiveDate) -> Result<bool> {
     }
     tx.failpoint("advance.before_commit")?;
     Ok(true)
+}
+
+/// What a payment of all that is open would be charged on a day, out of what waits for it.
+///
+/// # Errors
+/// Fails with the database.
+pub fn levies_to_come(tx: &mut Tx<'_>, invoice: &OpenInvoice, on: NaiveDate) -> Result<Minor> {
+    let holders = ledger::holders(tx, invoice.id)?;
+    Ok(levies::forecast_collection(tx, &collected(invoice, &holders), on)?.min(holders.pending_total()?))
+}
+
+/// Gives up what is open of an invoice, in its own books: the fact is a write-off, which has approved it.
+///
+/// # Errors
+/// 409 `already_booked` for a fact that did so before.
+pub fn write_off(tx: &mut Tx<'_>, invoice: &OpenInvoice, fact: WriteOffId, on: NaiveDate) -> Result<()> {
+    guarantee::end_hold(tx, invoice.id)?;
+    store::insert_write_off(tx, invoice, fact, on)
 }
 
 fn check_version(invoice: &InvoiceRow, expected: i32) -> Result<()> {

@@ -23,7 +23,7 @@ use uuid::Uuid;
 
 use super::Draft;
 use super::rules::InvoiceState;
-use crate::kernel::ids::{ActivityId, ClientId, EntityId, InvoiceId, OrderId, PersonId, RuleSetId};
+use crate::kernel::ids::{ActivityId, ClientId, EntityId, InvoiceId, OrderId, PersonId, RuleSetId, WriteOffId};
 use crate::kernel::lines::DocumentLine;
 use crate::kernel::money::{Currency, Minor, Money};
 use crate::kernel::vat::{Priced, TaxLine, Totals, VatCase};
@@ -483,4 +483,36 @@ pub(super) fn list_advances_due(tx: &mut Tx<'_>, entity: EntityId, day: NaiveDat
         .order(invoice::id.asc())
         .select(invoice::id)
         .load(tx.conn())?)
+}
+
+/// The rules by which an invoice was issued.
+pub(super) fn rule_set_of(tx: &mut Tx<'_>, id: InvoiceId) -> Result<RuleSetId> {
+    let rules: Option<RuleSetId> = invoice::table.find(id).select(invoice::rule_set_id).first(tx.conn())?;
+    rules.ok_or_else(|| Error::internal("an issued invoice has rules"))
+}
+
+/// What of an invoice was given up.
+pub(super) fn written_off(tx: &mut Tx<'_>, id: InvoiceId) -> Result<Minor> {
+    let given_up: Vec<Minor> = invoice_reduction::table
+        .filter(invoice_reduction::invoice_id.eq(id))
+        .filter(invoice_reduction::kind.eq("write_off"))
+        .select(invoice_reduction::amount_minor)
+        .load(tx.conn())?;
+    Ok(Minor::sum(given_up)?)
+}
+
+pub(super) fn insert_write_off(tx: &mut Tx<'_>, invoice: &OpenInvoice, fact: WriteOffId, on: NaiveDate) -> Result<()> {
+    let id: Uuid = tx.new_id();
+    diesel::insert_into(invoice_reduction::table)
+        .values((
+            invoice_reduction::id.eq(id),
+            invoice_reduction::invoice_id.eq(invoice.id),
+            invoice_reduction::member_id.eq(invoice.member_id),
+            invoice_reduction::kind.eq("write_off"),
+            invoice_reduction::source_id.eq(fact.0),
+            invoice_reduction::amount_minor.eq(invoice.open_minor),
+            invoice_reduction::reduced_on.eq(on),
+        ))
+        .execute(tx.conn())?;
+    Ok(())
 }

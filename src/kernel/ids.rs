@@ -111,6 +111,12 @@ ids! {
     ClaimId,
     /// A payment out of the guarantee fund.
     DrawId,
+    /// Claims on the guarantee fund paid together.
+    DrawRunId,
+    /// A client's objection to an invoice.
+    DisputeId,
+    /// An advance that was put off.
+    HoldId,
     /// Money that came after a receivable was given up.
     RecoveryId,
     /// What a supplier charged, for a pool or an activity.

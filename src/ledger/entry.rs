@@ -5,8 +5,8 @@ use uuid::Uuid;
 
 use crate::kernel::ids::{
     ActivityId, AdvanceId, AllocationId, AppropriationId, ArrearsId, BankAccountId, BankLineId, ChargeId, ClientId,
-    CostId, EntityId, FiscalYearId, InvoiceId, PayoutId, PersonId, PoolId, PoolRunId, RedemptionId, ShareId,
-    StatementId, TransferId,
+    CostId, DrawId, EntityId, FiscalYearId, InvoiceId, PayoutId, PersonId, PoolId, PoolRunId, RecoveryId, RedemptionId,
+    ShareId, StatementId, TransferId, WriteOffId,
 };
 use crate::kernel::money::{Currency, Minor};
 use crate::kernel::refusal::Refusal;
@@ -123,6 +123,12 @@ sources! {
     BankLine(BankLineId) = "bank_line",
     /// A bank line matched to an invoice.
     Allocation(AllocationId) = "allocation",
+    /// A receivable given up.
+    WriteOff(WriteOffId) = "write_off",
+    /// Money out of the guarantee fund.
+    Draw(DrawId) = "draw",
+    /// Money that came after a write-off.
+    Recovery(RecoveryId) = "recovery",
     /// What a supplier charged.
     Cost(CostId) = "cost",
     /// A division of the cost of a pool.
@@ -170,6 +176,12 @@ named! {
         BankOpened = "bank_opened",
         /// A bank line waits to be explained.
         BankLineBooked = "bank_line_booked",
+        /// A receivable was given up.
+        WrittenOff = "written_off",
+        /// The guarantee fund paid for a loss.
+        GuaranteeDrawn = "guarantee_drawn",
+        /// Money came after a write-off.
+        Recovered = "recovered",
         /// What a supplier charged was approved.
         CostBooked = "cost_booked",
         /// A supplier was paid.

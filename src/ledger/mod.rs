@@ -15,12 +15,13 @@ pub use entry::{Account, Dimensions, Entry, Event, Posting, Source, credit, debi
 pub use holders::{Held, Holders};
 use std::collections::BTreeMap;
 pub use store::{
-    ActivityBalance, ActivityFigures, EntryLine, Holding, JournalRow, MoveRow, Origin, PostingRow, ResultRow, TrialRow,
+    ActivityBalance, ActivityFigures, BookedShares, EntryLine, Holding, JournalRow, MoveRow, Origin, PostingRow,
+    ResultRow, TrialRow,
 };
 
 use chrono::NaiveDate;
 
-use crate::kernel::ids::{ActivityId, EntityId, InvoiceId, PersonId};
+use crate::kernel::ids::{ActivityId, EntityId, InvoiceId, PersonId, WriteOffId};
 use crate::kernel::money::{Currency, Minor};
 use crate::platform::db::Tx;
 use crate::platform::error::Result;
@@ -209,6 +210,30 @@ pub fn account_sum(tx: &mut Tx<'_>, entity: EntityId, account: Account) -> Resul
 /// Fails with the database.
 pub fn first_open_day(tx: &mut Tx<'_>, entity: EntityId) -> Result<Option<NaiveDate>> {
     store::find_first_open_day(tx, entity)
+}
+
+/// What activities hold of an invoice that is still pending: where the money went keeps its origin.
+///
+/// # Errors
+/// Fails with the database.
+pub fn pending_of(tx: &mut Tx<'_>, invoice: InvoiceId) -> Result<Vec<Held>> {
+    Ok(holders(tx, invoice)?.pending())
+}
+
+/// What an invoice and its credit notes booked, by share.
+///
+/// # Errors
+/// Fails with the database.
+pub fn booked_shares(tx: &mut Tx<'_>, invoice: InvoiceId) -> Result<BookedShares> {
+    store::sum_booked_shares(tx, invoice)
+}
+
+/// What a write-off took from each activity, out of whatever it had.
+///
+/// # Errors
+/// Fails with the database.
+pub fn borne(tx: &mut Tx<'_>, write_off: WriteOffId) -> Result<Vec<Held>> {
+    store::list_borne(tx, write_off)
 }
 
 /// What activities owe, of those asked for that owe something.

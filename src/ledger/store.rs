@@ -11,7 +11,8 @@ use umbel_schema::activity_balance;
 use uuid::Uuid;
 
 use super::entry::{Account, Entry, Event, Source};
-use crate::kernel::ids::{ActivityId, EntityId, InvoiceId, PersonId};
+use super::holders::Held;
+use crate::kernel::ids::{ActivityId, EntityId, InvoiceId, PersonId, WriteOffId};
 use crate::kernel::money::{Currency, Minor};
 use crate::platform::db::Tx;
 use crate::platform::error::Result;
@@ -74,6 +75,23 @@ pub struct PostingRow {
     /// Its currency.
     #[diesel(sql_type = Text)]
     pub currency: Currency,
+}
+
+/// What the documents of an invoice booked: the invoice, less its credit notes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, QueryableByName)]
+pub struct BookedShares {
+    /// Without VAT.
+    #[diesel(sql_type = BigInt)]
+    pub net: Minor,
+    /// VAT.
+    #[diesel(sql_type = BigInt)]
+    pub vat: Minor,
+    /// The mutual's fee.
+    #[diesel(sql_type = BigInt)]
+    pub fee: Minor,
+    /// The contribution to the guarantee fund.
+    #[diesel(sql_type = BigInt)]
+    pub contribution: Minor,
 }
 
 /// An account in a trial balance.
@@ -593,6 +611,31 @@ pub(super) fn find_first_open_day(tx: &mut Tx<'_>, entity: EntityId) -> Result<O
     let found: OpenDay =
         diesel::sql_query("SELECT first_open_day($1) AS day").bind::<SqlUuid, _>(entity).get_result(tx.conn())?;
     Ok(found.day)
+}
+
+pub(super) fn sum_booked_shares(tx: &mut Tx<'_>, invoice: InvoiceId) -> Result<BookedShares> {
+    Ok(diesel::sql_query(
+        "SELECT coalesce(-sum(p.amount_minor) FILTER (WHERE p.account = 'turnover'), 0)::bigint AS net, \
+                coalesce(-sum(p.amount_minor) FILTER (WHERE p.account = 'vat_output'), 0)::bigint AS vat, \
+                coalesce(-sum(p.amount_minor) FILTER (WHERE p.account = 'fee_income'), 0)::bigint AS fee, \
+                coalesce(-sum(p.amount_minor) FILTER (WHERE p.account = 'guarantee_fund'), 0)::bigint AS contribution \
+         FROM posting p JOIN journal_entry e ON e.id = p.entry_id \
+         WHERE p.invoice_id = $1 AND e.source_kind IN ('invoice', 'credit_note')",
+    )
+    .bind::<SqlUuid, _>(invoice)
+    .get_result(tx.conn())?)
+}
+
+pub(super) fn list_borne(tx: &mut Tx<'_>, write_off: WriteOffId) -> Result<Vec<Held>> {
+    Ok(diesel::sql_query(
+        "SELECT p.activity_id AS activity, b.owner_id AS member, sum(p.amount_minor)::bigint AS amount \
+         FROM posting p JOIN journal_entry e ON e.id = p.entry_id JOIN activity_balance b ON b.activity_id = p.activity_id \
+         WHERE e.source_kind = 'write_off' AND e.source_id = $1 \
+           AND p.account IN ('funds.pending', 'funds.available', 'activity_arrears') \
+         GROUP BY p.activity_id, b.owner_id HAVING sum(p.amount_minor) > 0 ORDER BY p.activity_id",
+    )
+    .bind::<SqlUuid, _>(write_off)
+    .load(tx.conn())?)
 }
 
 #[derive(QueryableByName)]

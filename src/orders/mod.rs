@@ -176,7 +176,7 @@ pub fn find(tx: &mut Tx<'_>, id: OrderId) -> Result<Order> {
         Some(decision) => (serde_json::from_value(decision.reasons)?, true),
         None => {
             let facts = guarantee_inputs(tx, &row)?;
-            (guarantee::forecast(tx, row.client_id, &facts.as_facts(&row, false))?, false)
+            (guarantee::forecast(tx, pair(&row), &facts.as_facts(&row, false))?, false)
         }
     };
     Ok(Order { row, lines, answer, reasons, is_decided })
@@ -275,7 +275,7 @@ pub fn answer(tx: &mut Tx<'_>, keys: &Keys, token: &str, given: &NewAnswer) -> R
     if given.answer == Answer::Confirmed {
         let inputs = guarantee_inputs(tx, &order)?;
         let rule_set = order.rule_set_id.ok_or_else(|| Error::internal("a sent order has rules"))?;
-        guarantee::decide(tx, order.id, order.client_id, rule_set, &inputs.as_facts(&order, true))?;
+        guarantee::decide(tx, order.id, pair(&order), rule_set, &inputs.as_facts(&order, true))?;
     }
     if given.answer != Answer::ChangeRequested {
         access::use_link(tx, link)?;
@@ -309,7 +309,8 @@ fn tell_member(tx: &mut Tx<'_>, order: &OrderRow, given: &NewAnswer) -> Result<(
 struct GuaranteeInputs {
     client_country: String,
     is_share_current: bool,
-    client_limit: crate::kernel::money::Minor,
+    today: NaiveDate,
+    limits: guarantee::Limits,
 }
 
 impl GuaranteeInputs {
@@ -318,25 +319,30 @@ impl GuaranteeInputs {
             is_confirmed,
             client_country: &self.client_country,
             is_share_current: self.is_share_current,
+            is_declared: rules::is_declared(order.work_starts_on, order.work_ends_on, self.today),
             order_gross: order.gross_minor,
-            client_limit: self.client_limit,
+            order_net: order.net_minor,
+            limits: self.limits,
         }
     }
 }
 
+fn pair(order: &OrderRow) -> guarantee::Pair {
+    guarantee::Pair { entity: order.entity_id, member: order.member_id, client: order.client_id }
+}
+
 fn guarantee_inputs(tx: &mut Tx<'_>, order: &OrderRow) -> Result<GuaranteeInputs> {
+    let zone = charter::entity(tx, order.entity_id)?.zone();
+    let today = tx.today(zone);
     let rule_set = match order.rule_set_id {
         Some(id) => charter::rule_set(tx, id)?,
-        None => {
-            let zone = charter::entity(tx, order.entity_id)?.zone();
-            let today = tx.today(zone);
-            charter::rule_set_on(tx, order.entity_id, today)?
-        }
+        None => charter::rule_set_on(tx, order.entity_id, today)?,
     };
     Ok(GuaranteeInputs {
         client_country: clients::client(tx, order.client_id)?.country,
         is_share_current: members::member(tx, order.member_id)?.state == members::MemberState::Active,
-        client_limit: rule_set.client_limit_minor,
+        today,
+        limits: guarantee::Limits::from(&rule_set),
     })
 }
 

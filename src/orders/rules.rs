@@ -79,6 +79,12 @@ pub(super) fn may(state: OrderState, command: Command) -> Result<(), Refusal> {
     Err(Refusal::state("state_conflict").with("state", state).with("command", name))
 }
 
+/// Whether work is declared in time when an order is confirmed on a day: not after its first day of work. Without a
+/// first day the last one counts, the only one that is always known.
+pub(super) fn is_declared(starts_on: Option<NaiveDate>, ends_on: NaiveDate, confirmed_on: NaiveDate) -> bool {
+    confirmed_on <= starts_on.unwrap_or(ends_on)
+}
+
 /// How far into the past or future a day of work may lie: a slip of the finger is caught, a late entry is not.
 const YEARS: i64 = 5;
 

@@ -29,6 +29,7 @@ const ROOMS: &[&str] = &[
     "guarantee",
     "orders",
     "invoicing",
+    "write_offs",
     "transfers",
     "costs",
     "pools",
@@ -363,6 +364,11 @@ const MACHINES: &[Machine] = &[
     Machine {
         name: "appropriation", file: "surplus/rules.rs", states: Some("AppropriationState"), commands: &[],
         moves: &[("", "proposed"), ("proposed", "approved"), ("proposed", "rejected")],
+    },
+    Machine {
+        name: "write_off", file: "write_offs/rules.rs", states: Some("WriteOffState"),
+        commands: &[("Command::Approve", "approved"), ("Command::Reject", "rejected")],
+        moves: &[("", "proposed")],
     },
     Machine {
         name: "cost", file: "costs/rules.rs", states: Some("CostState"),

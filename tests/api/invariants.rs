@@ -168,6 +168,29 @@ const PLANTED: &[(&str, &str, &str)] = &[
     ("i20_credits_fit", "a line given back that the invoice does not have", "UPDATE invoice_line SET corrects_line = 9 WHERE invoice_id = '{credit_note}'"),
     ("i20_credits_fit", "more VAT given back than was invoiced", "UPDATE invoice_tax SET tax_minor = 21001 WHERE invoice_id = '{credit_note}'"),
     ("i20_credits_fit", "a reduction that is not that of its credit note", "UPDATE invoice_reduction SET source_id = '{client}'"),
+    ("i19_fund_not_negative", "more taken out of the fund than it held", slip!("client_paid", "('guarantee_fund', 1000000000), ('opening_balance', -1000000000)")),
+    (
+        "i21_claims_match_draws",
+        "a claim that says that something was drawn",
+        "INSERT INTO guarantee_claim (id, entity_id, write_off_id, invoice_id, member_id, activity_id, client_id, currency, amount_minor, drawn_minor, opened_on) \
+         VALUES ('{client}', '{entity}', '{client}', '{issued}', '{member}', '{activity}', '{client}', 'EUR', 5, 1, '2026-05-04')",
+    ),
+    (
+        "i21_claims_match_draws",
+        "a draw that is in no entry",
+        "INSERT INTO guarantee_claim (id, entity_id, write_off_id, invoice_id, member_id, activity_id, client_id, currency, amount_minor, drawn_minor, opened_on) \
+         VALUES ('{client}', '{entity}', '{client}', '{issued}', '{member}', '{activity}', '{client}', 'EUR', 5, 5, '2026-05-04'); \
+         INSERT INTO guarantee_draw (id, claim_id, entity_id, member_id, currency, amount_minor, drawn_on) \
+         VALUES ('{client}', '{client}', '{entity}', '{member}', 'EUR', 5, '2026-05-04')",
+    ),
+    (
+        "i21_claims_match_draws",
+        "a write-off that lowered no invoice",
+        "INSERT INTO write_off (id, entity_id, invoice_id, member_id, state, currency, amount_minor, reason, evidence, proposed_by, decided_by, decided_at, \
+                                written_off_on, is_covered, is_advanced, vat_minor, fee_minor, contribution_minor, member_minor, claim_minor) \
+         VALUES ('{client}', '{entity}', '{issued}', '{member}', 'approved', 'EUR', 5, 'x', 'x', '{reviewer}', '{approver}', '2026-05-04', \
+                 '2026-05-04', false, false, 0, 0, 0, 5, 0)",
+    ),
     ("i23_proofs_chain", "a proof rewritten", "ALTER TABLE solvency_proof DROP CONSTRAINT solvency_proof_hash_is_its_own; UPDATE solvency_proof SET body = replace(body, '\"accounts\":1', '\"accounts\":2')"),
     ("i23_proofs_chain", "a proof rewritten with its hash", "UPDATE solvency_proof SET body = b, sha256 = sha256(prev_sha256 || convert_to(b, 'UTF8')) FROM (SELECT id AS of, replace(body, '\"guarantee_fund_minor\":', '\"guarantee_fund_minor\":9') AS b FROM solvency_proof WHERE day = '2026-05-04') x WHERE id = x.of"),
     ("i23_proofs_chain", "a day taken out", "DELETE FROM solvency_leaf WHERE proof_id = (SELECT id FROM solvency_proof WHERE day = '2026-05-05'); DELETE FROM solvency_proof WHERE day = '2026-05-05'"),

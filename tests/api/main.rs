@@ -19,6 +19,7 @@ mod costs;
 mod credit_notes;
 mod described;
 mod explain;
+mod guarantee;
 mod house;
 mod invariants;
 mod journeys;

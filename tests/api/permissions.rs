@@ -79,7 +79,8 @@ fn reach(prefix: &str) -> Reach {
         | "/v1/postings/"
         | "/v1/redemptions/"
         | "/v1/shares/"
-        | "/v1/transfers/" => Reach::Owned,
+        | "/v1/transfers/"
+        | "/v1/write_offs/" => Reach::Owned,
         _ => Reach::Shared,
     }
 }

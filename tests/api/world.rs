@@ -152,6 +152,10 @@ fn work(app: &TestApp, cast: &mut Cast, member: &MemberCast) -> (Vec<(&'static s
     let key = client.new_id();
     let another = json!({"id": client.new_id(), "name": "Another activity"});
     client.command("POST", "/v1/activities", &[("Idempotency-Key", &key)], &another).unwrap().expect(201).unwrap();
+    // A client who will not pay: given up by half, so that somebody may still decide.
+    let lost = stage.submitted_invoice(member, None, 1_000).unwrap();
+    let lost = stage.issue(&cast.staff.reviewer, &lost).unwrap();
+    let given_up = super::guarantee::propose(&cast.staff.reviewer, &lost.id).expect(201).unwrap();
     let terms = levy_terms(&cast.staff.administrator, member);
     let note = json!({"id": client.new_id(), "reason": "Too much", "lines": [{"n": 1, "net": {"amount_minor": 100, "currency": "EUR"}}]});
     cast.staff
@@ -198,6 +202,7 @@ fn work(app: &TestApp, cast: &mut Cast, member: &MemberCast) -> (Vec<(&'static s
         ("/v1/postings/", postings["data"][0]["id"].to_string()),
         ("/v1/redemptions/", text(&redemption, "id")),
         ("/v1/shares/", text(&shares[0], "id")),
+        ("/v1/write_offs/", text(&given_up, "id")),
         ("/v1/levy_charges/", text(&list(&format!("/v1/activities/{}/levies", member.activity_id))["data"][0], "id")),
         ("/v1/transfers/", text(&transfer, "id")),
     ];
@@ -296,6 +301,7 @@ fn house(cast: &Cast, somebody: &MemberCast) -> Vec<(&'static str, String)> {
         ("/v1/bank_statements/", first(reviewer, "/v1/bank_statements")),
         ("/v1/emails/", first(reviewer, "/v1/emails")),
         ("/v1/entities/", entity.clone()),
+        ("/v1/guarantee/", entity.clone()),
         ("/v1/role_grants/", first(administrator, &format!("/v1/people/{person}/role_grants"))),
         ("/v1/people/", person),
         ("/v1/rule_sets/", first(reviewer, &format!("/v1/entities/{entity}/rule_sets"))),

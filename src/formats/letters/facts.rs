@@ -36,6 +36,8 @@ impl Letter {
             Self::ClientPaid { .. } => "client_paid",
             Self::CollectiveInvitation { .. } => "collective_invitation",
             Self::CollectiveHandOver { .. } => "collective_hand_over",
+            Self::WrittenOffCovered { .. } => "written_off_covered",
+            Self::WrittenOffNotCovered { .. } => "written_off_not_covered",
             Self::PayoutSent { .. } => "payout_sent",
             Self::PayoutReturned { .. } => "payout_returned",
             Self::ShareEnding { .. } => "share_ending",
@@ -122,6 +124,19 @@ pub(super) fn of(letter: &Letter, language: Language, from: &Letterhead<'_>) -> 
         Letter::CollectiveInvitation { inviter, collective } | Letter::CollectiveHandOver { inviter, collective } => {
             vec![("inviter", Some(without_links(inviter))), ("collective", Some(without_links(collective)))]
         }
+        Letter::WrittenOffCovered { number, client, total, waiting } => vec![
+            ("number", line(number)),
+            ("client", line(client)),
+            ("total", money(*total)),
+            ("waiting", waiting.and_then(money)),
+        ],
+        Letter::WrittenOffNotCovered { number, client, total, borne, reason } => vec![
+            ("number", line(number)),
+            ("client", line(client)),
+            ("total", money(*total)),
+            ("borne", money(*borne)),
+            ("reason", Some(lines(reason))),
+        ],
         Letter::PayoutSent { amount, last4 } => {
             vec![("amount", money(*amount)), ("last4", Some(last_four(last4)))]
         }

@@ -8,6 +8,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::access::{Member, MemberOrDesk, Reviewer};
 use crate::archive::{self, Kind};
+use crate::guarantee::http::{DisputeView, HoldView};
 use crate::invoicing::{self, Draft, Filter, Invoice, InvoiceRow, InvoiceState, IssueCharge, Open, TaxRow};
 use crate::kernel::ids::{ActivityId, ClientId, EntityId, InvoiceId, OrderId, PersonId, RuleSetId};
 use crate::kernel::levies::LevyKind;
@@ -168,7 +169,7 @@ pub struct InvoiceView {
     pub version: i32,
     /// `draft`, `submitted`, `issued` or `discarded`.
     pub state: InvoiceState,
-    /// `none`, `open`, `part_settled` or `settled`: from what the bank brought.
+    /// `none`, `open`, `part_settled` or `settled`: from what the bank brought; `written_off` when the rest was given up.
     pub settlement: &'static str,
     /// Its number; given when it is issued.
     pub number: Option<String>,
@@ -216,6 +217,12 @@ pub struct InvoiceView {
     pub to_activity: Option<Money>,
     /// When the money comes.
     pub payout_forecast: ForecastView,
+    /// Why the advance waits although the promised day has come; it is tried again every day.
+    pub advance_hold: Option<HoldView>,
+    /// What the client says against it; nothing is advanced meanwhile.
+    pub dispute: Option<DisputeView>,
+    /// What of it was given up, with VAT.
+    pub written_off: Money,
     /// Why it was given back.
     pub return_reason: Option<String>,
     /// When it was handed to the office.
@@ -230,10 +237,14 @@ fn forecast(invoice: &Invoice) -> ForecastView {
         return ForecastView { basis: "available", on: Some(advance.advanced_on), blocked_by: Vec::new() };
     }
     let is_paid = invoice.open.amount <= Minor::ZERO;
+    let is_held = |code: &str| invoice.hold.as_ref().is_some_and(|hold| hold.reason == code);
     let blocked_by = match row.state {
         InvoiceState::Draft => vec!["submit"],
         InvoiceState::Submitted => vec!["issue"],
         InvoiceState::Issued if !is_paid && !invoice.is_covered => vec!["client_payment"],
+        InvoiceState::Issued if !is_paid && invoice.dispute.is_some() => vec!["invoice_disputed"],
+        InvoiceState::Issued if !is_paid && is_held("fund_paused") => vec!["fund_paused"],
+        InvoiceState::Issued if !is_paid && is_held("fund_multiple_exceeded") => vec!["fund_multiple_exceeded"],
         InvoiceState::Issued | InvoiceState::Discarded => Vec::new(),
     };
     let basis = match (row.state, invoice.is_covered) {
@@ -291,7 +302,13 @@ impl InvoiceView {
             credited: money(invoice.credited.get(&line.n).copied().unwrap_or_default()),
         };
         Ok(Self {
-            settlement: settlement(&row, invoice.open),
+            settlement: match settlement(&row, invoice.open) {
+                "settled" if invoice.written_off > Minor::ZERO => "written_off",
+                from_the_bank => from_the_bank,
+            },
+            advance_hold: invoice.hold.map(|hold| HoldView::new(hold, invoice.language)),
+            dispute: invoice.dispute.map(DisputeView::from),
+            written_off: money(invoice.written_off),
             lines: invoice.lines.iter().map(line).collect(),
             taxes: invoice.taxes.iter().map(|tax| tax_view(tax, row.currency)).collect(),
             charges: invoice.charges.iter().map(|charge| charge_view(charge, row.currency)).collect(),

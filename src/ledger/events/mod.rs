@@ -16,6 +16,9 @@
 //! | `payout_returned` | bank / funds.available; member_cost / member_fees |
 //! | `bank_opened` | bank / opening_balance |
 //! | `bank_line_booked` | bank / bank_suspense |
+//! | `written_off` | bad_debt, vat_refund_due / receivable; covered: fee_income (funds.pending for a fee that was never charged), guarantee_fund / bad_debt and, when advanced, memo.advances_contra / memo.advances; not covered: funds.pending (then funds.available, activity_arrears), fee_income, guarantee_fund / member_cost |
+//! | `guarantee_drawn` | guarantee_fund / bad_debt; funds.pending / funds.available as far as it was not advanced |
+//! | `recovered` | bank_suspense / vat_refund_due, guarantee_fund up to what was drawn, then covered: bad_debt with funds.pending / funds.available for the rest of the claim, guarantee_fund, fee_income; not covered: bad_debt with member_cost / funds.available, guarantee_fund, fee_income |
 //! | `share_redeemed` | share_capital / redemption_payable, and what the share is worth less than its nominal value to retained_surplus |
 //! | `redemption_paid` | redemption_payable / bank_suspense |
 //! | `year_closed` | every income and expense account of the year / retained_surplus |
@@ -29,6 +32,7 @@
 //! | `transferred` | funds.pending / funds.pending of the same invoice, or funds.available / funds.available with memo.advances / memo.advances for the part that was advanced |
 
 mod credit;
+mod guarantee;
 mod levies;
 mod pools;
 mod shares;
@@ -40,6 +44,7 @@ pub use surplus::{Appropriated, Refund, surplus_appropriated, year_closed};
 
 use chrono::NaiveDate;
 pub use credit::{CreditNote, credit_note_issued};
+pub use guarantee::*;
 pub use levies::{ChargedTo, LevyFact, arrears_settled, levy_charged};
 pub use pools::{
     CostFunds, CostOf, PoolPart, PoolTaken, cost_booked, pool_allocated, pool_allocation_reversed, supplier_paid,

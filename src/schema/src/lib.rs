@@ -76,6 +76,17 @@ diesel::table! {
 }
 
 diesel::table! {
+    advance_hold (id) {
+        id -> Uuid,
+        invoice_id -> Uuid,
+        member_id -> Uuid,
+        reason -> Text,
+        since -> Timestamptz,
+        ended_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
     agreement (id) {
         id -> Uuid,
         entity_id -> Uuid,
@@ -412,12 +423,59 @@ diesel::table! {
 }
 
 diesel::table! {
+    guarantee_claim (id) {
+        id -> Uuid,
+        entity_id -> Uuid,
+        write_off_id -> Uuid,
+        invoice_id -> Uuid,
+        member_id -> Uuid,
+        activity_id -> Uuid,
+        client_id -> Uuid,
+        currency -> Bpchar,
+        amount_minor -> Int8,
+        drawn_minor -> Int8,
+        recovered_minor -> Int8,
+        opened_on -> Date,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     guarantee_decision (order_id) {
         order_id -> Uuid,
         eligible -> Bool,
         reasons -> Jsonb,
         rule_set_id -> Uuid,
         decided_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    guarantee_draw (id) {
+        id -> Uuid,
+        claim_id -> Uuid,
+        run_id -> Nullable<Uuid>,
+        entity_id -> Uuid,
+        member_id -> Uuid,
+        currency -> Bpchar,
+        amount_minor -> Int8,
+        drawn_on -> Date,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    guarantee_draw_run (id) {
+        id -> Uuid,
+        entity_id -> Uuid,
+        currency -> Bpchar,
+        drawn_on -> Date,
+        fund_minor -> Int8,
+        claimed_minor -> Int8,
+        paid_minor -> Int8,
+        claim_count -> Int4,
+        made_by -> Uuid,
+        created_at -> Timestamptz,
     }
 }
 
@@ -476,6 +534,20 @@ diesel::table! {
         version -> Int4,
         corrects_id -> Nullable<Uuid>,
         correction_reason -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    invoice_dispute (id) {
+        id -> Uuid,
+        invoice_id -> Uuid,
+        member_id -> Uuid,
+        reason -> Text,
+        opened_by -> Uuid,
+        opened_at -> Timestamptz,
+        resolution -> Nullable<Text>,
+        resolved_by -> Nullable<Uuid>,
+        resolved_at -> Nullable<Timestamptz>,
     }
 }
 
@@ -1006,6 +1078,25 @@ diesel::table! {
 }
 
 diesel::table! {
+    recovery (id) {
+        id -> Uuid,
+        write_off_id -> Uuid,
+        bank_line_id -> Uuid,
+        member_id -> Uuid,
+        currency -> Bpchar,
+        amount_minor -> Int8,
+        vat_minor -> Int8,
+        fund_minor -> Int8,
+        claim_minor -> Int8,
+        contribution_minor -> Int8,
+        fee_minor -> Int8,
+        member_minor -> Int8,
+        recovered_on -> Date,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     redemption (id) {
         id -> Uuid,
         entity_id -> Uuid,
@@ -1336,6 +1427,34 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    write_off (id) {
+        id -> Uuid,
+        entity_id -> Uuid,
+        invoice_id -> Uuid,
+        member_id -> Uuid,
+        state -> Text,
+        currency -> Bpchar,
+        amount_minor -> Int8,
+        reason -> Text,
+        evidence -> Text,
+        proposed_by -> Uuid,
+        proposed_at -> Timestamptz,
+        decided_by -> Nullable<Uuid>,
+        decided_at -> Nullable<Timestamptz>,
+        decision_reason -> Nullable<Text>,
+        written_off_on -> Nullable<Date>,
+        is_covered -> Nullable<Bool>,
+        is_advanced -> Nullable<Bool>,
+        vat_minor -> Nullable<Int8>,
+        fee_minor -> Nullable<Int8>,
+        contribution_minor -> Nullable<Int8>,
+        member_minor -> Nullable<Int8>,
+        claim_minor -> Nullable<Int8>,
+        version -> Int4,
+    }
+}
+
 diesel::joinable!(accounting_period -> entity (entity_id));
 diesel::joinable!(accounting_period -> person (closed_by));
 diesel::joinable!(activity -> entity (entity_id));
@@ -1343,6 +1462,8 @@ diesel::joinable!(activity -> member (member_id));
 diesel::joinable!(activity_balance -> currency (currency));
 diesel::joinable!(activity_manager -> activity (activity_id));
 diesel::joinable!(activity_manager -> member (member_id));
+diesel::joinable!(advance_hold -> invoice (invoice_id));
+diesel::joinable!(advance_hold -> member (member_id));
 diesel::joinable!(agreement -> entity (entity_id));
 diesel::joinable!(allocation -> bank_line (bank_line_id));
 diesel::joinable!(allocation -> invoice (invoice_id));
@@ -1386,14 +1507,31 @@ diesel::joinable!(guarantee_advance -> activity (activity_id));
 diesel::joinable!(guarantee_advance -> currency (currency));
 diesel::joinable!(guarantee_advance -> invoice (invoice_id));
 diesel::joinable!(guarantee_advance -> member (member_id));
+diesel::joinable!(guarantee_claim -> activity (activity_id));
+diesel::joinable!(guarantee_claim -> client (client_id));
+diesel::joinable!(guarantee_claim -> currency (currency));
+diesel::joinable!(guarantee_claim -> entity (entity_id));
+diesel::joinable!(guarantee_claim -> invoice (invoice_id));
+diesel::joinable!(guarantee_claim -> member (member_id));
+diesel::joinable!(guarantee_claim -> write_off (write_off_id));
 diesel::joinable!(guarantee_decision -> orders (order_id));
 diesel::joinable!(guarantee_decision -> rule_set (rule_set_id));
+diesel::joinable!(guarantee_draw -> currency (currency));
+diesel::joinable!(guarantee_draw -> entity (entity_id));
+diesel::joinable!(guarantee_draw -> guarantee_claim (claim_id));
+diesel::joinable!(guarantee_draw -> guarantee_draw_run (run_id));
+diesel::joinable!(guarantee_draw -> member (member_id));
+diesel::joinable!(guarantee_draw_run -> currency (currency));
+diesel::joinable!(guarantee_draw_run -> entity (entity_id));
+diesel::joinable!(guarantee_draw_run -> person (made_by));
 diesel::joinable!(invoice -> currency (currency));
 diesel::joinable!(invoice -> entity (entity_id));
 diesel::joinable!(invoice -> entity_bank_account (bank_account_id));
 diesel::joinable!(invoice -> member (member_id));
 diesel::joinable!(invoice -> orders (order_id));
 diesel::joinable!(invoice -> rule_set (rule_set_id));
+diesel::joinable!(invoice_dispute -> invoice (invoice_id));
+diesel::joinable!(invoice_dispute -> member (member_id));
 diesel::joinable!(invoice_line -> invoice (invoice_id));
 diesel::joinable!(invoice_reduction -> invoice (invoice_id));
 diesel::joinable!(invoice_reduction -> member (member_id));
@@ -1462,6 +1600,10 @@ diesel::joinable!(posting -> activity_balance (activity_id));
 diesel::joinable!(posting -> currency (currency));
 diesel::joinable!(posting -> journal_entry (entry_id));
 diesel::joinable!(posting -> ledger_account (account));
+diesel::joinable!(recovery -> bank_line (bank_line_id));
+diesel::joinable!(recovery -> currency (currency));
+diesel::joinable!(recovery -> member (member_id));
+diesel::joinable!(recovery -> write_off (write_off_id));
 diesel::joinable!(redemption -> currency (currency));
 diesel::joinable!(redemption -> entity (entity_id));
 diesel::joinable!(redemption -> member (member_id));
@@ -1506,6 +1648,10 @@ diesel::joinable!(transfer -> entity (entity_id));
 diesel::joinable!(transfer -> invoice (invoice_id));
 diesel::joinable!(transfer -> split_run (split_run_id));
 diesel::joinable!(vat_check -> client (client_id));
+diesel::joinable!(write_off -> currency (currency));
+diesel::joinable!(write_off -> entity (entity_id));
+diesel::joinable!(write_off -> invoice (invoice_id));
+diesel::joinable!(write_off -> member (member_id));
 
 diesel::allow_tables_to_appear_in_same_query!(
     access_link,
@@ -1514,6 +1660,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     activity_balance,
     activity_manager,
     activity_member,
+    advance_hold,
     agreement,
     allocation,
     application,
@@ -1535,10 +1682,14 @@ diesel::allow_tables_to_appear_in_same_query!(
     entity_bank_account,
     fiscal_year,
     guarantee_advance,
+    guarantee_claim,
     guarantee_decision,
+    guarantee_draw,
+    guarantee_draw_run,
     holiday,
     idempotency_key,
     invoice,
+    invoice_dispute,
     invoice_line,
     invoice_open,
     invoice_reduction,
@@ -1575,6 +1726,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     pool_share,
     pool_usage,
     posting,
+    recovery,
     redemption,
     redemption_policy,
     redemption_run,
@@ -1597,5 +1749,6 @@ diesel::allow_tables_to_appear_in_same_query!(
     surplus_policy,
     transfer,
     vat_check,
-    vat_rate
+    vat_rate,
+    write_off
 );
