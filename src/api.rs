@@ -47,6 +47,8 @@ rooms!(
     payouts,
     bank,
     accounting,
+    solvency,
+    explain,
     outbox,
     jobs,
     proposals,
@@ -58,6 +60,7 @@ pub fn routes(config: &mut ServiceConfig) {
     crate::operations::routes(config);
     crate::orders::pages::routes(config);
     crate::members::pages::routes(config);
+    crate::solvency::pages::routes(config);
     config.service(health).service(ready).service(docs).service(openapi);
 }
 
@@ -205,7 +208,8 @@ pub fn known_routes() -> Result<KnownRoutes> {
     let methods = |item: &Value| {
         item.as_object().map(|item| item.keys().map(|method| method.to_uppercase()).collect()).unwrap_or_default()
     };
-    let pages = ["/healthz", "/readyz", "/docs", "/openapi.json"].map(|path| (path.to_owned(), vec!["GET".to_owned()]));
+    let pages = ["/healthz", "/readyz", "/docs", "/openapi.json", "/solvency"]
+        .map(|path| (path.to_owned(), vec!["GET".to_owned()]));
     Ok(KnownRoutes::new(paths.iter().map(|(path, item)| (path.clone(), methods(item))).chain(pages)))
 }
 

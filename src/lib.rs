@@ -3,6 +3,8 @@
 //! Rooms in reading order: pure values in [`kernel`] and [`formats`]; running a service in [`platform`]; people,
 //! work after commits, files, long work and the books in [`access`], [`outbox`], [`archive`], [`jobs`] and [`ledger`]; then the slices of
 //! the mutual itself, from [`charter`] to [`accounting`]; on top the API, the worker and the service.
+//! work after commits, files and the books in [`access`], [`outbox`], [`archive`] and [`ledger`]; then the slices of
+//! the mutual itself, from [`charter`] to [`explain`]; on top the API, the worker and the service.
 
 pub mod access;
 pub mod accounting;
@@ -14,6 +16,7 @@ pub mod charter;
 pub mod clients;
 pub mod costs;
 pub mod demo;
+pub mod explain;
 pub mod formats;
 pub mod guarantee;
 pub mod invoicing;
@@ -31,6 +34,7 @@ pub mod pools;
 pub mod proposals;
 pub mod service;
 pub mod shares;
+pub mod solvency;
 pub mod surplus;
 pub mod transfers;
 pub mod worker;

@@ -1,6 +1,7 @@
 //! The command line of Umbel.
 #![expect(clippy::doc_markdown, reason = "these comments are the help on a terminal, where backticks only disturb")]
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -49,6 +50,20 @@ enum Command {
     },
     /// Check every invariant of the books: 0 when all hold, 1 with a line for each violation
     Check,
+    /// Check a file without the service: a chain of solvency proofs, an inclusion in one, or signed evidence
+    Verify {
+        /// The file
+        file: PathBuf,
+        /// The public keys of the mutual (/.well-known/jwks.json), for signed evidence
+        #[arg(long)]
+        jwks: Option<PathBuf>,
+        /// The chain that an inclusion is to be found in
+        #[arg(long)]
+        chain: Option<PathBuf>,
+        /// A hash that was kept earlier and must be in the chain
+        #[arg(long)]
+        head: Option<String>,
+    },
     /// Write the journal of an entity to standard output
     Export {
         /// Enterprise number of the entity [default: the only one]
@@ -91,6 +106,9 @@ fn main() -> ExitCode {
         Command::Migrate => commands::serve::migrate(&config),
         Command::Demo { once } => commands::demo::run(&config, once),
         Command::User { email, name, roles } => commands::office::add_user(&config, &email, &name, &roles),
+        Command::Verify { file, jwks, chain, head } => {
+            commands::verify::run(&file, jwks.as_deref(), chain.as_deref(), head.as_deref())
+        }
         Command::Check => commands::office::check(&config),
         Command::Export { entity, period, format } => {
             commands::office::export(&config, entity.as_deref(), period.as_deref(), &format)

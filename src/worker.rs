@@ -27,6 +27,7 @@ use crate::platform::mail::{Envelope, MailError, Mailer};
 use crate::platform::telemetry;
 use crate::proposals;
 use crate::shares;
+use crate::solvency;
 
 /// How long to sleep when nothing is due and nobody wakes us.
 const IDLE: Duration = Duration::from_secs(1);
@@ -283,6 +284,21 @@ impl Worker {
             }
             self.close_levies(entity.id, today)?;
             self.settle_arrears(entity.id, today)?;
+            self.prove_days(entity.id, today)?;
+        }
+        Ok(())
+    }
+
+    /// Proves every day that is over and not proven yet. Another worker may have been there before.
+    fn prove_days(&self, entity: EntityId, today: NaiveDate) -> Result<()> {
+        while let Some(day) = self.db.write_blocking(&Actor::System, |tx| solvency::next_day(tx, entity, today))? {
+            let through = self.db.write_blocking(&Actor::System, solvency::draw_line)?;
+            let proven =
+                self.db.write_blocking(&Actor::System, |tx| solvency::prove(tx, &self.keys, entity, day, through));
+            match proven {
+                Err(error) if error.code == "already_booked" => break,
+                proven => proven?,
+            };
         }
         Ok(())
     }

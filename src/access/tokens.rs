@@ -113,6 +113,12 @@ impl TokenService {
         Ok(Bearer { person: claims.sub, session: claims.sid, generation: claims.generation })
     }
 
+    /// Who signs: the start of all links.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
     /// The public keys, for whoever wants to check our tokens.
     #[must_use]
     pub fn jwks(&self) -> jsonwebtoken::jwk::JwkSet {

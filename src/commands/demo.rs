@@ -84,6 +84,7 @@ fn serve_on(config: &Config, store: Store, stage: Stage, password: &str, open_or
     println!("  API for people    {}/docs", stage.base);
     println!("  API for machines  {}/openapi.json", stage.base);
     println!("  a client's page   {open_order}");
+    println!("  proof of solvency {}/solvency", stage.base);
     println!("  mails             {}", config.data.join("mail").display());
     println!("  bank files, PDFs  {}", config.data.join("demo").display());
     println!("  sign in at POST {}/v1/sessions as", stage.base);
@@ -216,7 +217,7 @@ fn tell(stage: &Stage, teller: &mut Teller, password: &str, data: &Path) -> Resu
             euros(amount(&activity, "/available"))
         ),
     );
-    pay_out(stage, teller, &mut cast, &member, &folder)?;
+    let payout = pay_out(stage, teller, &mut cast, &member, &folder)?;
 
     stage.days_pass(10)?;
     stage.office_returns(&mut cast, (ADMIN, password))?;
@@ -240,6 +241,7 @@ fn tell(stage: &Stage, teller: &mut Teller, password: &str, data: &Path) -> Resu
     let (_, token) = stage.sent_order(&member, 240_000)?;
     let page = format!("{}/o/{token}", stage.base);
     teller.says("member", "sends the next order; it waits for its client's answer");
+    explain_the_pay(stage, teller, &payout, &folder.join("evidence"))?;
     Ok((close_the_books(stage, teller, &cast, &folder)?, page))
 }
 
@@ -249,7 +251,7 @@ fn pay_out(
     cast: &mut Cast,
     member: &umbel::demo::MemberCast,
     folder: &Path,
-) -> Result<(), DemoError> {
+) -> Result<String, DemoError> {
     let payout = stage.payout(member, 92_500)?;
     teller.says("member", &format!("asks for a payout of {}", euros(amount(&payout, "/amount"))));
     let sealed = stage.sealed_batch(cast, &payout)?;
@@ -274,7 +276,44 @@ fn pay_out(
         "bank",
         &format!("reports the transfer: payout {} on {}", field(&settled, "/state"), field(&settled, "/settled_on")),
     );
+    Ok(field(&payout, "/id").to_owned())
+}
+
+/// Asks why the payout is what it is, and keeps the answer as signed evidence.
+fn explain_the_pay(stage: &Stage, teller: &mut Teller, payout: &str, folder: &Path) -> Result<(), DemoError> {
+    let member = stage.sign_in(MEMBER)?;
+    let place = format!("/v1/payouts/{payout}/trace");
+    let trace = member.send("GET", &place, &[("Accept-Language", "en")], None)?.expect(200)?;
+    teller.says("member", "asks why the payout is 925.00, and gets the chain back to the vote:");
+    print_step(trace.get("trace").unwrap_or(&Value::Null), 0);
+    let signed = member.get(&format!("{place}?signed=true"))?;
+    signed.expect(200)?;
+    save(folder, "trace.json", &signed)?;
+    save(folder, "jwks.json", &member.get("/.well-known/jwks.json")?)?;
+    let chain = member.get("/v1/solvency/chain")?;
+    chain.expect(200)?;
+    save(folder, "solvency-chain.jsonl", &chain)?;
+    teller.says("member", "keeps it signed; umbel verify trace.json --jwks jwks.json checks it without the mutual");
+    let proven = chain.body.iter().filter(|byte| **byte == b'\n').count();
+    teller.says("mutual", &format!("has proven its solvency on {proven} days: {}/solvency", stage.base));
     Ok(())
+}
+
+/// A step of an explanation and what is below it, a line each.
+fn print_step(step: &Value, depth: usize) {
+    let indent = "  ".repeat(depth);
+    let mut line = format!("     {indent}{:>9}  {}", euros(amount(step, "/amount")), field(step, "/text"));
+    for extra in ["/calculation/text", "/rule/text"] {
+        if let Some(text) = step.pointer(extra).and_then(Value::as_str) {
+            line.push_str(&format!(" | {text}"));
+        }
+    }
+    println!("{line}");
+    for below in ["parts", "rests_on"] {
+        for part in step.get(below).and_then(Value::as_array).into_iter().flatten() {
+            print_step(part, depth.saturating_add(1));
+        }
+    }
 }
 
 fn close_the_books(stage: &Stage, teller: &mut Teller, cast: &Cast, folder: &Path) -> Result<bool, DemoError> {

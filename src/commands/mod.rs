@@ -4,6 +4,7 @@ pub mod bench;
 pub mod demo;
 pub mod office;
 pub mod serve;
+pub mod verify;
 
 use std::error::Error;
 use std::sync::Arc;

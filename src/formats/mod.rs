@@ -3,6 +3,7 @@
 mod bank_xml;
 pub mod beancount;
 pub mod camt053;
+pub mod evidence;
 #[cfg(test)]
 mod golden;
 pub mod hledger;
@@ -17,5 +18,7 @@ pub mod pain001;
 pub mod pdf;
 pub mod sepa_text;
 pub mod share_certificate;
+pub mod solvency;
 pub mod statement;
 pub mod texts;
+pub mod traces;

@@ -153,4 +153,6 @@ ids! {
     ProposalId,
     /// A past period played again under proposed rules.
     DryRunId,
+    /// The proof of a day that the mutual can pay what it owes.
+    ProofId,
 }

@@ -5,11 +5,13 @@
 //! these functions and stores what they answer.
 
 pub mod calendar;
+pub mod canonical;
 pub mod identifiers;
 pub mod ids;
 pub mod language;
 pub mod levies;
 pub mod lines;
+pub mod merkle;
 pub mod money;
 pub mod named;
 pub mod patch;

@@ -95,6 +95,15 @@ macro_rules! sources {
                     $(Self::$variant(id) => ($kind, id.0),)+
                 }
             }
+
+            /// The fact of a stored kind and id; none for a kind that this program does not know.
+            #[must_use]
+            pub fn read(kind: &str, id: Uuid) -> Option<Self> {
+                match kind {
+                    $($kind => Some(Self::$variant(<$id>::from(id))),)+
+                    _ => None,
+                }
+            }
         }
     };
 }

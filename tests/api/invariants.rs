@@ -134,6 +134,11 @@ const PLANTED: &[(&str, &str, &str)] = &[
             slip!("client_paid", "('funds.available', -1000000000), ('fee_income', 1000000000)")
         ),
     ),
+    (
+        "i15_solvent",
+        "a supplier who cannot be paid",
+        slip!("client_paid", "('supplier_payable', -1000000000), ('fee_income', 1000000000)")
+    ),
     ("i17_levies_are_postings", "a fee that nobody was charged", slip!("invoice_issued", "('fee_income', -1), ('member_cost', 1)")),
     ("i17_levies_are_postings", "a charge that is in no entry", "UPDATE levy_charge SET amount_minor = amount_minor + 1 WHERE kind = 'guarantee'"),
     ("i18_arrears_not_negative", "a debt settled that nobody had", slip!("client_paid", "('activity_arrears', -1), ('fee_income', 1)")),
@@ -186,6 +191,12 @@ const PLANTED: &[(&str, &str, &str)] = &[
          VALUES ('{client}', '{entity}', '{issued}', '{member}', 'approved', 'EUR', 5, 'x', 'x', '{reviewer}', '{approver}', '2026-05-04', \
                  '2026-05-04', false, false, 0, 0, 0, 5, 0)",
     ),
+    ("i23_proofs_chain", "a proof rewritten", "ALTER TABLE solvency_proof DROP CONSTRAINT solvency_proof_hash_is_its_own; UPDATE solvency_proof SET body = replace(body, '\"accounts\":1', '\"accounts\":2')"),
+    ("i23_proofs_chain", "a proof rewritten with its hash", "UPDATE solvency_proof SET body = b, sha256 = sha256(prev_sha256 || convert_to(b, 'UTF8')) FROM (SELECT id AS of, replace(body, '\"guarantee_fund_minor\":', '\"guarantee_fund_minor\":9') AS b FROM solvency_proof WHERE day = '2026-05-04') x WHERE id = x.of"),
+    ("i23_proofs_chain", "a day taken out", "DELETE FROM solvency_leaf WHERE proof_id = (SELECT id FROM solvency_proof WHERE day = '2026-05-05'); DELETE FROM solvency_proof WHERE day = '2026-05-05'"),
+    ("i23_proofs_chain", "a row that says something else than its proof", "UPDATE solvency_proof SET held_minor = held_minor + 1"),
+    ("i23_proofs_chain", "the newest proof counts money that the bank does not have", "UPDATE solvency_proof SET held_minor = held_minor + 1, body = b, sha256 = sha256(prev_sha256 || convert_to(b, 'UTF8')) FROM (SELECT id AS of, replace(replace(body, '\"amount_minor\":' || k.bank || ',\"component\":\"bank\"', '\"amount_minor\":' || k.bank + 1 || ',\"component\":\"bank\"'), '\"held_minor\":' || held_minor, '\"held_minor\":' || held_minor + 1) AS b FROM solvency_proof, LATERAL (SELECT (h ->> 'amount_minor')::bigint AS bank FROM jsonb_array_elements(body::jsonb -> 'held') h WHERE h ->> 'component' = 'bank') k ORDER BY day DESC LIMIT 1) x WHERE id = x.of"),
+    ("i23_proofs_chain", "a member whose leaf was lost", "DELETE FROM solvency_leaf"),
 ];
 
 fn speaking(conn: &mut PgConnection, views: &[String]) -> Vec<String> {
@@ -201,6 +212,8 @@ fn speaking(conn: &mut PgConnection, views: &[String]) -> Vec<String> {
 #[test]
 fn each_invariant_finds_the_damage_that_it_is_there_for() {
     let ground = Ground::new();
+    // Three days are over and proven.
+    ground.app.stage.days_pass(3).unwrap();
     let url = ground.app.database.owner_url.replace("user=umbel_owner", "user=postgres");
     let mut conn = PgConnection::establish(&url).unwrap();
     let views = lines(

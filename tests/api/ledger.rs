@@ -562,6 +562,8 @@ pub const APPEND_ONLY: &[&str] = &[
     "rule_set",
     "rule_set_band",
     "rule_set_levy",
+    "solvency_leaf",
+    "solvency_proof",
     "split_part",
     "split_rule",
     "split_run",

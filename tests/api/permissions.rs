@@ -13,11 +13,12 @@ use super::described::{self, Operation, in_parallel, refusal};
 use super::world::{Owner, World, rows};
 
 /// Pages for people and probes for machines: routes that are no operations of the API.
-const PAGES: [&str; 12] = [
+const PAGES: [&str; 13] = [
     "GET /healthz",
     "GET /readyz",
     "GET /docs",
     "GET /openapi.json",
+    "GET /solvency",
     "GET /o/{token}",
     "POST /o/{token}/confirm",
     "POST /o/{token}/decline",
@@ -76,6 +77,7 @@ fn reach(prefix: &str) -> Reach {
         | "/v1/members/"
         | "/v1/orders/"
         | "/v1/payouts/"
+        | "/v1/postings/"
         | "/v1/redemptions/"
         | "/v1/shares/"
         | "/v1/transfers/"

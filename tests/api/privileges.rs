@@ -69,6 +69,8 @@ const PRIVILEGES: &[(&str, &[&str])] = &[
             "rule_set_band",
             "rule_set_levy",
             "schedule_run",
+            "solvency_leaf",
+            "solvency_proof",
             "surplus_policy",
             "split_part",
             "split_rule",

@@ -72,6 +72,9 @@ impl World {
         ids.entry("/v1/redemption_runs/").or_default();
         let order_link = app.stage.token_to(&awa.client_email, "/o/").unwrap();
         ids.entry("/v1/order_links/").or_default().push((Owner::House, order_link));
+        ids.entry("/v1/solvency/").or_default().push((Owner::House, app.stage.today().to_string()));
+        // A day passes, and is proven.
+        app.stage.days_pass(1).unwrap();
         // Tokens grow old; everybody signs in again.
         let expired = awa.client.token.clone().unwrap();
         app.stage.clock.advance(Duration::minutes(11));
@@ -178,6 +181,7 @@ fn work(app: &TestApp, cast: &mut Cast, member: &MemberCast) -> (Vec<(&'static s
     let application = text(&applications["data"][0], "id");
     let proofs = list(&format!("/v1/applications/{application}/documents"));
     let shares = list(&format!("/v1/members/{person}/shares"));
+    let postings = list(&format!("/v1/activities/{}/postings", member.activity_id));
     // A second share is given back, so that the first stays what it is.
     let share = client.post(&format!("/v1/members/{person}/shares"), &json!({"id": client.new_id(), "quantity": 1}));
     let share = share.unwrap().expect(201).unwrap();
@@ -198,6 +202,7 @@ fn work(app: &TestApp, cast: &mut Cast, member: &MemberCast) -> (Vec<(&'static s
         ("/v1/operations/", key),
         ("/v1/orders/", text(&order, "id")),
         ("/v1/payouts/", text(&payout, "id")),
+        ("/v1/postings/", postings["data"][0]["id"].to_string()),
         ("/v1/redemptions/", text(&redemption, "id")),
         ("/v1/shares/", text(&shares[0], "id")),
         ("/v1/write_offs/", text(&given_up, "id")),

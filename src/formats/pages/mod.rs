@@ -1,5 +1,5 @@
 //! The few pages that people see in a browser: the client's order link, its outcomes, the links that open an account,
-//! and the description of the API.
+//! the daily proof of solvency, and the description of the API.
 //!
 //! They need no script, load nothing from anywhere, and work on a narrow phone and with a screen reader. The one
 //! style sheet is inline under the nonce of the answer's content security policy. Forms are plain posts.
@@ -7,6 +7,7 @@
 mod account;
 mod api_docs;
 mod order;
+mod solvency;
 
 use std::sync::LazyLock;
 
@@ -15,6 +16,7 @@ use serde::Serialize;
 pub use account::{AccountStep, account_page};
 pub use api_docs::api_docs;
 pub use order::{Answered, OrderLine, OrderPage, Outcome, OutcomePage, Typed, VatLine, order_page, outcome_page};
+pub use solvency::{FundFigures, ProofPage, ProvenDay, proof_page};
 
 use super::layout::Layouts;
 use super::texts::Texts;
@@ -32,6 +34,7 @@ static LAYOUTS: LazyLock<Layouts> = LazyLock::new(|| {
         ("outcome.html", include_str!("outcome.html")),
         ("account.html", include_str!("account.html")),
         ("api_docs.html", include_str!("api_docs.html")),
+        ("solvency.html", include_str!("solvency.html")),
     ])
 });
 

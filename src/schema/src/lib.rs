@@ -1368,6 +1368,36 @@ diesel::table! {
 }
 
 diesel::table! {
+    solvency_leaf (proof_id, n) {
+        proof_id -> Uuid,
+        n -> Int4,
+        activity_id -> Uuid,
+        owner_id -> Uuid,
+        currency -> Bpchar,
+        amount_minor -> Int8,
+    }
+}
+
+diesel::table! {
+    solvency_proof (id) {
+        id -> Uuid,
+        position -> Int8,
+        entity_id -> Uuid,
+        currency -> Bpchar,
+        day -> Date,
+        through_entry -> Int8,
+        owed_minor -> Int8,
+        held_minor -> Int8,
+        ratio_ppm -> Nullable<Int8>,
+        body -> Text,
+        prev_sha256 -> Bytea,
+        sha256 -> Bytea,
+        leaves -> Bytea,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     split_part (rule_id, member_id) {
         rule_id -> Uuid,
         member_id -> Uuid,
@@ -1701,6 +1731,11 @@ diesel::joinable!(session -> person (person_id));
 diesel::joinable!(share -> currency (currency));
 diesel::joinable!(share -> entity (entity_id));
 diesel::joinable!(share -> member (member_id));
+diesel::joinable!(solvency_leaf -> activity (activity_id));
+diesel::joinable!(solvency_leaf -> currency (currency));
+diesel::joinable!(solvency_leaf -> solvency_proof (proof_id));
+diesel::joinable!(solvency_proof -> currency (currency));
+diesel::joinable!(solvency_proof -> entity (entity_id));
 diesel::joinable!(split_part -> currency (currency));
 diesel::joinable!(split_part -> member (member_id));
 diesel::joinable!(split_part -> split_rule (rule_id));
@@ -1816,6 +1851,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     session,
     share,
     sign_in_failure,
+    solvency_leaf,
+    solvency_proof,
     split_part,
     split_rule,
     split_run,

@@ -232,6 +232,7 @@ impl Drop for TestApp {
         self.stop();
         if !thread::panicking() {
             assert_eq!(self.violations(), Vec::<String>::new(), "the books at the end of the test");
+            crate::explain::check_books(self);
         }
     }
 }
