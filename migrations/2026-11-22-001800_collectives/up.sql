@@ -313,7 +313,7 @@ SELECT o.invoice_id::text, format('nothing is open, and %s is still pending', l.
 FROM invoice_open o
 JOIN (SELECT invoice_id, -sum(amount_minor) AS pending FROM posting WHERE account = 'funds.pending' AND invoice_id IS NOT NULL
       GROUP BY invoice_id HAVING sum(amount_minor) <> 0) l ON l.invoice_id = o.invoice_id
-WHERE o.open_minor = 0
+WHERE o.open_minor <= 0
   AND NOT EXISTS (SELECT FROM invoice_reduction r WHERE r.invoice_id = o.invoice_id AND r.kind = 'write_off');
 GRANT SELECT ON invariant_i21_origin_kept TO umbel_app;
 
