@@ -56,7 +56,8 @@ BEGIN
     IF corrected.kind IS DISTINCT FROM 'invoice' OR corrected.state <> 'issued'
        OR (corrected.entity_id, corrected.member_id, corrected.activity_id, corrected.client_id, corrected.order_id, corrected.currency)
           IS DISTINCT FROM (NEW.entity_id, NEW.member_id, NEW.activity_id, NEW.client_id, NEW.order_id, NEW.currency)
-       OR NEW.issued_on < corrected.issued_on THEN
+       OR NEW.issued_on < corrected.issued_on
+       OR EXISTS (SELECT FROM invoice_reduction r WHERE r.invoice_id = NEW.corrects_id AND r.kind = 'write_off') THEN
         RAISE EXCEPTION 'credit note % does not fit the invoice that it corrects', NEW.id
             USING ERRCODE = 'restrict_violation', CONSTRAINT = 'credit_note_fits_invoice';
     END IF;

@@ -338,6 +338,22 @@ fn what_must_not_be_credited_is_refused_with_the_name_of_its_field_and_writes_no
 }
 
 #[test]
+fn what_was_given_up_is_not_credited() {
+    let app = TestApp::start();
+    let (cast, member) = app.with_member();
+    let reviewer = &cast.staff.reviewer;
+    let invoice = invoiced(&app, &cast, &member, 100_000);
+    credit(reviewer, &invoice.id, &part(reviewer, 40_000)).expect(201).unwrap();
+    let proposed = super::guarantee::propose(reviewer, &invoice.id).expect(201).unwrap();
+    let place = format!("/v1/write_offs/{}/approve", text(&proposed, "id"));
+    cast.staff.approver.change(&place, proposed["version"].as_i64().unwrap(), &json!({})).unwrap().expect(200).unwrap();
+    let seen = reviewer.get(&format!("/v1/invoices/{}", invoice.id)).unwrap().expect(200).unwrap();
+    assert_eq!((cents(&seen["written_off"]), cents(&seen["reduced"])), (72_600, 121_000), "what credit notes left");
+    let refused = credit(reviewer, &invoice.id, &full(reviewer));
+    assert_eq!((refused.status, refused.code()), (409, "invoice_written_off".to_owned()));
+}
+
+#[test]
 fn nobody_credits_their_own_invoice() {
     let app = TestApp::start();
     let (cast, member) = app.with_member();

@@ -105,10 +105,14 @@ pub struct Credited {
     pub share: Minor,
 }
 
-/// Whether an invoice can be credited at all, and the reason said.
-pub(in crate::invoicing) fn may_credit(state: InvoiceState, reason: &str) -> Result<(), Refusal> {
+/// Whether an invoice can be credited at all, and the reason said. What was given up is recovered or lost: a credit note
+/// would owe the client what they never paid.
+pub(in crate::invoicing) fn may_credit(state: InvoiceState, written_off: Minor, reason: &str) -> Result<(), Refusal> {
     if state != InvoiceState::Issued {
         return Err(Refusal::state("state_conflict").with("state", state).with("command", "credit"));
+    }
+    if written_off > Minor::ZERO {
+        return Err(Refusal::state("invoice_written_off"));
     }
     let mut checks = Checks::default();
     checks.text(reason, "/reason", 1, REASON_MAX);

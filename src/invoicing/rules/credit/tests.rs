@@ -172,8 +172,10 @@ fn every_wrong_line_is_named() {
     assert_eq!(refused(&wanted), expected);
     let many: Vec<(i32, i64)> = (0..1_001).map(|n| (n, 1)).collect();
     assert!(refused(&parts(&many)).contains(&"/lines too_long".to_owned()));
-    assert_eq!(may_credit(InvoiceState::Draft, "Wrong").unwrap_err().code, "state_conflict");
-    assert_eq!(may_credit(InvoiceState::Issued, " ").unwrap_err().fields[0].pointer, "/reason");
+    let may = |state, written_off, reason| may_credit(state, Minor::new(written_off), reason).unwrap_err();
+    assert_eq!(may(InvoiceState::Draft, 0, "Wrong").code, "state_conflict");
+    assert_eq!(may(InvoiceState::Issued, 1, "Wrong").code, "invoice_written_off");
+    assert_eq!(may(InvoiceState::Issued, 0, " ").fields[0].pointer, "/reason");
 }
 
 fn activity(n: u128) -> ActivityId {
