@@ -43,6 +43,7 @@ rooms!(
     pools,
     shares,
     surplus,
+    transfers,
     payouts,
     bank,
     accounting,

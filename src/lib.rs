@@ -30,5 +30,6 @@ pub mod pools;
 pub mod service;
 pub mod shares;
 pub mod surplus;
+pub mod transfers;
 pub mod worker;
 pub mod write_offs;

@@ -23,7 +23,7 @@ use crate::charter::RuleSet;
 use crate::kernel::ids::{ActivityId, AdvanceId, ClientId, EntityId, InvoiceId, OrderId, PersonId, RuleSetId};
 use crate::kernel::money::{Currency, Minor};
 use crate::kernel::refusal::Checks;
-use crate::ledger::{self, events};
+use crate::ledger::{self, Held, events};
 use crate::platform::db::Tx;
 use crate::platform::error::{Error, Result};
 
@@ -90,7 +90,7 @@ pub fn badge(reasons: &[Reason]) -> Badge {
 }
 
 /// An advance to make.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct NewAdvance {
     /// Whose books.
     pub entity: EntityId,
@@ -104,6 +104,8 @@ pub struct NewAdvance {
     pub client: ClientId,
     /// What is still pending.
     pub amount: Minor,
+    /// On which activities: those of the invoice's member, and those that were given a part of it.
+    pub held: Vec<Held>,
     /// In which currency.
     pub currency: Currency,
     /// The promised day.
@@ -116,7 +118,7 @@ pub struct NewAdvance {
 ///
 /// # Errors
 /// 409 `already_booked`.
-pub fn advance(tx: &mut Tx<'_>, new: NewAdvance, limits: &Limits) -> Result<Option<AdvanceId>> {
+pub fn advance(tx: &mut Tx<'_>, new: &NewAdvance, limits: &Limits) -> Result<Option<AdvanceId>> {
     let is_disputed = store::find_open_dispute(tx, new.invoice)?.is_some();
     lock_fund(tx, new.entity)?;
     let figures = figures(tx, new.entity, new.on)?;
@@ -133,11 +135,11 @@ pub fn advance(tx: &mut Tx<'_>, new: NewAdvance, limits: &Limits) -> Result<Opti
         store::end_hold(tx, new.invoice)?;
     }
     let id: AdvanceId = tx.new_id();
-    store::insert_advance(tx, id, &new)?;
+    store::insert_advance(tx, id, new)?;
     let at = events::Booking { entity: new.entity, on: new.on, currency: new.currency };
     let of =
         events::InvoiceFunds { invoice: new.invoice, activity: new.activity, member: new.member, client: new.client };
-    ledger::post(tx, &events::guarantee_advanced(at, id, of, new.amount)?)?;
+    ledger::post(tx, &events::guarantee_advanced(at, id, of, &new.held)?)?;
     Ok(Some(id))
 }
 

@@ -70,13 +70,15 @@ pub fn issue(tx: &mut Tx<'_>, new: &NewCreditNote) -> Result<CreditNote> {
     let rest = store::rest(tx, &invoice, rules::levies_left(&charged)?)?;
     let credited = rules::credit(&rest, &new.wanted)?;
     let waiting = store::waiting_of(tx, invoice.id)?;
+    let holders = ledger::holders(tx, invoice.id)?;
     let standing = Standing {
         activity: invoice.activity_id,
         open: store::open_of(tx, invoice.id)?.amount,
         waiting: &waiting,
-        advanced: store::open_advance(tx, invoice.id)?,
+        advanced: Minor::sum(holders.advanced().iter().map(|held| held.amount))?,
     };
     let taking = rules::take(&credited, standing)?;
+    let advance_closed = holders.close_advances(taking.advance_closed, invoice.activity_id)?;
     let zone = charter::entity(tx, invoice.entity_id)?.zone();
     let today = tx.today(zone);
     store::insert_credit_note(tx, new.id, &invoice, reason, &credited, today)?;
@@ -100,7 +102,7 @@ pub fn issue(tx: &mut Tx<'_>, new: &NewCreditNote) -> Result<CreditNote> {
         charged: taking.charged,
         available: available(tx, invoice.activity_id, &freed)?,
         freed: &freed,
-        advance_closed: taking.advance_closed,
+        advance_closed: &advance_closed,
     };
     ledger::post(tx, &events::credit_note_issued(at, facts)?)?;
     let reversals = reversals(tx, &invoice, new.id, &credited, today)?;

@@ -30,7 +30,7 @@ use crate::kernel::levies::{Charge, LevyKind};
 use crate::kernel::lines::DocumentLine;
 use crate::kernel::money::{Currency, Minor, Money, Ppm};
 use crate::kernel::vat::{self, Totals};
-use crate::ledger::{self, events};
+use crate::ledger::{self, Holders, events};
 use crate::orders::OrderState;
 use crate::outbox::{self, Job, QueuedLetter};
 use crate::platform::db::Tx;
@@ -338,8 +338,9 @@ pub fn open_invoice(tx: &mut Tx<'_>, id: InvoiceId) -> Result<OpenInvoice> {
 
 /// Books that a client paid part or all of an invoice; the allocation exists by now.
 ///
-/// Without an advance the same part of the pending funds becomes available, the last cent with the last part.
-/// With one, the funds are available since then, and the advance closes when nothing is open any more.
+/// Without an advance the same part of the pending funds becomes available, the last cent with the last part; each
+/// activity that holds some of them gets its share. With one, the funds are available since then, and the advance
+/// closes when nothing is open any more.
 ///
 /// # Errors
 /// 409 for a period that is closed.
@@ -352,12 +353,11 @@ pub fn settle(
     from: events::Arrival,
 ) -> Result<()> {
     let advance = guarantee::advance_of(tx, invoice.id)?;
-    let pending = store::pending_of(tx, invoice.id)?;
+    let holders = ledger::holders(tx, invoice.id)?;
     let left = invoice.open_minor.minus(amount)?;
     let open = invoice.open_minor;
-    let levied = levies::collect(tx, &collected(invoice, pending), allocation, (amount, open), on)?;
-    let advanced = advance.map(|_| store::open_advance(tx, invoice.id)).transpose()?;
-    let paid = rules::payment(amount, open, (pending, levied), advanced)?;
+    let after_levies = levies::collect(tx, &collected(invoice, &holders), allocation, (amount, open), on)?;
+    let paid = rules::payment(amount, open, (&holders, &after_levies), advance.is_some())?;
     let at = events::Booking { entity: invoice.entity_id, on, currency: invoice.currency };
     let of = events::InvoiceFunds {
         invoice: invoice.id,
@@ -365,7 +365,7 @@ pub fn settle(
         member: invoice.member_id,
         client: invoice.client_id,
     };
-    ledger::post(tx, &events::client_paid(at, allocation, of, paid, from)?)?;
+    ledger::post(tx, &events::client_paid(at, allocation, of, &paid, from)?)?;
     if left == Minor::ZERO {
         let member = access::person(tx, invoice.member_id)?;
         let total = Money { amount_minor: invoice.gross_minor, currency: invoice.currency };
@@ -378,7 +378,7 @@ pub fn settle(
 }
 
 /// An invoice as the levies on payments see it.
-fn collected(invoice: &OpenInvoice, pending: Minor) -> levies::Collected {
+fn collected(invoice: &OpenInvoice, holders: &Holders) -> levies::Collected {
     levies::Collected {
         entity: invoice.entity_id,
         invoice: invoice.id,
@@ -388,7 +388,7 @@ fn collected(invoice: &OpenInvoice, pending: Minor) -> levies::Collected {
         currency: invoice.currency,
         rule_set: invoice.rule_set_id,
         issued_on: invoice.issued_on,
-        pending,
+        holders: holders.clone(),
     }
 }
 
@@ -407,12 +407,13 @@ pub fn advances_due(tx: &mut Tx<'_>, entity: EntityId, day: NaiveDate) -> Result
 /// 409 for a closed period.
 pub fn advance(tx: &mut Tx<'_>, id: InvoiceId, day: NaiveDate) -> Result<bool> {
     let invoice = store::lock_open(tx, id)?;
-    let pending = store::pending_of(tx, id)?;
+    let holders = ledger::holders(tx, id)?;
+    let pending = holders.pending_total()?;
     if pending == Minor::ZERO || guarantee::advance_of(tx, id)?.is_some() {
         return Ok(false);
     }
     // The levies on what the client will pay stay behind, so that the advance is what the member will have had.
-    let levied = levies::forecast_collection(tx, &collected(&invoice, pending), day)?;
+    let levied = levies::forecast_collection(tx, &collected(&invoice, &holders), day)?;
     let amount = pending.minus(levied)?;
     if amount <= Minor::ZERO {
         return Ok(false);
@@ -424,20 +425,23 @@ pub fn advance(tx: &mut Tx<'_>, id: InvoiceId, day: NaiveDate) -> Result<bool> {
         member: invoice.member_id,
         client: invoice.client_id,
         amount,
+        held: holders.less(&holders.divide(levied)?)?.pending(),
         currency: invoice.currency,
         on: day,
     };
     let rules = store::rule_set_of(tx, id)?;
     let limits = guarantee::Limits::from(&charter::rule_set(tx, rules)?);
-    if guarantee::advance(tx, new, &limits)?.is_none() {
+    if guarantee::advance(tx, &new, &limits)?.is_none() {
         return Ok(false);
     }
-    let member = access::person(tx, invoice.member_id)?;
-    let amount = Money { amount_minor: amount, currency: invoice.currency };
-    let letter = Letter::AdvancePaid { number: invoice.number, amount };
-    let owner = Some(invoice.member_id);
-    let mail = QueuedLetter { to: member.email, language: member.language, letter, subject: id.0, owner };
-    outbox::queue_letter(tx, mail, "advanced")?;
+    for part in &new.held {
+        let member = access::person(tx, part.member)?;
+        let amount = Money { amount_minor: part.amount, currency: invoice.currency };
+        let letter = Letter::AdvancePaid { number: invoice.number.clone(), amount };
+        let owner = Some(part.member);
+        let mail = QueuedLetter { to: member.email, language: member.language, letter, subject: id.0, owner };
+        outbox::queue_letter(tx, mail, &format!("advanced:{}", part.activity))?;
+    }
     tx.failpoint("advance.before_commit")?;
     Ok(true)
 }
@@ -447,8 +451,9 @@ pub fn advance(tx: &mut Tx<'_>, id: InvoiceId, day: NaiveDate) -> Result<bool> {
 /// # Errors
 /// Fails with the database.
 pub fn levies_to_come(tx: &mut Tx<'_>, invoice: &OpenInvoice, on: NaiveDate) -> Result<Minor> {
-    let pending = store::pending_of(tx, invoice.id)?;
-    Ok(levies::forecast_collection(tx, &collected(invoice, pending), on)?.min(pending))
+    let holders = ledger::holders(tx, invoice.id)?;
+    let pending = holders.pending_total()?;
+    Ok(levies::forecast_collection(tx, &collected(invoice, &holders), on)?.min(pending))
 }
 
 /// Gives up what is open of an invoice, in its own books: the fact is a write-off, which has approved it.

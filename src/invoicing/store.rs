@@ -472,34 +472,6 @@ pub(super) fn lock_open(tx: &mut Tx<'_>, id: InvoiceId) -> Result<OpenInvoice> {
     .get_result(tx.conn())?)
 }
 
-#[derive(QueryableByName)]
-struct Pending {
-    #[diesel(sql_type = BigInt)]
-    amount_minor: Minor,
-}
-
-/// What of an invoice still waits on its activity, out of the ledger.
-pub(super) fn pending_of(tx: &mut Tx<'_>, id: InvoiceId) -> Result<Minor> {
-    let row: Pending = diesel::sql_query(
-        "SELECT coalesce(-sum(amount_minor), 0)::bigint AS amount_minor FROM posting \
-         WHERE invoice_id = $1 AND account = 'funds.pending'",
-    )
-    .bind::<SqlUuid, _>(id)
-    .get_result(tx.conn())?;
-    Ok(row.amount_minor)
-}
-
-/// What of an advance the client has not paid back and no credit note took away, out of the ledger.
-pub(super) fn open_advance(tx: &mut Tx<'_>, id: InvoiceId) -> Result<Minor> {
-    let row: Pending = diesel::sql_query(
-        "SELECT coalesce(sum(amount_minor), 0)::bigint AS amount_minor FROM posting \
-         WHERE invoice_id = $1 AND account = 'memo.advances'",
-    )
-    .bind::<SqlUuid, _>(id)
-    .get_result(tx.conn())?;
-    Ok(row.amount_minor)
-}
-
 pub(super) fn list_advances_due(tx: &mut Tx<'_>, entity: EntityId, day: NaiveDate) -> Result<Vec<InvoiceId>> {
     let advanced = umbel_schema::guarantee_advance::table.select(umbel_schema::guarantee_advance::invoice_id);
     let open = invoice_open::table.filter(invoice_open::open_minor.gt(Minor::ZERO)).select(invoice_open::invoice_id);

@@ -131,6 +131,10 @@ ids! {
     InvitationId,
     /// Money moved between activities.
     TransferId,
+    /// How a collective divides its money, one version.
+    SplitRuleId,
+    /// One division of a collective's money.
+    SplitRunId,
     /// A share given back.
     RedemptionId,
     /// What is given back at a closing, decided at once.

@@ -25,13 +25,7 @@ impl Ppm {
     /// One whole, in parts per million.
     pub const WHOLE: i64 = 1_000_000;
 
-    /// The rate as the decimal fraction of the API: `65_000` is `"0.065"`.
-    #[must_use]
-    pub fn to_fraction(self) -> String {
-        Decimal::new(self.0, 6).normalize().to_string()
-    }
-
-    /// A part of a whole as the API writes it, from `"0"` to `"1"` with at most six decimals. None for other text.
+    /// A rate as the API carries it, `"0.055"`: a plain fraction of at most the whole and at most six decimals.
     #[must_use]
     pub fn from_fraction(text: &str) -> Option<Self> {
         use rust_decimal::prelude::ToPrimitive;
@@ -42,6 +36,12 @@ impl Ppm {
         let ppm = rate.checked_mul(Decimal::from(Self::WHOLE))?;
         let whole = ppm.to_i64().filter(|_| ppm.fract().is_zero())?;
         (whole <= Self::WHOLE).then_some(Self(whole))
+    }
+
+    /// The rate as the decimal fraction of the API: `65_000` is `"0.065"`.
+    #[must_use]
+    pub fn to_fraction(self) -> String {
+        Decimal::new(self.0, 6).normalize().to_string()
     }
 
     /// The rate as people read it: `65_000` is `6.5`.
@@ -355,6 +355,24 @@ mod tests {
 
     fn parts(total: i64, weights: &[u64]) -> Vec<i64> {
         split(Minor(total), weights).unwrap().into_iter().map(Minor::get).collect()
+    }
+
+    #[test]
+    fn a_rate_is_a_plain_fraction_of_at_most_the_whole() {
+        let cases = [
+            ("0.055", Some(55_000)),
+            ("1", Some(1_000_000)),
+            ("0.000001", Some(1)),
+            ("0.0000001", None),
+            ("1.000001", None),
+            ("-0.1", None),
+            (".5", None),
+            ("1e-2", None),
+            ("", None),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(Ppm::from_fraction(text).map(|rate| rate.0), expected, "{text}");
+        }
     }
 
     #[test]

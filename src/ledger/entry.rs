@@ -6,7 +6,7 @@ use uuid::Uuid;
 use crate::kernel::ids::{
     ActivityId, AdvanceId, AllocationId, AppropriationId, ArrearsId, BankAccountId, BankLineId, ChargeId, ClientId,
     CostId, DrawId, EntityId, FiscalYearId, InvoiceId, PayoutId, PersonId, PoolId, PoolRunId, RecoveryId, RedemptionId,
-    ShareId, StatementId, WriteOffId,
+    ShareId, StatementId, TransferId, WriteOffId,
 };
 use crate::kernel::money::{Currency, Minor};
 use crate::kernel::refusal::Refusal;
@@ -124,6 +124,8 @@ sources! {
     Cost(CostId) = "cost",
     /// A division of the cost of a pool.
     PoolRun(PoolRunId) = "pool_run",
+    /// Money moved between activities.
+    Transfer(TransferId) = "transfer",
     /// A levy that no document carries.
     LevyCharge(ChargeId) = "levy_charge",
     /// A debt of an activity that was settled.
@@ -179,6 +181,8 @@ named! {
         PoolAllocated = "pool_allocated",
         /// Such a division was taken back.
         PoolAllocationReversed = "pool_allocation_reversed",
+        /// Money moved from one activity to another.
+        Transferred = "transferred",
         /// A levy was taken on a payment, a cost or a month.
         LevyCharged = "levy_charged",
         /// An activity paid what it owed.

@@ -8,10 +8,15 @@
 
 mod entry;
 pub mod events;
+mod holders;
 mod store;
 
 pub use entry::{Account, Dimensions, Entry, Event, Posting, Source, credit, debit};
-pub use store::{ActivityBalance, BookedShares, EntryLine, Held, JournalRow, PostingRow, ResultRow, TrialRow};
+pub use holders::{Held, Holders};
+pub use store::{
+    ActivityBalance, ActivityFigures, BookedShares, EntryLine, Holding, JournalRow, MoveRow, Origin, PostingRow,
+    ResultRow, TrialRow,
+};
 
 use std::collections::BTreeMap;
 
@@ -111,6 +116,63 @@ pub fn activity_postings(
     store::list_activity_postings(tx, activity, before, limit)
 }
 
+/// Who holds what of an invoice. Whoever is about to move some of it holds the invoice first.
+///
+/// # Errors
+/// Fails with the database.
+pub fn holders(tx: &mut Tx<'_>, invoice: InvoiceId) -> Result<Holders> {
+    store::list_holders(tx, invoice).map(Holders::new)
+}
+
+/// What an activity holds by invoice, oldest advance first; nothing for an activity of somebody else.
+///
+/// # Errors
+/// Fails with the database.
+pub fn origins(tx: &mut Tx<'_>, activity: ActivityId) -> Result<Vec<Origin>> {
+    store::list_origins(tx, activity)
+}
+
+/// Holds the money of invoices against payments in the same moment, in the order of their ids.
+///
+/// # Errors
+/// Fails with the database.
+pub fn lock_invoices(tx: &mut Tx<'_>, invoices: &[InvoiceId]) -> Result<()> {
+    store::lock_invoices(tx, invoices)
+}
+
+/// Locks the balances on both ends of transfers, in the order in which postings lock them; answers the giver's.
+///
+/// # Errors
+/// 404 for a giver that is somebody else's.
+pub fn lock_transfer(tx: &mut Tx<'_>, from: ActivityId, to: &[ActivityId]) -> Result<ActivityBalance> {
+    store::lock_transfer(tx, from, to)
+}
+
+/// Gives the transaction up so that it is tried again, because what it had read before its locks has moved.
+///
+/// # Errors
+/// Always; [`crate::platform::db::Db::write`] tries again.
+pub fn try_again(tx: &mut Tx<'_>) -> Result<()> {
+    store::try_again(tx)
+}
+
+/// What was invoiced on activities, collected, advanced and left owing, for all of them in one statement.
+///
+/// # Errors
+/// Fails with the database.
+pub fn figures(tx: &mut Tx<'_>, activities: &[ActivityId]) -> Result<Vec<ActivityFigures>> {
+    store::list_figures(tx, activities)
+}
+
+/// What moved on an activity between two days, one row for each entry, in the order of the books. Before them a row
+/// without an entry says what was there.
+///
+/// # Errors
+/// Fails with the database.
+pub fn moves(tx: &mut Tx<'_>, activity: ActivityId, from: NaiveDate, to: NaiveDate) -> Result<Vec<MoveRow>> {
+    store::list_moves(tx, activity, from, to)
+}
+
 /// Debits and credits per account up to a period, or of all time.
 ///
 /// # Errors
@@ -149,14 +211,6 @@ pub fn account_sum(tx: &mut Tx<'_>, entity: EntityId, account: Account) -> Resul
 /// Fails with the database.
 pub fn first_open_day(tx: &mut Tx<'_>, entity: EntityId) -> Result<Option<NaiveDate>> {
     store::find_first_open_day(tx, entity)
-}
-
-/// What activities hold of an invoice that is still pending: where the money went keeps its origin.
-///
-/// # Errors
-/// Fails with the database.
-pub fn pending_of(tx: &mut Tx<'_>, invoice: InvoiceId) -> Result<Vec<Held>> {
-    store::list_pending(tx, invoice)
 }
 
 /// What an invoice and its credit notes booked, by share.

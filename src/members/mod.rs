@@ -22,7 +22,7 @@ pub use applications::{
 use chrono::NaiveDate;
 pub use rules::{ApplicationState, MemberState, ProofKind, ShareState};
 pub use store::{
-    ApplicationRow, HeldShare, MemberRow, PayeeAccountRow, RegisterFilter, RegisterTotal, Registered, ShareRow,
+    ApplicationRow, Fellow, HeldShare, MemberRow, PayeeAccountRow, RegisterFilter, RegisterTotal, Registered, ShareRow,
 };
 use uuid::Uuid;
 
@@ -69,6 +69,14 @@ pub fn require_payable(tx: &mut Tx<'_>, id: PersonId) -> Result<MemberRow> {
     let member = store::find_member(tx, id)?;
     rules::check_payable(member.state)?;
     Ok(member)
+}
+
+/// An active member of an entity by their address of mail: whom another member may ask for something.
+///
+/// # Errors
+/// Fails with the database.
+pub fn fellow(tx: &mut Tx<'_>, entity: EntityId, email: &str) -> Result<Option<Fellow>> {
+    store::find_fellow(tx, entity, email)
 }
 
 /// Where a person is paid now.

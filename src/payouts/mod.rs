@@ -34,7 +34,7 @@ use crate::{access, activities, charter, members};
 /// Asks for a payout: the money is set aside in the same transaction, or the answer is no.
 ///
 /// # Errors
-/// 409 `insufficient_available`, `member_not_active`, `payee_account_missing`, `payee_account_unverified`; 422 for
+/// 409 `collective_pays_by_transfer`, `insufficient_available`, `member_not_active`, `payee_account_missing`, `payee_account_unverified`; 422 for
 /// an amount that is not positive.
 pub fn request(tx: &mut Tx<'_>, id: PayoutId, activity: ActivityId, amount: Money) -> Result<PayoutRow> {
     let me = tx.person()?;
@@ -45,6 +45,9 @@ pub fn request(tx: &mut Tx<'_>, id: PayoutId, activity: ActivityId, amount: Mone
     let activity = activities::require_open(tx, activity)?;
     if activity.member_id != me {
         return Err(Error::not_found());
+    }
+    if activity.is_collective {
+        return Err(Error::conflict("collective_pays_by_transfer"));
     }
     members::require_payable(tx, me)?;
     members::live_payee_account(tx, me)?;

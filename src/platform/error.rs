@@ -296,6 +296,10 @@ const CONSTRAINTS: &[(&str, StatusCode, &str)] = &[
     ("fiscal_year_once", StatusCode::CONFLICT, "year_already_closed"),
     ("appropriation_one_live", StatusCode::CONFLICT, "surplus_already_appropriated"),
     ("appropriation_approver_is_another", StatusCode::FORBIDDEN, "self_approval_forbidden"),
+    ("collective_pays_by_transfer", StatusCode::CONFLICT, "collective_pays_by_transfer"),
+    ("activity_member_once", StatusCode::CONFLICT, "already_member"),
+    ("activity_member_asked_once", StatusCode::CONFLICT, "already_member"),
+    ("transfer_returned_once", StatusCode::CONFLICT, "already_returned"),
 ];
 
 impl From<DieselError> for Error {

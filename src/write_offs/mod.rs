@@ -215,12 +215,11 @@ fn book_loss(tx: &mut Tx<'_>, row: &WriteOffRow, invoice: &OpenInvoice, parts: &
     let of = funds_of(invoice);
     let fee = parts.fee.minus(parts.uncharged)?;
     let loss = |bearer| Loss { vat: parts.vat, net: parts.net, fee, contribution: parts.contribution, bearer };
-    let held = ledger::pending_of(tx, invoice.id)?;
+    let holders = ledger::holders(tx, invoice.id)?;
+    let held = holders.pending();
     if parts.is_covered {
         let uncharged = rules::take(&held, parts.uncharged)?;
-        // What is still open of an advance: credit notes may have closed a part.
-        let advanced = ledger::invoice_sum(tx, invoice.id, ledger::Account::MemoAdvances)?;
-        let bearer = Bearer::Fund { advanced, uncharged: &uncharged };
+        let bearer = Bearer::Fund { advanced: &holders.advanced(), uncharged: &uncharged };
         return Ok(written_off(at, row.id, of, loss(bearer))?);
     }
     let mut touched: Vec<_> = held.iter().map(|part| part.activity).collect();

@@ -300,7 +300,7 @@ mod tests {
     fn nobody_is_asked_for_more_than_they_hold() {
         let held = |n: u128, amount: i64| Held {
             activity: ActivityId(Uuid::from_u128(n)),
-            owner: person(n),
+            member: person(n),
             amount: Minor::new(amount),
         };
         let two = [held(1, 50_000), held(2, 42_500)];

@@ -386,6 +386,11 @@ const MACHINES: &[Machine] = &[
         moves: &[("", "booked")],
     },
     Machine {
+        name: "activity_member", file: "activities/rules.rs", states: Some("MembershipState"),
+        commands: &[("MembershipCommand::Confirm", "confirmed"), ("MembershipCommand::Decline", "declined"), ("MembershipCommand::Leave", "left")],
+        moves: &[("", "invited"), ("", "confirmed")],
+    },
+    Machine {
         name: "bank_line", file: "bank/rules.rs", states: None, commands: &[],
         moves: &[("", "matched"), ("", "suspense"), ("suspense", "matched")],
     },

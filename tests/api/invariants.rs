@@ -29,7 +29,7 @@ const PLANTED: &[(&str, &str, &str)] = &[
     ("i01_entries_balance", "an entry that lost its postings", "INSERT INTO journal_entry (entity_id, booked_on, event, source_kind, source_id) VALUES ('{entity}', '2026-05-04', 'payout_cancelled', 'payout', '{asked_payout}')"),
     ("i02_receivable_is_open_amount", "a cent owed that is on no invoice", slip!("client_paid", "('receivable', 1), ('fee_income', -1)")),
     ("i03_balances_are_postings", "a balance raised by hand", "UPDATE activity_balance SET available_minor = available_minor + 1"),
-    ("i03_balances_are_postings", "a posting that moved no balance", slip!("client_paid", "('funds.pending', -1), ('fee_income', 1)")),
+    ("i03_balances_are_postings", "a posting that moved no balance", slip!("client_paid", "('funds.reserved', -1), ('fee_income', 1)")),
     (
         "i04_floors",
         "more spent than there was",
@@ -143,6 +143,21 @@ const PLANTED: &[(&str, &str, &str)] = &[
         "INSERT INTO arrears_settlement (id, entity_id, activity_id, member_id, amount_minor, currency, settled_on) \
          VALUES (gen_random_uuid(), '{entity}', '{activity}', '{member}', 1, 'EUR', '2026-05-04')",
     ),
+    (
+        "i21_origin_kept",
+        "money that waits for an invoice that is paid",
+        concat!(
+            "UPDATE activity_balance SET pending_minor = pending_minor + 1 WHERE activity_id = '{activity}'; ",
+            slip!("client_paid", "('funds.pending', -1), ('fee_income', 1)")
+        ),
+    ),
+    (
+        "i21_origin_kept",
+        "less than nothing held of one invoice, and more of another",
+        "INSERT INTO posting (entry_id, account, amount_minor, currency, activity_id, invoice_id) \
+         SELECT max(e.id), 'funds.pending', v.amount, 'EUR', '{activity}', v.invoice FROM journal_entry e, \
+         (VALUES (1, '{submitted}'::uuid), (-1, gen_random_uuid())) v (amount, invoice) WHERE e.event = 'client_paid' GROUP BY v.amount, v.invoice",
+    ),
     ("i16_suspense_has_owner", "suspense that is no bank line's", slip!("bank_line_booked", "('bank_suspense', -1), ('fee_income', 1)")),
     ("i19_fund_not_negative", "more taken out of the fund than it held", slip!("client_paid", "('guarantee_fund', 1000000000), ('opening_balance', -1000000000)")),
     ("i20_credits_fit", "a line given back twice", "UPDATE invoice_line SET net_minor = 100001 WHERE invoice_id = '{credit_note}'"),
@@ -150,13 +165,13 @@ const PLANTED: &[(&str, &str, &str)] = &[
     ("i20_credits_fit", "more VAT given back than was invoiced", "UPDATE invoice_tax SET tax_minor = 21001 WHERE invoice_id = '{credit_note}'"),
     ("i20_credits_fit", "a reduction that is not that of its credit note", "UPDATE invoice_reduction SET source_id = '{client}'"),
     (
-        "i21_claims_match_draws",
+        "i24_claims_match_draws",
         "a claim that says that something was drawn",
         "INSERT INTO guarantee_claim (id, entity_id, write_off_id, invoice_id, member_id, activity_id, client_id, currency, amount_minor, drawn_minor, opened_on) \
          VALUES ('{client}', '{entity}', '{client}', '{issued}', '{member}', '{activity}', '{client}', 'EUR', 5, 1, '2026-05-04')",
     ),
     (
-        "i21_claims_match_draws",
+        "i24_claims_match_draws",
         "a draw that is in no entry",
         "INSERT INTO guarantee_claim (id, entity_id, write_off_id, invoice_id, member_id, activity_id, client_id, currency, amount_minor, drawn_minor, opened_on) \
          VALUES ('{client}', '{entity}', '{client}', '{issued}', '{member}', '{activity}', '{client}', 'EUR', 5, 5, '2026-05-04'); \
@@ -164,7 +179,7 @@ const PLANTED: &[(&str, &str, &str)] = &[
          VALUES ('{client}', '{client}', '{entity}', '{member}', 'EUR', 5, '2026-05-04')",
     ),
     (
-        "i21_claims_match_draws",
+        "i24_claims_match_draws",
         "a write-off that lowered no invoice",
         "INSERT INTO write_off (id, entity_id, invoice_id, member_id, state, currency, amount_minor, reason, evidence, proposed_by, decided_by, decided_at, \
                                 written_off_on, is_covered, is_advanced, vat_minor, fee_minor, contribution_minor, member_minor, claim_minor) \

@@ -526,6 +526,7 @@ const ROLES: &[Case] = &[
 /// What is written once and never changed: not by the program, and what has rows not by the owner either.
 pub const APPEND_ONLY: &[&str] = &[
     "accounting_period",
+    "activity_manager",
     "agreement",
     "allocation",
     "appropriation_part",
@@ -561,8 +562,12 @@ pub const APPEND_ONLY: &[&str] = &[
     "rule_set",
     "rule_set_band",
     "rule_set_levy",
+    "split_part",
+    "split_rule",
+    "split_run",
     "state_history",
     "surplus_policy",
+    "transfer",
     "vat_check",
 ];
 

@@ -11,6 +11,7 @@
 )]
 
 mod bad_input;
+mod collectives;
 #[cfg(feature = "faults")]
 mod concurrency;
 mod contract;
@@ -33,6 +34,7 @@ mod pools;
 mod privileges;
 mod sessions;
 mod shares;
+mod statements;
 mod stories;
 mod support;
 mod surplus;

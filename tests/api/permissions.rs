@@ -67,6 +67,7 @@ fn reach(prefix: &str) -> Reach {
         | "/v1/clients/"
         | "/v1/costs/"
         | "/v1/credit_notes/"
+        | "/v1/invitations/"
         | "/v1/invoices/"
         | "/v1/levy_charges/"
         | "/v1/levy_exemptions/"
@@ -76,6 +77,7 @@ fn reach(prefix: &str) -> Reach {
         | "/v1/payouts/"
         | "/v1/redemptions/"
         | "/v1/shares/"
+        | "/v1/transfers/"
         | "/v1/write_offs/" => Reach::Owned,
         _ => Reach::Shared,
     }

@@ -9,6 +9,7 @@ const PRIVILEGES: &[(&str, &[&str])] = &[
         "SELECT",
         &[
             "__diesel_schema_migrations",
+            "activity_manager",
             "currency",
             "holiday",
             "ledger_account",
@@ -64,6 +65,10 @@ const PRIVILEGES: &[(&str, &[&str])] = &[
             "rule_set_levy",
             "schedule_run",
             "surplus_policy",
+            "split_part",
+            "split_rule",
+            "split_run",
+            "transfer",
             "vat_check",
         ],
     ),
@@ -90,6 +95,8 @@ const PRIVILEGES: &[(&str, &[&str])] = &[
     ("INSERT, SELECT, UPDATE(out_from)", &["pool_membership"]),
     ("INSERT, SELECT, UPDATE(until_on)", &["pool_seat"]),
     ("INSERT, SELECT, UPDATE(reason), UPDATE(reversed_by), UPDATE(reversed_on), UPDATE(state)", &["pool_run"]),
+    // What became of an invitation; who was asked to what never changes.
+    ("INSERT, SELECT, UPDATE(answered_at), UPDATE(receives_on_id), UPDATE(state)", &["activity_member"]),
     (
         "INSERT, SELECT, UPDATE",
         &[

@@ -162,6 +162,13 @@ fn work(app: &TestApp, cast: &mut Cast, member: &MemberCast) -> (Vec<(&'static s
         .expect(201)
         .unwrap();
     stage.settle().unwrap();
+    let collective = json!({"id": client.new_id(), "name": "A collective", "is_collective": true});
+    client.post("/v1/activities", &collective).unwrap().expect(201).unwrap();
+    let transfer = json!({
+        "id": client.new_id(), "from_activity_id": member.activity_id, "to_activity_id": another["id"],
+        "amount": {"amount_minor": 1_000, "currency": "EUR"},
+    });
+    client.post("/v1/transfers", &transfer).unwrap().expect(201).unwrap();
     let person = client.person_id.clone().unwrap();
     let list = |path: &str| client.get(path).unwrap().expect(200).unwrap();
     let applications = list("/v1/applications");
@@ -175,12 +182,14 @@ fn work(app: &TestApp, cast: &mut Cast, member: &MemberCast) -> (Vec<(&'static s
     stage.import(cast).unwrap();
     let notice = format!("/v1/shares/{}/redemptions", text(&share, "id"));
     let redemption = client.post(&notice, &json!({"id": client.new_id()})).unwrap().expect(201).unwrap();
+    let places = list("/v1/invitations");
     let found = vec![
         ("/v1/activities/", member.activity_id.clone()),
         ("/v1/applications/", application),
         ("/v1/clients/", member.client_id.clone()),
         ("/v1/credit_notes/", text(&note, "id")),
         ("/v1/documents/", text(&proofs[0], "id")),
+        ("/v1/invitations/", text(&places["data"][0], "id")),
         ("/v1/invoices/", invoiced.id),
         ("/v1/members/", person),
         ("/v1/operations/", key),
@@ -190,6 +199,7 @@ fn work(app: &TestApp, cast: &mut Cast, member: &MemberCast) -> (Vec<(&'static s
         ("/v1/shares/", text(&shares[0], "id")),
         ("/v1/write_offs/", text(&given_up, "id")),
         ("/v1/levy_charges/", text(&list(&format!("/v1/activities/{}/levies", member.activity_id))["data"][0], "id")),
+        ("/v1/transfers/", text(&transfer, "id")),
     ];
     (found.into_iter().chain(terms).collect(), payout)
 }

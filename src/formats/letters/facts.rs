@@ -36,6 +36,8 @@ impl Letter {
             Self::ClientPaid { .. } => "client_paid",
             Self::WrittenOffCovered { .. } => "written_off_covered",
             Self::WrittenOffNotCovered { .. } => "written_off_not_covered",
+            Self::CollectiveInvitation { .. } => "collective_invitation",
+            Self::CollectiveHandOver { .. } => "collective_hand_over",
             Self::PayoutSent { .. } => "payout_sent",
             Self::PayoutReturned { .. } => "payout_returned",
             Self::ShareEnding { .. } => "share_ending",
@@ -132,6 +134,9 @@ pub(super) fn of(letter: &Letter, language: Language, from: &Letterhead<'_>) -> 
             ("borne", money(*borne)),
             ("reason", Some(lines(reason))),
         ],
+        Letter::CollectiveInvitation { inviter, collective } | Letter::CollectiveHandOver { inviter, collective } => {
+            vec![("inviter", Some(without_links(inviter))), ("collective", Some(without_links(collective)))]
+        }
         Letter::PayoutSent { amount, last4 } => {
             vec![("amount", money(*amount)), ("last4", Some(last_four(last4)))]
         }

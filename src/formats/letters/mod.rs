@@ -97,6 +97,10 @@ pub enum Letter {
     WrittenOffCovered { number: String, client: String, total: Money, waiting: Option<Money> },
     /// To the member: the client will not pay, and what the member bears.
     WrittenOffNotCovered { number: String, client: String, total: Money, borne: Money, reason: String },
+    /// To a member: another one asks them to share a collective.
+    CollectiveInvitation { inviter: String, collective: String },
+    /// To a member: the manager asks them to take a collective over.
+    CollectiveHandOver { inviter: String, collective: String },
     /// To the member: on its way to the account.
     PayoutSent { amount: Money, last4: String },
     /// To the member: the bank sent it back.

@@ -87,6 +87,8 @@ fn every_letter() -> Vec<Letter> {
             borne: amount,
             reason: "Faillite prononcée le 2 mai.".to_owned(),
         },
+        Letter::CollectiveInvitation { inviter: "Awa Diop".to_owned(), collective: "Les Ombelles".to_owned() },
+        Letter::CollectiveHandOver { inviter: "Awa Diop".to_owned(), collective: "Les Ombelles".to_owned() },
         Letter::PayoutSent { amount, last4: "6769".to_owned() },
         Letter::PayoutReturned { amount, reason: "AC04 compte clôturé".to_owned() },
         Letter::ShareEnding { through: day("2027-05-03") },

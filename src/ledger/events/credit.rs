@@ -7,6 +7,7 @@ use crate::kernel::levies::LevyKind;
 use crate::kernel::money::Minor;
 use crate::kernel::refusal::Refusal;
 use crate::kernel::vat::VatCase;
+use crate::ledger::Held;
 
 /// What `credit_note_issued` books. Every amount is positive.
 #[derive(Debug, Clone, Copy)]
@@ -31,8 +32,8 @@ pub struct CreditNote<'a> {
     pub available: Minor,
     /// What waits no longer, because the client owes nothing any more: by activity and its member.
     pub freed: &'a [(ActivityId, PersonId, Minor)],
-    /// By how much the open advance shrinks.
-    pub advance_closed: Minor,
+    /// By how much the open advance shrinks: by activity that holds a part of it and its member.
+    pub advance_closed: &'a [Held],
 }
 
 /// A credit note was issued.
@@ -62,8 +63,11 @@ pub fn credit_note_issued(at: Booking, it: CreditNote<'_>) -> Result<Entry, Refu
         postings.push(debit(Account::FundsPending, *amount, &about)?);
         postings.push(credit(Account::FundsAvailable, *amount, &about)?);
     }
-    postings.push(debit(Account::MemoAdvancesContra, it.advance_closed, &about)?);
-    postings.push(credit(Account::MemoAdvances, it.advance_closed, &about)?);
+    for held in it.advance_closed {
+        let about = Dimensions { activity: Some(held.activity), owner: Some(held.member), ..about.clone() };
+        postings.push(debit(Account::MemoAdvancesContra, held.amount, &about)?);
+        postings.push(credit(Account::MemoAdvances, held.amount, &about)?);
+    }
     let fact = (Event::CreditNoteIssued, Source::Invoice(it.credit_note));
     Entry::new(at.entity, at.on, fact, at.currency, Some(it.of.member), postings)
 }

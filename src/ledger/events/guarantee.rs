@@ -4,8 +4,8 @@ use super::{Arrival, Booking, InvoiceFunds, charged};
 use crate::kernel::ids::{DrawId, RecoveryId, WriteOffId};
 use crate::kernel::money::Minor;
 use crate::kernel::refusal::Refusal;
-use crate::ledger::entry::{Account, Dimensions, Entry, Event, Posting, Source, credit, debit};
-use crate::ledger::store::Held;
+use crate::ledger::entry::{Account, Entry, Event, Posting, Source, credit, debit};
+use crate::ledger::holders::Held;
 
 /// A receivable given up, by its shares. Together they are what was open.
 #[derive(Debug, Clone, Copy)]
@@ -25,10 +25,10 @@ pub struct Loss<'a> {
 /// Who bears a loss.
 #[derive(Debug, Clone, Copy)]
 pub enum Bearer<'a> {
-    /// The fund, by draws of their own; an advance of this amount ends.
+    /// The fund, by draws of their own; what was advanced ends.
     Fund {
-        /// What was advanced; zero when nothing was.
-        advanced: Minor,
+        /// What was advanced and nobody has covered, by activity; nothing when nothing was.
+        advanced: &'a [Held],
         /// What waited for levies on the payment that will not come, by activity.
         uncharged: &'a [Held],
     },
@@ -45,15 +45,10 @@ pub enum Bearer<'a> {
     },
 }
 
-/// The dimensions of a line of an invoice on an activity that may be another's.
-fn held(of: InvoiceFunds, by: &Held) -> Dimensions {
-    Dimensions { activity: Some(by.activity), owner: Some(by.owner), ..of.about() }
-}
-
 fn moved(of: InvoiceFunds, parts: &[Held], from: Account, to: Account) -> Result<Vec<Posting>, Refusal> {
     let mut postings = Vec::with_capacity(parts.len().saturating_mul(2));
     for part in parts {
-        let about = held(of, part);
+        let about = of.about_held(part);
         postings.push(debit(from, part.amount, &about)?);
         postings.push(credit(to, part.amount, &about)?);
     }
@@ -88,13 +83,12 @@ pub fn written_off(at: Booking, id: WriteOffId, of: InvoiceFunds, loss: Loss<'_>
     match loss.bearer {
         Bearer::Fund { advanced, uncharged } => {
             postings.extend(moved(of, uncharged, Account::FundsPending, Account::BadDebt)?);
-            postings.push(debit(Account::MemoAdvancesContra, advanced, &about)?);
-            postings.push(credit(Account::MemoAdvances, advanced, &about)?);
+            postings.extend(moved(of, advanced, Account::MemoAdvancesContra, Account::MemoAdvances)?);
         }
         Bearer::Member { share, pending, freed, available } => {
             let mut rest = share;
             for part in pending {
-                postings.push(debit(Account::FundsPending, part.amount, &held(of, part))?);
+                postings.push(debit(Account::FundsPending, part.amount, &of.about_held(part))?);
                 rest = rest.minus(part.amount).map_err(super::overflow)?;
             }
             postings.extend(charged(available, rest, &about)?);
@@ -174,7 +168,7 @@ pub fn recovered(
     if !it.is_covered {
         let mut back = it.contribution.plus(it.fee).map_err(super::overflow)?;
         for part in it.borne {
-            postings.push(credit(Account::FundsAvailable, part.amount, &held(of, part))?);
+            postings.push(credit(Account::FundsAvailable, part.amount, &of.about_held(part))?);
             back = back.plus(part.amount).map_err(super::overflow)?;
         }
         postings.push(credit(Account::BadDebt, back, &about)?);

@@ -33,6 +33,7 @@ diesel::table! {
         closed_at -> Nullable<Timestamptz>,
         created_at -> Timestamptz,
         version -> Int4,
+        is_collective -> Bool,
     }
 }
 
@@ -45,6 +46,32 @@ diesel::table! {
         available_minor -> Int8,
         reserved_minor -> Int8,
         overdraft_minor -> Int8,
+    }
+}
+
+diesel::table! {
+    activity_manager (member_id, activity_id) {
+        activity_id -> Uuid,
+        member_id -> Uuid,
+        since -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    activity_member (id) {
+        id -> Uuid,
+        activity_id -> Uuid,
+        member_id -> Uuid,
+        role -> Text,
+        state -> Text,
+        activity_name -> Text,
+        member_name -> Text,
+        invited_by -> Uuid,
+        invited_by_name -> Text,
+        receives_on_id -> Nullable<Uuid>,
+        created_at -> Timestamptz,
+        answered_at -> Nullable<Timestamptz>,
+        version -> Int4,
     }
 }
 
@@ -1249,6 +1276,44 @@ diesel::table! {
 }
 
 diesel::table! {
+    split_part (rule_id, member_id) {
+        rule_id -> Uuid,
+        member_id -> Uuid,
+        share_ppm -> Nullable<Int8>,
+        amount_minor -> Nullable<Int8>,
+        currency -> Bpchar,
+    }
+}
+
+diesel::table! {
+    split_rule (id) {
+        id -> Uuid,
+        activity_id -> Uuid,
+        n -> Int4,
+        kind -> Text,
+        valid_from -> Date,
+        currency -> Bpchar,
+        made_by -> Uuid,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    split_run (id) {
+        id -> Uuid,
+        activity_id -> Uuid,
+        rule_id -> Uuid,
+        invoice_id -> Nullable<Uuid>,
+        amount_minor -> Int8,
+        rest_minor -> Int8,
+        currency -> Bpchar,
+        made_by -> Uuid,
+        made_on -> Date,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     state_history (id) {
         id -> Int8,
         machine -> Text,
@@ -1281,6 +1346,27 @@ diesel::table! {
         decision -> Text,
         decided_on -> Date,
         created_by -> Uuid,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    transfer (id) {
+        id -> Uuid,
+        entity_id -> Uuid,
+        from_activity_id -> Uuid,
+        from_member_id -> Uuid,
+        to_activity_id -> Uuid,
+        to_member_id -> Uuid,
+        invoice_id -> Nullable<Uuid>,
+        amount_minor -> Int8,
+        advanced_minor -> Int8,
+        currency -> Bpchar,
+        reason -> Text,
+        split_run_id -> Nullable<Uuid>,
+        returns_id -> Nullable<Uuid>,
+        made_by -> Uuid,
+        made_on -> Date,
         created_at -> Timestamptz,
     }
 }
@@ -1344,6 +1430,8 @@ diesel::joinable!(accounting_period -> person (closed_by));
 diesel::joinable!(activity -> entity (entity_id));
 diesel::joinable!(activity -> member (member_id));
 diesel::joinable!(activity_balance -> currency (currency));
+diesel::joinable!(activity_manager -> activity (activity_id));
+diesel::joinable!(activity_manager -> member (member_id));
 diesel::joinable!(advance_hold -> invoice (invoice_id));
 diesel::joinable!(advance_hold -> member (member_id));
 diesel::joinable!(agreement -> entity (entity_id));
@@ -1507,8 +1595,23 @@ diesel::joinable!(session -> person (person_id));
 diesel::joinable!(share -> currency (currency));
 diesel::joinable!(share -> entity (entity_id));
 diesel::joinable!(share -> member (member_id));
+diesel::joinable!(split_part -> currency (currency));
+diesel::joinable!(split_part -> member (member_id));
+diesel::joinable!(split_part -> split_rule (rule_id));
+diesel::joinable!(split_rule -> activity (activity_id));
+diesel::joinable!(split_rule -> currency (currency));
+diesel::joinable!(split_rule -> member (made_by));
+diesel::joinable!(split_run -> activity (activity_id));
+diesel::joinable!(split_run -> currency (currency));
+diesel::joinable!(split_run -> invoice (invoice_id));
+diesel::joinable!(split_run -> member (made_by));
+diesel::joinable!(split_run -> split_rule (rule_id));
 diesel::joinable!(surplus_policy -> entity (entity_id));
 diesel::joinable!(surplus_policy -> person (created_by));
+diesel::joinable!(transfer -> currency (currency));
+diesel::joinable!(transfer -> entity (entity_id));
+diesel::joinable!(transfer -> invoice (invoice_id));
+diesel::joinable!(transfer -> split_run (split_run_id));
 diesel::joinable!(vat_check -> client (client_id));
 diesel::joinable!(write_off -> currency (currency));
 diesel::joinable!(write_off -> entity (entity_id));
@@ -1520,6 +1623,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     accounting_period,
     activity,
     activity_balance,
+    activity_manager,
+    activity_member,
     advance_hold,
     agreement,
     allocation,
@@ -1599,9 +1704,13 @@ diesel::allow_tables_to_appear_in_same_query!(
     session,
     share,
     sign_in_failure,
+    split_part,
+    split_rule,
+    split_run,
     state_history,
     state_transition,
     surplus_policy,
+    transfer,
     vat_check,
     vat_rate,
     write_off
