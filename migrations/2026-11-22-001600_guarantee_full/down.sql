@@ -1,6 +1,6 @@
 -- Invoices that are paid or wait, and nothing else.
 
-DROP VIEW invariant_i21_claims_match_draws;
+DROP VIEW invariant_i24_claims_match_draws;
 DROP VIEW invariant_i19_fund_not_negative;
 CREATE OR REPLACE VIEW invariant_i16_suspense_has_owner WITH (security_invoker = true) AS
 SELECT coalesce(b.id, l.bank_line_id)::text AS subject,

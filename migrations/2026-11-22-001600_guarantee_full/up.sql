@@ -354,7 +354,7 @@ SELECT e.entity_id::text AS subject, format('the guarantee fund is short of %s %
 FROM posting p JOIN journal_entry e ON e.id = p.entry_id
 WHERE p.account = 'guarantee_fund' GROUP BY e.entity_id, p.currency HAVING sum(p.amount_minor) > 0;
 
-CREATE VIEW invariant_i21_claims_match_draws WITH (security_invoker = true) AS
+CREATE VIEW invariant_i24_claims_match_draws WITH (security_invoker = true) AS
 SELECT c.id::text AS subject, format('claim %s: drawn %s, draws %s, recovered %s, recoveries %s', c.amount_minor, c.drawn_minor, d.amount, c.recovered_minor, r.amount) AS detail
 FROM guarantee_claim c
 CROSS JOIN LATERAL (SELECT coalesce(sum(amount_minor), 0)::bigint AS amount FROM guarantee_draw WHERE claim_id = c.id) d
@@ -377,7 +377,7 @@ UNION ALL
 SELECT w.id::text, format('write-off of %s, invoice reduced by %s', w.amount_minor, coalesce(r.amount_minor, 0))
 FROM write_off w FULL JOIN (SELECT * FROM invoice_reduction WHERE kind = 'write_off') r ON r.source_id = w.id
 WHERE coalesce(w.state, 'approved') = 'approved' AND w.amount_minor IS DISTINCT FROM r.amount_minor;
-GRANT SELECT ON invariant_i19_fund_not_negative, invariant_i21_claims_match_draws TO umbel_app;
+GRANT SELECT ON invariant_i19_fund_not_negative, invariant_i24_claims_match_draws TO umbel_app;
 
 ALTER TABLE invoice_dispute ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own ON invoice_dispute USING (umbel_owns(member_id)) WITH CHECK (umbel_sees_all());

@@ -13,7 +13,7 @@ use crate::charter;
 use crate::kernel::ids::{
     ActivityId, ClientId, DrawId, DrawRunId, EntityId, InvoiceId, PersonId, RuleSetId, WriteOffId,
 };
-use crate::kernel::money::{Currency, Minor, Ppm, split};
+use crate::kernel::money::{Currency, Minor, Ppm};
 use crate::ledger::{self, Entry, Held, events};
 use crate::platform::db::Tx;
 use crate::platform::error::{Error, Result};
@@ -172,15 +172,8 @@ pub fn draws(tx: &mut Tx<'_>, after: Option<Uuid>, limit: i64) -> Result<Vec<Dra
 /// # Errors
 /// Fails with the database.
 pub fn free_pending(tx: &mut Tx<'_>, invoice: InvoiceId, paid: Minor, open: Minor) -> Result<Vec<Held>> {
-    let held = ledger::pending_of(tx, invoice)?;
-    let pending = Minor::sum(held.iter().map(|part| part.amount))?;
-    let freed = rules::freed(pending, paid, open)?;
-    if freed == Minor::ZERO {
-        return Ok(Vec::new());
-    }
-    let weights: Vec<u64> = held.iter().map(|part| part.amount.get().unsigned_abs()).collect();
-    let parts = split(freed, &weights)?;
-    Ok(held.into_iter().zip(parts).map(|(part, amount)| Held { amount, ..part }).collect())
+    let holders = ledger::holders(tx, invoice)?;
+    Ok(holders.divide(rules::freed(holders.pending_total()?, paid, open)?)?)
 }
 
 /// Draws for one claim, and answers the entry that books it. The caller holds the fund, knows that it suffices, and
@@ -222,8 +215,15 @@ fn draw(
 pub fn draw_run(tx: &mut Tx<'_>, id: DrawRunId, entity: EntityId) -> Result<(DrawRunRow, Vec<DrawRow>)> {
     let zone = charter::entity(tx, entity)?.zone();
     let on = tx.today(zone);
+    // Documents before the fund: what waits of an invoice moves with transfers and recoveries. A claim that is opened
+    // in between waits for the next run.
+    let mut invoices: Vec<InvoiceId> =
+        store::list_open_claims(tx, entity)?.into_iter().map(|claim| claim.invoice_id).collect();
+    invoices.sort_unstable();
+    ledger::lock_invoices(tx, &invoices)?;
     lock_fund(tx, entity)?;
-    let open = store::list_open_claims(tx, entity)?;
+    let mut open = store::list_open_claims(tx, entity)?;
+    open.retain(|claim| invoices.contains(&claim.invoice_id));
     let by = tx.person()?;
     if open.iter().any(|claim| claim.member_id == by) {
         return Err(Error::forbidden("self_approval_forbidden"));

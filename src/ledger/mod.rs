@@ -13,7 +13,6 @@ mod store;
 
 pub use entry::{Account, Dimensions, Entry, Event, Posting, Source, credit, debit};
 pub use holders::{Held, Holders};
-use std::collections::BTreeMap;
 pub use store::{
     ActivityBalance, ActivityFigures, BookedShares, EntryLine, Holding, JournalRow, MoveRow, Origin, PostingRow,
     ResultRow, TrialRow,

@@ -170,13 +170,13 @@ const PLANTED: &[(&str, &str, &str)] = &[
     ("i20_credits_fit", "a reduction that is not that of its credit note", "UPDATE invoice_reduction SET source_id = '{client}'"),
     ("i19_fund_not_negative", "more taken out of the fund than it held", slip!("client_paid", "('guarantee_fund', 1000000000), ('opening_balance', -1000000000)")),
     (
-        "i21_claims_match_draws",
+        "i24_claims_match_draws",
         "a claim that says that something was drawn",
         "INSERT INTO guarantee_claim (id, entity_id, write_off_id, invoice_id, member_id, activity_id, client_id, currency, amount_minor, drawn_minor, opened_on) \
          VALUES ('{client}', '{entity}', '{client}', '{issued}', '{member}', '{activity}', '{client}', 'EUR', 5, 1, '2026-05-04')",
     ),
     (
-        "i21_claims_match_draws",
+        "i24_claims_match_draws",
         "a draw that is in no entry",
         "INSERT INTO guarantee_claim (id, entity_id, write_off_id, invoice_id, member_id, activity_id, client_id, currency, amount_minor, drawn_minor, opened_on) \
          VALUES ('{client}', '{entity}', '{client}', '{issued}', '{member}', '{activity}', '{client}', 'EUR', 5, 5, '2026-05-04'); \
@@ -184,7 +184,7 @@ const PLANTED: &[(&str, &str, &str)] = &[
          VALUES ('{client}', '{client}', '{entity}', '{member}', 'EUR', 5, '2026-05-04')",
     ),
     (
-        "i21_claims_match_draws",
+        "i24_claims_match_draws",
         "a write-off that lowered no invoice",
         "INSERT INTO write_off (id, entity_id, invoice_id, member_id, state, currency, amount_minor, reason, evidence, proposed_by, decided_by, decided_at, \
                                 written_off_on, is_covered, is_advanced, vat_minor, fee_minor, contribution_minor, member_minor, claim_minor) \

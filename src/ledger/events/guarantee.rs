@@ -25,7 +25,7 @@ pub struct Loss<'a> {
 /// Who bears a loss.
 #[derive(Debug, Clone, Copy)]
 pub enum Bearer<'a> {
-    /// The fund, by draws of their own; an advance of this amount ends.
+    /// The fund, by draws of their own; what was advanced ends.
     Fund {
         /// What was advanced and is held, by activity; nothing when nothing was.
         advanced: &'a [Held],
@@ -53,7 +53,7 @@ fn held(of: InvoiceFunds, by: &Held) -> Dimensions {
 fn moved(of: InvoiceFunds, parts: &[Held], from: Account, to: Account) -> Result<Vec<Posting>, Refusal> {
     let mut postings = Vec::with_capacity(parts.len().saturating_mul(2));
     for part in parts {
-        let about = held(of, part);
+        let about = of.about_held(part);
         postings.push(debit(from, part.amount, &about)?);
         postings.push(credit(to, part.amount, &about)?);
     }
@@ -93,7 +93,7 @@ pub fn written_off(at: Booking, id: WriteOffId, of: InvoiceFunds, loss: Loss<'_>
         Bearer::Member { share, pending, freed, available } => {
             let mut rest = share;
             for part in pending {
-                postings.push(debit(Account::FundsPending, part.amount, &held(of, part))?);
+                postings.push(debit(Account::FundsPending, part.amount, &of.about_held(part))?);
                 rest = rest.minus(part.amount).map_err(super::overflow)?;
             }
             postings.extend(charged(available, rest, &about)?);
@@ -173,7 +173,7 @@ pub fn recovered(
     if !it.is_covered {
         let mut back = it.contribution.plus(it.fee).map_err(super::overflow)?;
         for part in it.borne {
-            postings.push(credit(Account::FundsAvailable, part.amount, &held(of, part))?);
+            postings.push(credit(Account::FundsAvailable, part.amount, &of.about_held(part))?);
             back = back.plus(part.amount).map_err(super::overflow)?;
         }
         postings.push(credit(Account::BadDebt, back, &about)?);
