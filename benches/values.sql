@@ -2,7 +2,7 @@
 SELECT jsonb_build_object(
     'members', (SELECT count(*) FROM bench.member), 'scope', 'session', 'none', '-', 'now', now(), 'kind', 'person',
     'address', '127.0.0.1', 'created', 201, 'done', 200, 'create_invoice', 'create_invoice', 'submit_invoice', 'submit_invoice',
-    'issue_invoice', 'issue_invoice', 'submitted', 'submitted', 'issued', 'issued', 'topic', 'send_invoice',
+    'issue_invoice', 'issue_invoice', 'submitted', 'submitted', 'issued', 'issued', 'topic', 'send_invoice', 'series', 'invoice',
     'entity', i.entity_id, 'country', 'BE', 'today', i.issued_on, 'year', i.series_year, 'due', i.due_on, 'title', i.title,
     'currency', i.currency, 'net', i.net_minor, 'tax', i.tax_minor, 'gross', i.gross_minor, 'rule_set', i.rule_set_id,
     'bank_account', i.bank_account_id, 'seller', i.seller_snapshot::text, 'buyer', i.buyer_snapshot::text,
@@ -29,4 +29,4 @@ SELECT jsonb_build_object(
         'currencies', array_agg(currency)::text, 'nothings', array_agg(NULL::uuid)::text,
         'tax_codes', array_agg(tax_code ORDER BY id)::text) FROM posting WHERE entry_id = e.id) AS found
 FROM invoice i JOIN journal_entry e ON e.source_kind = 'invoice' AND e.source_id = i.id
-WHERE i.state = 'issued' ORDER BY i.seq DESC LIMIT 1
+WHERE i.state = 'issued' AND i.kind = 'invoice' ORDER BY i.seq DESC LIMIT 1

@@ -30,4 +30,7 @@ pub mod platform;
 pub mod proposals;
 pub mod pools;
 pub mod service;
+pub mod shares;
+pub mod surplus;
+pub mod transfers;
 pub mod worker;

@@ -26,6 +26,7 @@ use crate::platform::keys::Keys;
 use crate::platform::mail::{Envelope, MailError, Mailer};
 use crate::platform::telemetry;
 use crate::proposals;
+use crate::shares;
 
 /// How long to sleep when nothing is due and nobody wakes us.
 const IDLE: Duration = Duration::from_secs(1);
@@ -194,16 +195,23 @@ impl Worker {
     fn perform(&self, claimed: &Claimed) -> Result<()> {
         match serde_json::from_value(claimed.payload.clone())? {
             Job::Letter(letter) => self.send(&claimed.dedup_key, &letter, Vec::new()),
-            Job::SendInvoice { invoice } => self.send_invoice(&claimed.dedup_key, invoice),
+            Job::SendInvoice { invoice } => {
+                let package = invoicing::jobs::prepare(&self.db, invoice)?;
+                self.send_document(&claimed.dedup_key, package)?;
+                self.db.write_blocking(&Actor::System, |tx| invoicing::jobs::tell_member(tx, invoice))
+            }
+            Job::SendCreditNote { credit_note } => {
+                let package = invoicing::jobs::prepare_credit_note(&self.db, credit_note)?;
+                self.send_document(&claimed.dedup_key, package)?;
+                self.db.write_blocking(&Actor::System, |tx| invoicing::jobs::tell_of_credit_note(tx, credit_note))
+            }
             Job::Run { .. } => Err(Error::internal("long work has a lane of its own")),
         }
     }
 
-    fn send_invoice(&self, key: &str, id: InvoiceId) -> Result<()> {
-        let package = invoicing::jobs::prepare(&self.db, id)?;
+    fn send_document(&self, key: &str, package: invoicing::jobs::Package) -> Result<()> {
         let attachment = (package.file_name, "application/pdf".to_owned(), package.pdf);
-        self.send(key, &package.letter, vec![attachment])?;
-        self.db.write_blocking(&Actor::System, |tx| invoicing::jobs::tell_member(tx, id))
+        self.send(key, &package.letter, vec![attachment])
     }
 
     /// Sends one mail. A refused address is not tried again: it is shown to the office.
@@ -333,6 +341,7 @@ impl Worker {
 
     fn run_day(&self, entity: EntityId, day: NaiveDate, today: NaiveDate) -> Result<()> {
         self.db.write_blocking(&Actor::System, |tx| orders::expire(tx, entity, day))?;
+        self.db.write_blocking(&Actor::System, |tx| shares::run_day(tx, entity, day))?;
         let due = self.db.write_blocking(&Actor::System, |tx| invoicing::advances_due(tx, entity, day))?;
         let mut done = 0_usize;
         let mut failed = None;

@@ -119,30 +119,27 @@ pub(super) fn add(journal: &mut Journal, rows: Vec<JournalRow>) -> Result<(), St
     for row in rows {
         let kind = account_kind(&row.kind).ok_or_else(|| format!("account {} is of kind {}", row.account, row.kind))?;
         if journal.entries.last().is_none_or(|entry| entry.id != row.entry_id) {
-            let document = row.document.as_deref();
-            let source = match (row.source_kind.as_str(), document) {
-                ("invoice", Some(number)) => format!("invoice {number}"),
-                (kind, _) => format!("{kind} {}", row.source_id),
+            // A credit note is about the invoice that it corrects, and has a number of its own.
+            let source = match &row.source_number {
+                Some(number) => format!("{} {number}", row.source_kind),
+                None => format!("{} {}", row.source_kind, row.source_id),
             };
             journal.entries.push(JournalEntry {
                 id: row.entry_id,
                 booked_on: row.booked_on,
                 event: row.event.clone(),
                 source,
-                narration: narration(&row.event, None),
+                narration: narration(&row.event, row.source_number.as_deref()),
                 reverses: row.reverses_id,
                 postings: Vec::new(),
             });
         }
         journal.accounts.insert(row.account.clone(), kind);
         let Some(entry) = journal.entries.last_mut() else { continue };
-        if let Some(document) = &row.document
+        if let (None, Some(document)) = (&row.source_number, &row.document)
             && entry.postings.iter().all(|posting| posting.document.is_none())
         {
             entry.narration = narration(&row.event, Some(document));
-            if row.source_kind == "invoice" {
-                entry.source = format!("invoice {document}");
-            }
         }
         entry.postings.push(JournalPosting {
             account: row.account,
@@ -228,6 +225,7 @@ mod tests {
             currency: Currency::EUR,
             activity_id: None,
             client_id: None,
+            source_number: None,
             document: document.map(str::to_owned),
             tax_code: None,
         }

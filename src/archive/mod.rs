@@ -19,7 +19,7 @@ use crate::platform::error::Result;
 /// What a file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// The PDF of an issued invoice: one for ever.
+    /// The PDF of an issued invoice or credit note: one for ever.
     InvoicePdf,
     /// The bank file of a sealed batch.
     BatchFile,
@@ -31,6 +31,8 @@ pub enum Kind {
     BankStatement,
     /// The invoice of a supplier.
     CostDocument,
+    /// The certificate of a paid share: one for ever.
+    ShareCertificate,
 }
 
 impl Kind {
@@ -44,6 +46,7 @@ impl Kind {
             Self::BankProof => "bank_proof",
             Self::BankStatement => "bank_statement",
             Self::CostDocument => "cost_document",
+            Self::ShareCertificate => "share_certificate",
         }
     }
 }

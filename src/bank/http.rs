@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::{LineFilter, LineSummary, StatementSummary};
 use crate::access::{Desk, Reviewer};
-use crate::kernel::ids::{BankAccountId, BankLineId, CostId, EntityId, InvoiceId, PersonId, StatementId};
+use crate::kernel::ids::{BankAccountId, BankLineId, CostId, EntityId, InvoiceId, PersonId, RedemptionId, StatementId};
 use crate::kernel::money::{Minor, Money};
 use crate::platform::db::Db;
 use crate::platform::error::{Error, Result};
@@ -28,6 +28,7 @@ crate::endpoints!(
     show_bank_line,
     match_bank_line,
     pay_cost_by_bank_line,
+    pay_redemption,
     assign_bank_line,
 );
 
@@ -136,6 +137,7 @@ pub struct LineView {
     /// Why a transfer came back.
     pub return_reason: String,
     /// `invoice`, `share`, `payout_settled`, `payout_returned` or `cost`.
+    /// `invoice`, `share`, `redemption`, `payout_settled` or `payout_returned`.
     pub matched_kind: Option<String>,
     /// The document that it was matched with first.
     pub matched_id: Option<Uuid>,
@@ -379,6 +381,36 @@ async fn pay_cost_by_bank_line(
             id.into_inner(),
             |tx, id| super::find_line(tx, id).map(LineView::from),
             |tx, id, expected, body| super::pay_cost(tx, id, expected, body.cost_id).map(LineView::from),
+        )
+        .await
+}
+
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct PayRedemption {
+    /// The share given back that the line pays, whole.
+    redemption_id: RedemptionId,
+}
+
+/// Matches money that left the account with a share that was given back.
+#[utoipa::path(tag = "bank", params(("id" = BankLineId, Path)), request_body = PayRedemption,
+    responses((status = 200, body = LineView)), extensions(("x-roles" = json!(["reviewer"]))))]
+#[post("/v1/bank_lines/{id}/pay_redemption")]
+async fn pay_redemption(
+    who: Reviewer,
+    db: Data<Db>,
+    id: Path<BankLineId>,
+    command: Command<PayRedemption>,
+) -> Result<HttpResponse> {
+    command
+        .about_money()
+        .change(
+            &db,
+            who.into(),
+            "pay_redemption",
+            id.into_inner(),
+            |tx, id| super::find_line(tx, id).map(LineView::from),
+            |tx, id, expected, body| super::pay_redemption(tx, id, expected, body.redemption_id).map(LineView::from),
         )
         .await
 }

@@ -254,7 +254,7 @@ fn facts(tx: &mut Tx<'_>, line: &LineRow, entity: EntityId) -> Result<Found> {
                 let quantity = usize::try_from(share.quantity).unwrap_or_default();
                 Minor::sum(std::iter::repeat_n(share.nominal_minor, quantity))?
             }
-            ShareState::Paid => Minor::ZERO,
+            ShareState::Paid | ShareState::Redeeming | ShareState::Redeemed => Minor::ZERO,
         };
         found.known.share = Some(ShareFact { id: share.id, entity: share.entity_id, currency: share.currency, due });
     }

@@ -21,13 +21,14 @@ use crate::charter;
 use crate::costs::{self, SupplierPayment};
 use crate::formats::camt053::{self, Limits, Refused, Statement};
 use crate::invoicing::{self, OpenInvoice};
-use crate::kernel::ids::{AllocationId, BankLineId, CostId, EntityId, InvoiceId, PersonId, StatementId};
+use crate::kernel::ids::{AllocationId, BankLineId, CostId, EntityId, InvoiceId, PersonId, RedemptionId, StatementId};
 use crate::kernel::money::{Minor, Money, to_plain};
 use crate::kernel::roles::Role;
 use crate::ledger;
 use crate::ledger::events::Arrival;
 use crate::platform::db::Tx;
 use crate::platform::error::{Error, Result};
+use crate::shares::{self, Outgoing};
 pub use import::import;
 use rules::InvoiceFact;
 pub use store::{LineRow, StatementRow, Totals};
@@ -189,6 +190,32 @@ pub fn pay_cost(tx: &mut Tx<'_>, id: BankLineId, expected: i32, cost: CostId) ->
         "not_found" => Error::field("/cost_id", "invalid"),
         _ => error,
     })?;
+    store::save_line(tx, line, &changed)?;
+    find_line(tx, id)
+}
+
+/// Matches a line that left the account with a share that was given back: it is paid with that, whole.
+///
+/// # Errors
+/// 404; 403 `self_approval_forbidden` for one's own share; 409 `bank_line_already_matched`, `state_conflict`,
+/// `redemption_amount_mismatch`; 412; 422 for a redemption that this line cannot pay.
+pub fn pay_redemption(tx: &mut Tx<'_>, id: BankLineId, expected: i32, redemption: RedemptionId) -> Result<LineSummary> {
+    let line = store::lock_line(tx, id)?;
+    if line.version != expected {
+        return Err(Error::version_stale(line.version));
+    }
+    let amount = rules::outgoing(&line)?;
+    let statement = store::find_statement(tx, line.statement_id)?;
+    let on = rules::counts_on(line.booked_on, ledger::first_open_day(tx, statement.entity_id)?);
+    let with = Outgoing { line: id, entity: statement.entity_id, amount, currency: line.currency, on };
+    shares::pay(tx, redemption, with)?;
+    let changed = LineRow {
+        state: "matched".to_owned(),
+        matched_kind: Some("redemption".to_owned()),
+        matched_id: Some(redemption.0),
+        owner_id: None,
+        ..(*line).clone()
+    };
     store::save_line(tx, line, &changed)?;
     find_line(tx, id)
 }

@@ -271,6 +271,20 @@ pub(super) fn waiting(line: &LineRow, allocated: Minor) -> Minor {
     }
 }
 
+/// What left the account with a line that nothing explains, as a positive amount.
+///
+/// # Errors
+/// 409 `bank_line_already_matched`; 422 `bank_line_not_outgoing` for money that came in.
+pub(super) fn outgoing(line: &LineRow) -> Result<Minor, Refusal> {
+    if line.state != "suspense" {
+        return Err(Refusal::state("bank_line_already_matched"));
+    }
+    match line.amount_minor.negated() {
+        Ok(amount) if amount > Minor::ZERO => Ok(amount),
+        Ok(_) | Err(_) => Err(Refusal::value("bank_line_not_outgoing")),
+    }
+}
+
 /// How much of what waits pays an invoice that a person names.
 pub(super) fn allot(line: &LineRow, entity: EntityId, waiting: Minor, invoice: InvoiceFact) -> Result<Minor, Refusal> {
     if waiting == Minor::ZERO {

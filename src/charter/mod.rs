@@ -241,6 +241,14 @@ pub fn rule_set(tx: &mut Tx<'_>, id: RuleSetId) -> Result<RuleSet> {
     store::find_rule_set(tx, id)
 }
 
+/// Since when each share of an entity is a year of use, as the rules say on a day; none where a share is bought once.
+///
+/// # Errors
+/// Fails with the database.
+pub fn shares_lapse_since(tx: &mut Tx<'_>, of: EntityId, on: NaiveDate) -> Result<Option<NaiveDate>> {
+    store::find_lapsing_since(tx, of, on)
+}
+
 /// The versions of the rules of an entity, newest first.
 ///
 /// # Errors

@@ -449,3 +449,23 @@ pub(super) fn insert_agreement(tx: &mut Tx<'_>, new: &NewAgreement, sha256: &[u8
         .returning(AgreementRow::as_returning())
         .get_result(tx.conn())?)
 }
+
+#[derive(QueryableByName)]
+struct Since {
+    #[diesel(sql_type = diesel::sql_types::Nullable<Date>)]
+    day: Option<NaiveDate>,
+}
+
+/// The first day of the versions that follow each other up to `on` and let shares lapse.
+pub(super) fn find_lapsing_since(tx: &mut Tx<'_>, of: EntityId, on: NaiveDate) -> Result<Option<NaiveDate>> {
+    let since: Since = diesel::sql_query(
+        "SELECT min(r.valid_from) AS day FROM rule_set r \
+         WHERE r.entity_id = $1 AND r.valid_from <= $2 AND r.share_validity = 'yearly' \
+           AND r.valid_from > coalesce((SELECT max(o.valid_from) FROM rule_set o WHERE o.entity_id = $1 \
+                                        AND o.valid_from <= $2 AND o.share_validity = 'once'), '-infinity')",
+    )
+    .bind::<SqlUuid, _>(of)
+    .bind::<Date, _>(on)
+    .get_result(tx.conn())?;
+    Ok(since.day)
+}

@@ -10,7 +10,7 @@ pub mod http;
 mod rules;
 mod store;
 
-use chrono::NaiveDate;
+use chrono::{Datelike, NaiveDate};
 pub use rules::{CostCommand, CostState};
 pub use store::{CostFilter, CostRow};
 use uuid::Uuid;
@@ -93,7 +93,8 @@ pub fn submit(tx: &mut Tx<'_>, new: &NewCost) -> Result<CostRow> {
     let mut checks = Checks::default();
     rules::check_currency(new, currency, &mut checks);
     let entity = charter::entity(tx, entity)?;
-    checks.require(new.invoiced_on <= tx.today(entity.zone()), "/invoiced_on", "out_of_range");
+    let is_past = new.invoiced_on <= tx.today(entity.zone()) && new.invoiced_on.year() >= 2000;
+    checks.require(is_past, "/invoiced_on", "out_of_range");
     if let Some(id) = new.document {
         let is_one = archive::find(tx, id).is_ok_and(|file| file.kind == Kind::CostDocument.name());
         checks.require(is_one, "/document_id", "invalid");

@@ -16,4 +16,6 @@ pub mod pages;
 pub mod pain001;
 pub mod pdf;
 pub mod sepa_text;
+pub mod share_certificate;
+pub mod statement;
 pub mod texts;

@@ -13,7 +13,7 @@ pub use store::{AdvanceRow, DecisionRow};
 
 use crate::kernel::ids::{ActivityId, AdvanceId, ClientId, EntityId, InvoiceId, OrderId, PersonId, RuleSetId};
 use crate::kernel::money::{Currency, Minor};
-use crate::ledger::{self, events};
+use crate::ledger::{self, Held, events};
 use crate::platform::db::Tx;
 use crate::platform::error::Result;
 
@@ -57,7 +57,7 @@ pub fn badge(reasons: &[Reason]) -> Badge {
 }
 
 /// An advance to make.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct NewAdvance {
     /// Whose books.
     pub entity: EntityId,
@@ -71,6 +71,8 @@ pub struct NewAdvance {
     pub client: ClientId,
     /// What is still pending.
     pub amount: Minor,
+    /// On which activities: those of the invoice's member, and those that were given a part of it.
+    pub held: Vec<Held>,
     /// In which currency.
     pub currency: Currency,
     /// The promised day.
@@ -81,13 +83,13 @@ pub struct NewAdvance {
 ///
 /// # Errors
 /// 409 `already_booked`.
-pub fn advance(tx: &mut Tx<'_>, new: NewAdvance) -> Result<AdvanceId> {
+pub fn advance(tx: &mut Tx<'_>, new: &NewAdvance) -> Result<AdvanceId> {
     let id: AdvanceId = tx.new_id();
-    store::insert_advance(tx, id, &new)?;
+    store::insert_advance(tx, id, new)?;
     let at = events::Booking { entity: new.entity, on: new.on, currency: new.currency };
     let of =
         events::InvoiceFunds { invoice: new.invoice, activity: new.activity, member: new.member, client: new.client };
-    ledger::post(tx, &events::guarantee_advanced(at, id, of, new.amount)?)?;
+    ledger::post(tx, &events::guarantee_advanced(at, id, of, &new.held)?)?;
     Ok(id)
 }
 

@@ -1,18 +1,21 @@
 //! Invoices: written by members, issued by the office, paid by clients.
 //!
-//! Owns `invoice`, `invoice_line`, `invoice_tax`, `document_series`. A draft has no number. Issuing
-//! is one transaction: totals, VAT, what the mutual keeps, the entry, the letter queued, and last the number, so
-//! that a refused issue leaves no gap and holds nobody up. What is issued never changes. Whether it is paid is
-//! derived from what the bank brought; credit notes will be documents of their own.
+//! Owns `invoice`, `invoice_line`, `invoice_tax`, `document_series`, and of `invoice_reduction` what
+//! credit notes bring. A draft has no number. Issuing is one transaction: totals, VAT, what the mutual keeps, the
+//! entry, the letter queued, and last the number, so that a refused issue leaves no gap and holds nobody up. What is
+//! issued never changes. Whether it is paid is derived from what the bank brought. What was wrong is corrected by a
+//! credit note ([`credit`]), a document of the same table with its own series.
 
+pub mod credit;
 pub mod http;
 pub mod jobs;
 mod rules;
 mod store;
 
 use chrono::NaiveDate;
-pub use rules::{InvoiceState, Issued, mention as reverse_charge_mention};
-pub use store::{Filter, InvoiceLineRow, InvoiceRow, OpenInvoice, TaxRow};
+pub use rules::{InvoiceState, Issued, Wanted, mention as reverse_charge_mention};
+use std::collections::BTreeMap;
+pub use store::{Filter, InvoiceLineRow, InvoiceRow, Open, OpenInvoice, TaxRow};
 use uuid::Uuid;
 
 use crate::access;
@@ -24,12 +27,13 @@ use crate::kernel::levies::{Charge, LevyKind};
 use crate::kernel::lines::DocumentLine;
 use crate::kernel::money::{Currency, Minor, Money, Ppm};
 use crate::kernel::vat::{self, Totals};
-use crate::ledger::{self, events};
+use crate::ledger::{self, Holders, events};
 use crate::orders::OrderState;
 use crate::outbox::{self, Job, QueuedLetter};
 use crate::platform::db::Tx;
 use crate::platform::error::{Error, Result};
 use crate::{activities, charter, clients, levies, members, orders};
+use store::Series;
 
 /// What a member writes into an invoice.
 #[derive(Debug, Clone)]
@@ -92,7 +96,9 @@ pub struct Invoice {
     /// What the mutual keeps; empty before it is issued.
     pub charges: Vec<IssueCharge>,
     /// What the client still owes; nothing before it is issued.
-    pub open: Minor,
+    pub open: Open,
+    /// What credit notes gave back of each line, net.
+    pub credited: BTreeMap<i32, Minor>,
     /// The advance, if the member was paid before the client paid.
     pub advance: Option<guarantee::AdvanceRow>,
     /// Whether the guarantee covers its order.
@@ -113,7 +119,7 @@ pub fn create(tx: &mut Tx<'_>, id: InvoiceId, draft: &Draft) -> Result<Invoice> 
     let row = store::insert(tx, id, me, activity.entity_id, draft, &totals)?;
     let lines = store::insert_lines(tx, id, draft, &totals)?;
     let taxes = totals.taxes.iter().map(|tax| TaxRow::preview(id, tax)).collect();
-    Ok(Invoice { row, lines, taxes, charges: Vec::new(), open: Minor::ZERO, advance: None, is_covered: false })
+    Ok(unissued(row, lines, taxes, false))
 }
 
 /// Rewrites a draft.
@@ -209,12 +215,13 @@ pub fn issue(tx: &mut Tx<'_>, id: InvoiceId, expected: i32) -> Result<Invoice> {
     ledger::post(tx, &issued.entry)?;
     store::insert_issue_parts(tx, &invoice, &context, &issued)?;
     outbox::queue(tx, &Job::SendInvoice { invoice: id }, id.0, &format!("send_invoice:{id}"))?;
-    let number = store::take_number(tx, invoice.entity_id, today)?;
+    let number = store::take_number(tx, invoice.entity_id, Series::Invoice, today)?;
     let row = store::seal(tx, &invoice, &context, &issued, &number)?;
-    let open = row.gross_minor;
+    let open = Open { amount: row.gross_minor, reduced: Minor::ZERO };
     let charges = issued.charges.iter().map(|charge| IssueCharge::new(context.rule_set_id, charge)).collect();
     let taxes = issued.totals.taxes.iter().map(|tax| TaxRow::preview(id, tax)).collect();
-    Ok(Invoice { row, lines: context.lines, taxes, charges, open, advance: None, is_covered: context.is_covered })
+    let (lines, is_covered) = (context.lines, context.is_covered);
+    Ok(Invoice { row, lines, taxes, charges, open, credited: BTreeMap::new(), advance: None, is_covered })
 }
 
 /// An invoice.
@@ -236,20 +243,27 @@ fn whole(tx: &mut Tx<'_>, row: InvoiceRow) -> Result<Invoice> {
     };
     if row.state != InvoiceState::Issued {
         let taxes = preview_taxes(tx, &row, &lines)?;
-        return Ok(Invoice { row, lines, taxes, charges: Vec::new(), open: Minor::ZERO, advance: None, is_covered });
+        return Ok(unissued(row, lines, taxes, is_covered));
     }
     let taxes = store::list_taxes(tx, id)?;
     let charges = levies::charges_at_issue(tx, id)?.into_iter().map(IssueCharge::from).collect();
-    let open = store::open_amount(tx, id)?;
+    let open = store::open_of(tx, id)?;
+    let credited = store::credited_of(tx, id)?;
     let advance = guarantee::advance_of(tx, id)?;
-    Ok(Invoice { row, lines, taxes, charges, open, advance, is_covered })
+    Ok(Invoice { row, lines, taxes, charges, open, credited, advance, is_covered })
+}
+
+/// Before its issue nothing is charged, owed, given back or advanced.
+fn unissued(row: InvoiceRow, lines: Vec<InvoiceLineRow>, taxes: Vec<TaxRow>, is_covered: bool) -> Invoice {
+    let (open, credited) = (Open::default(), BTreeMap::new());
+    Invoice { row, lines, taxes, charges: Vec::new(), open, credited, advance: None, is_covered }
 }
 
 /// Invoices, newest first.
 ///
 /// # Errors
 /// Fails with the database.
-pub fn list(tx: &mut Tx<'_>, filter: &Filter, after: Option<Uuid>, limit: i64) -> Result<Vec<(InvoiceRow, Minor)>> {
+pub fn list(tx: &mut Tx<'_>, filter: &Filter, after: Option<Uuid>, limit: i64) -> Result<Vec<(InvoiceRow, Open)>> {
     store::list(tx, filter, after, limit)
 }
 
@@ -296,8 +310,9 @@ pub fn open_invoice(tx: &mut Tx<'_>, id: InvoiceId) -> Result<OpenInvoice> {
 
 /// Books that a client paid part or all of an invoice; the allocation exists by now.
 ///
-/// Without an advance the same part of the pending funds becomes available, the last cent with the last part.
-/// With one, the funds are available since then, and the advance closes when nothing is open any more.
+/// Without an advance the same part of the pending funds becomes available, the last cent with the last part; each
+/// activity that holds some of them gets its share. With one, the funds are available since then, and the advance
+/// closes when nothing is open any more.
 ///
 /// # Errors
 /// 409 for a period that is closed.
@@ -310,11 +325,11 @@ pub fn settle(
     from: events::Arrival,
 ) -> Result<()> {
     let advance = guarantee::advance_of(tx, invoice.id)?;
-    let pending = store::pending_of(tx, invoice.id)?;
+    let holders = ledger::holders(tx, invoice.id)?;
     let left = invoice.open_minor.minus(amount)?;
     let open = invoice.open_minor;
-    let levied = levies::collect(tx, &collected(invoice, pending), allocation, (amount, open), on)?;
-    let paid = rules::payment(amount, open, (pending, levied), advance.map(|advance| advance.amount_minor))?;
+    let after_levies = levies::collect(tx, &collected(invoice, &holders), allocation, (amount, open), on)?;
+    let paid = rules::payment(amount, open, (&holders, &after_levies), advance.is_some())?;
     let at = events::Booking { entity: invoice.entity_id, on, currency: invoice.currency };
     let of = events::InvoiceFunds {
         invoice: invoice.id,
@@ -322,7 +337,7 @@ pub fn settle(
         member: invoice.member_id,
         client: invoice.client_id,
     };
-    ledger::post(tx, &events::client_paid(at, allocation, of, paid, from)?)?;
+    ledger::post(tx, &events::client_paid(at, allocation, of, &paid, from)?)?;
     if left == Minor::ZERO {
         let member = access::person(tx, invoice.member_id)?;
         let total = Money { amount_minor: invoice.gross_minor, currency: invoice.currency };
@@ -335,7 +350,7 @@ pub fn settle(
 }
 
 /// An invoice as the levies on payments see it.
-fn collected(invoice: &OpenInvoice, pending: Minor) -> levies::Collected {
+fn collected(invoice: &OpenInvoice, holders: &Holders) -> levies::Collected {
     levies::Collected {
         entity: invoice.entity_id,
         invoice: invoice.id,
@@ -345,7 +360,7 @@ fn collected(invoice: &OpenInvoice, pending: Minor) -> levies::Collected {
         currency: invoice.currency,
         rule_set: invoice.rule_set_id,
         issued_on: invoice.issued_on,
-        pending,
+        holders: holders.clone(),
     }
 }
 
@@ -364,12 +379,13 @@ pub fn advances_due(tx: &mut Tx<'_>, entity: EntityId, day: NaiveDate) -> Result
 /// 409 for a closed period.
 pub fn advance(tx: &mut Tx<'_>, id: InvoiceId, day: NaiveDate) -> Result<bool> {
     let invoice = store::lock_open(tx, id)?;
-    let pending = store::pending_of(tx, id)?;
+    let holders = ledger::holders(tx, id)?;
+    let pending = holders.pending_total()?;
     if pending == Minor::ZERO || guarantee::advance_of(tx, id)?.is_some() {
         return Ok(false);
     }
     // The levies on what the client will pay stay behind, so that the advance is what the member will have had.
-    let levied = levies::forecast_collection(tx, &collected(&invoice, pending), day)?;
+    let levied = levies::forecast_collection(tx, &collected(&invoice, &holders), day)?;
     let amount = pending.minus(levied)?;
     if amount <= Minor::ZERO {
         return Ok(false);
@@ -381,16 +397,19 @@ pub fn advance(tx: &mut Tx<'_>, id: InvoiceId, day: NaiveDate) -> Result<bool> {
         member: invoice.member_id,
         client: invoice.client_id,
         amount,
+        held: holders.less(&holders.divide(levied)?)?.pending(),
         currency: invoice.currency,
         on: day,
     };
-    guarantee::advance(tx, new)?;
-    let member = access::person(tx, invoice.member_id)?;
-    let amount = Money { amount_minor: amount, currency: invoice.currency };
-    let letter = Letter::AdvancePaid { number: invoice.number, amount };
-    let owner = Some(invoice.member_id);
-    let mail = QueuedLetter { to: member.email, language: member.language, letter, subject: id.0, owner };
-    outbox::queue_letter(tx, mail, "advanced")?;
+    guarantee::advance(tx, &new)?;
+    for part in &new.held {
+        let member = access::person(tx, part.member)?;
+        let amount = Money { amount_minor: part.amount, currency: invoice.currency };
+        let letter = Letter::AdvancePaid { number: invoice.number.clone(), amount };
+        let owner = Some(part.member);
+        let mail = QueuedLetter { to: member.email, language: member.language, letter, subject: id.0, owner };
+        outbox::queue_letter(tx, mail, &format!("advanced:{}", part.activity))?;
+    }
     tx.failpoint("advance.before_commit")?;
     Ok(true)
 }
@@ -450,6 +469,14 @@ fn preview_taxes(tx: &mut Tx<'_>, row: &InvoiceRow, lines: &[InvoiceLineRow]) ->
     let rates = charter::vat_rates(tx, &entity.country, row.supplied_on)?;
     let priced: Vec<_> = lines.iter().map(InvoiceLineRow::priced).collect();
     Ok(vat::totals(&priced, &rates)?.taxes.iter().map(|tax| TaxRow::preview(row.id, tax)).collect())
+}
+
+/// The currency of an invoice.
+///
+/// # Errors
+/// 404.
+pub fn currency(tx: &mut Tx<'_>, id: InvoiceId) -> Result<Currency> {
+    Ok(store::find(tx, id)?.currency)
 }
 
 /// Who owns an invoice: for files and mails about it.

@@ -1,6 +1,10 @@
 //! What may happen to an invoice, and what issuing it means.
 
+mod credit;
+
 use chrono::{Days, Duration, NaiveDate};
+pub use credit::{Credited, Rest, RestLevy, RestLine, RestTax, Standing, Waiting, Wanted};
+pub(super) use credit::{credit, levies_left, may_credit, take};
 
 use super::Draft;
 use super::store::{InvoiceLineRow, InvoiceRow, IssueContext};
@@ -11,8 +15,8 @@ use crate::kernel::money::{Minor, MoneyError};
 use crate::kernel::references::Ogm;
 use crate::kernel::refusal::{Checks, Refusal};
 use crate::kernel::vat::{self, Buyer, Totals};
-use crate::ledger::Entry;
 use crate::ledger::events::{self, ClientPayment};
+use crate::ledger::{Entry, Holders};
 use crate::named;
 
 named! {
@@ -133,31 +137,33 @@ pub(super) fn payment_reference(year: i32, seq: i64) -> Option<Ogm> {
     Ogm::from_base(year.checked_mul(100_000_000)?.checked_add(seq)?)
 }
 
-/// What a payment of `amount` does while `open` is owed and `pending` waits on the activity, of which `levied` was taken
-/// by the levies on this payment.
+/// What a payment of `amount` does while `open` is owed and the holders wait for their parts, of which some were taken by
+/// the levies on this payment: what they held before those, and after.
 pub(super) fn payment(
     amount: Minor,
     open: Minor,
-    (pending, levied): (Minor, Minor),
-    advanced: Option<Minor>,
+    (before, holders): (&Holders, &Holders),
+    is_advanced: bool,
 ) -> Result<ClientPayment, MoneyError> {
     let is_last = amount == open;
-    if let Some(advanced) = advanced {
+    if is_advanced {
         // What an advance left for the levies on payments and they did not take is freed at the end.
-        let (freed, advance_closed) =
-            if is_last { (pending.minus(levied)?, advanced) } else { (Minor::ZERO, Minor::ZERO) };
-        return Ok(ClientPayment { amount, freed, advance_closed });
+        let (freed, advances_closed) =
+            if is_last { (holders.pending(), holders.advanced()) } else { (Vec::new(), Vec::new()) };
+        return Ok(ClientPayment { amount, freed, advances_closed });
     }
     let freed = if is_last {
-        pending.minus(levied)?
+        holders.pending()
     } else {
         // Half away from zero, and never more than what waits: the last part frees the rest.
+        let waits = before.pending_total()?;
         let rest = open.minus(amount)?;
         let weights = [amount.get().unsigned_abs(), rest.get().unsigned_abs()];
-        let part = crate::kernel::money::split(pending, &weights)?.first().copied().unwrap_or_default();
-        part.minus(levied)?.max(Minor::ZERO)
+        let part = crate::kernel::money::split(waits, &weights)?.first().copied().unwrap_or_default();
+        let levied = waits.minus(holders.pending_total()?)?;
+        holders.divide(part.minus(levied)?.max(Minor::ZERO))?
     };
-    Ok(ClientPayment { amount, freed, advance_closed: Minor::ZERO })
+    Ok(ClientPayment { amount, freed, advances_closed: Vec::new() })
 }
 
 /// The mention of the reverse charge (Directive 2006/112/EC art. 226, 11a), in the language of the document.
@@ -173,19 +179,44 @@ pub fn mention(language: Language) -> &'static str {
     }
 }
 
+/// What a credit note of a Belgian seller must say about the VAT on it (Royal Decree no. 4, art. 4), in the language of
+/// the document.
+#[must_use]
+pub fn vat_back_mention(language: Language) -> &'static str {
+    match language {
+        Language::Fr => "TVA à reverser à l’État dans la mesure où elle a été initialement déduite.",
+        Language::Nl => {
+            "Btw terug te storten aan de Staat in de mate waarin ze oorspronkelijk in aftrek werd gebracht."
+        }
+        Language::En => "VAT to be paid back to the State in so far as it was initially deducted.",
+        Language::De => "MwSt. an den Staat zurückzuzahlen, soweit sie ursprünglich in Abzug gebracht wurde.",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernel::ids::{ActivityId, PersonId};
+    use crate::ledger::{Held, Holding};
     use proptest::prelude::*;
+    use uuid::Uuid;
 
     fn freed(amount: i64, open: i64, pending: i64, advanced: Option<i64>) -> (i64, i64) {
         freed_after(amount, open, (pending, 0), advanced)
     }
 
     fn freed_after(amount: i64, open: i64, (pending, levied): (i64, i64), advanced: Option<i64>) -> (i64, i64) {
-        let funds = (Minor::new(pending), Minor::new(levied));
-        let paid = payment(Minor::new(amount), Minor::new(open), funds, advanced.map(Minor::new)).unwrap();
-        (paid.freed.get(), paid.advance_closed.get())
+        let holding = Holding {
+            activity_id: ActivityId(Uuid::nil()),
+            member_id: PersonId(Uuid::nil()),
+            pending_minor: Minor::new(pending),
+            advanced_minor: Minor::new(advanced.unwrap_or_default()),
+        };
+        let before = Holders::new(vec![holding]);
+        let after = before.less(&before.divide(Minor::new(levied)).unwrap()).unwrap();
+        let paid = payment(Minor::new(amount), Minor::new(open), (&before, &after), advanced.is_some()).unwrap();
+        let sum = |held: &[Held]| held.iter().map(|held| held.amount.get()).sum();
+        (sum(&paid.freed), sum(&paid.advances_closed))
     }
 
     #[test]

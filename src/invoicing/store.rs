@@ -1,18 +1,24 @@
 //! The SQL of invoices.
 
+mod credit;
 mod issue;
 
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
+pub use credit::{ClientCredit, CreditNoteFilter, CreditNoteRow, CreditedLine, TakenFrom};
+pub(super) use credit::{
+    credited_of, find_credit_note, insert_credit_note, list_client_credits, list_credit_lines, list_credit_notes, rest,
+    seal_credit_note, taken_from, waiting_of,
+};
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Date, Numeric, Text, Uuid as SqlUuid};
-pub use issue::{IssueContext, PartySnapshot};
+pub use issue::{IssueContext, PartySnapshot, Series};
 pub(super) use issue::{insert_issue_parts, issue_context, seal, take_number};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use umbel_schema::{invoice, invoice_line, invoice_open, invoice_tax};
+use umbel_schema::{invoice, invoice_line, invoice_open, invoice_reduction, invoice_tax};
 use uuid::Uuid;
 
 use super::Draft;
@@ -25,6 +31,9 @@ use crate::platform::db::{Locked, Tx};
 use crate::platform::error::{Error, Result};
 use crate::platform::faults::Guard;
 use crate::platform::prepared::Prepare;
+
+/// The kind of document that asks for payment; the other kind gives back.
+const INVOICE: &str = "invoice";
 
 /// An invoice.
 #[derive(Debug, Clone, Queryable, Selectable)]
@@ -191,6 +200,15 @@ pub struct OpenInvoice {
     pub issued_on: NaiveDate,
 }
 
+/// What a client owes of an invoice.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Open {
+    /// Still to pay; below zero what was paid too much.
+    pub amount: Minor,
+    /// What credit notes and write-offs took off.
+    pub reduced: Minor,
+}
+
 /// What shapes a list of invoices.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Filter {
@@ -284,7 +302,8 @@ pub(super) fn insert_lines(
 }
 
 pub(super) fn find(tx: &mut Tx<'_>, id: InvoiceId) -> Result<InvoiceRow> {
-    let mut query = invoice::table.find(id).select(InvoiceRow::as_select()).into_boxed();
+    let mut query =
+        invoice::table.find(id).filter(invoice::kind.eq(INVOICE)).select(InvoiceRow::as_select()).into_boxed();
     if let Some(owner) = tx.only_owner() {
         query = query.filter(invoice::member_id.eq(owner));
     }
@@ -295,7 +314,7 @@ pub(super) fn lock(tx: &mut Tx<'_>, id: InvoiceId) -> Result<Locked<InvoiceRow>>
     if tx.faults().removed(Guard::RowLock) {
         return find(tx, id).map(Locked::new);
     }
-    let query = invoice::table.find(id).select(InvoiceRow::as_select());
+    let query = invoice::table.find(id).filter(invoice::kind.eq(INVOICE)).select(InvoiceRow::as_select());
     let row = match tx.only_owner() {
         Some(owner) => query.filter(invoice::member_id.eq(owner)).for_update().first(tx.conn())?,
         None => query.for_update().first(tx.conn())?,
@@ -319,8 +338,8 @@ pub(super) fn list_taxes(tx: &mut Tx<'_>, id: InvoiceId) -> Result<Vec<TaxRow>> 
         .load(tx.conn())?)
 }
 
-pub(super) fn open_amount(tx: &mut Tx<'_>, id: InvoiceId) -> Result<Minor> {
-    Ok(invoice_open::table.filter(invoice_open::invoice_id.eq(id)).select(invoice_open::open_minor).first(tx.conn())?)
+pub(super) fn open_of(tx: &mut Tx<'_>, id: InvoiceId) -> Result<Open> {
+    list_open(tx, &[id])?.remove(&id).ok_or_else(Error::not_found)
 }
 
 pub(super) fn list(
@@ -328,9 +347,14 @@ pub(super) fn list(
     filter: &Filter,
     after: Option<Uuid>,
     limit: i64,
-) -> Result<Vec<(InvoiceRow, Minor)>> {
+) -> Result<Vec<(InvoiceRow, Open)>> {
     let today = tx.now().date_naive();
-    let mut query = invoice::table.order(invoice::id.desc()).limit(limit).select(InvoiceRow::as_select()).into_boxed();
+    let mut query = invoice::table
+        .filter(invoice::kind.eq(INVOICE))
+        .order(invoice::id.desc())
+        .limit(limit)
+        .select(InvoiceRow::as_select())
+        .into_boxed();
     if let Some(owner) = tx.only_owner() {
         query = query.filter(invoice::member_id.eq(owner));
     }
@@ -350,12 +374,7 @@ pub(super) fn list(
     }
     let rows: Vec<InvoiceRow> = query.load(tx.conn())?;
     let ids: Vec<InvoiceId> = rows.iter().map(|row| row.id).collect();
-    let open: BTreeMap<InvoiceId, Minor> = invoice_open::table
-        .filter(invoice_open::invoice_id.eq_any(ids))
-        .select((invoice_open::invoice_id, invoice_open::open_minor))
-        .load::<(InvoiceId, Minor)>(tx.conn())?
-        .into_iter()
-        .collect();
+    let open = list_open(tx, &ids)?;
     Ok(rows
         .into_iter()
         .map(|row| {
@@ -363,6 +382,27 @@ pub(super) fn list(
             (row, left)
         })
         .collect())
+}
+
+/// What is open of issued invoices.
+fn list_open(tx: &mut Tx<'_>, ids: &[InvoiceId]) -> Result<BTreeMap<InvoiceId, Open>> {
+    let reduced = invoice_reduction::table
+        .filter(invoice_reduction::invoice_id.eq_any(ids))
+        .select((invoice_reduction::invoice_id, invoice_reduction::amount_minor))
+        .load::<(InvoiceId, Minor)>(tx.conn())?;
+    let mut open: BTreeMap<InvoiceId, Open> = invoice_open::table
+        .filter(invoice_open::invoice_id.eq_any(ids))
+        .select((invoice_open::invoice_id, invoice_open::open_minor))
+        .load::<(InvoiceId, Minor)>(tx.conn())?
+        .into_iter()
+        .map(|(id, amount)| (id, Open { amount, reduced: Minor::ZERO }))
+        .collect();
+    for (id, amount) in reduced {
+        if let Some(open) = open.get_mut(&id) {
+            open.reduced = open.reduced.plus(amount)?;
+        }
+    }
+    Ok(open)
 }
 
 pub(super) fn mark_submitted(tx: &mut Tx<'_>, row: &Locked<InvoiceRow>) -> Result<InvoiceRow> {
@@ -391,12 +431,15 @@ pub(super) fn mark_discarded(tx: &mut Tx<'_>, row: &Locked<InvoiceRow>) -> Resul
 }
 
 pub(super) fn invoiced_of_order(tx: &mut Tx<'_>, order: OrderId, but: InvoiceId) -> Result<Minor> {
-    let nets: Vec<Minor> = invoice::table
+    let nets: Vec<(String, Minor)> = invoice::table
         .filter(invoice::order_id.eq(order))
         .filter(invoice::state.eq_any([InvoiceState::Submitted, InvoiceState::Issued]))
         .filter(invoice::id.ne(but))
-        .select(invoice::net_minor)
+        .select((invoice::kind, invoice::net_minor))
         .load(tx.conn())?;
+    // What is credited is free to be invoiced again.
+    let signed = |(kind, net): (String, Minor)| if kind == INVOICE { Ok(net) } else { net.negated() };
+    let nets: Vec<Minor> = nets.into_iter().map(signed).collect::<Result<_, _>>()?;
     Ok(Minor::sum(nets)?)
 }
 
@@ -413,6 +456,7 @@ pub(super) fn lock_open(tx: &mut Tx<'_>, id: InvoiceId) -> Result<OpenInvoice> {
     // An issued row never changes, but whoever allocates to it must wait for the one before.
     let locked: Option<InvoiceId> = invoice::table
         .find(id)
+        .filter(invoice::kind.eq(INVOICE))
         .filter(invoice::state.eq(InvoiceState::Issued))
         .select(invoice::id)
         .for_update()
@@ -426,23 +470,6 @@ pub(super) fn lock_open(tx: &mut Tx<'_>, id: InvoiceId) -> Result<OpenInvoice> {
     )
     .bind::<SqlUuid, _>(id)
     .get_result(tx.conn())?)
-}
-
-#[derive(QueryableByName)]
-struct Pending {
-    #[diesel(sql_type = BigInt)]
-    amount_minor: Minor,
-}
-
-/// What of an invoice still waits on its activity, out of the ledger.
-pub(super) fn pending_of(tx: &mut Tx<'_>, id: InvoiceId) -> Result<Minor> {
-    let row: Pending = diesel::sql_query(
-        "SELECT coalesce(-sum(amount_minor), 0)::bigint AS amount_minor FROM posting \
-         WHERE invoice_id = $1 AND account = 'funds.pending'",
-    )
-    .bind::<SqlUuid, _>(id)
-    .get_result(tx.conn())?;
-    Ok(row.amount_minor)
 }
 
 pub(super) fn list_advances_due(tx: &mut Tx<'_>, entity: EntityId, day: NaiveDate) -> Result<Vec<InvoiceId>> {

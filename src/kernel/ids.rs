@@ -125,8 +125,20 @@ ids! {
     InvitationId,
     /// Money moved between activities.
     TransferId,
+    /// How a collective divides its money, one version.
+    SplitRuleId,
+    /// One division of a collective's money.
+    SplitRunId,
     /// A share given back.
     RedemptionId,
+    /// What is given back at a closing, decided at once.
+    RedemptionRunId,
+    /// How shares are given back, from a day on.
+    RedemptionPolicyId,
+    /// A closed year of an entity.
+    FiscalYearId,
+    /// What the statutes say about a surplus, from a day on.
+    SurplusPolicyId,
     /// A decision about the result of a year.
     AppropriationId,
     /// Work that takes longer than a request.

@@ -25,6 +25,19 @@ impl Ppm {
     /// One whole, in parts per million.
     pub const WHOLE: i64 = 1_000_000;
 
+    /// A rate as the API carries it, `"0.055"`: a plain fraction of at most the whole and at most six decimals.
+    #[must_use]
+    pub fn from_fraction(text: &str) -> Option<Self> {
+        use rust_decimal::prelude::ToPrimitive;
+        let is_plain = text.len() <= 16
+            && text.starts_with(|c: char| c.is_ascii_digit())
+            && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+        let rate: Decimal = text.parse().ok().filter(|_| is_plain)?;
+        let ppm = rate.checked_mul(Decimal::from(Self::WHOLE))?;
+        let whole = ppm.to_i64().filter(|_| ppm.fract().is_zero())?;
+        (whole <= Self::WHOLE).then_some(Self(whole))
+    }
+
     /// The rate as the decimal fraction of the API: `65_000` is `"0.065"`.
     #[must_use]
     pub fn to_fraction(self) -> String {
@@ -343,6 +356,24 @@ mod tests {
 
     fn parts(total: i64, weights: &[u64]) -> Vec<i64> {
         split(Minor(total), weights).unwrap().into_iter().map(Minor::get).collect()
+    }
+
+    #[test]
+    fn a_rate_is_a_plain_fraction_of_at_most_the_whole() {
+        let cases = [
+            ("0.055", Some(55_000)),
+            ("1", Some(1_000_000)),
+            ("0.000001", Some(1)),
+            ("0.0000001", None),
+            ("1.000001", None),
+            ("-0.1", None),
+            (".5", None),
+            ("1e-2", None),
+            ("", None),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(Ppm::from_fraction(text).map(|rate| rate.0), expected, "{text}");
+        }
     }
 
     #[test]

@@ -4,8 +4,9 @@ use chrono::NaiveDate;
 use uuid::Uuid;
 
 use crate::kernel::ids::{
-    ActivityId, AdvanceId, AllocationId, ArrearsId, BankAccountId, BankLineId, ChargeId, ClientId, CostId, EntityId,
-    InvoiceId, PayoutId, PersonId, PoolId, PoolRunId, ShareId, StatementId,
+    ActivityId, AdvanceId, AllocationId, AppropriationId, ArrearsId, BankAccountId, BankLineId, ChargeId, ClientId,
+    CostId, EntityId, FiscalYearId, InvoiceId, PayoutId, PersonId, PoolId, PoolRunId, RedemptionId, ShareId,
+    StatementId, TransferId,
 };
 use crate::kernel::money::{Currency, Minor};
 use crate::kernel::refusal::Refusal;
@@ -117,10 +118,18 @@ sources! {
     Cost(CostId) = "cost",
     /// A division of the cost of a pool.
     PoolRun(PoolRunId) = "pool_run",
+    /// Money moved between activities.
+    Transfer(TransferId) = "transfer",
     /// A levy that no document carries.
     LevyCharge(ChargeId) = "levy_charge",
     /// A debt of an activity that was settled.
     ArrearsSettlement(ArrearsId) = "arrears_settlement",
+    /// A share given back.
+    Redemption(RedemptionId) = "redemption",
+    /// A closed year.
+    FiscalYear(FiscalYearId) = "fiscal_year",
+    /// A decision about its result.
+    Appropriation(AppropriationId) = "appropriation",
 }
 
 named! {
@@ -132,6 +141,8 @@ named! {
         SharePaid = "share_paid",
         /// An invoice got its number.
         InvoiceIssued = "invoice_issued",
+        /// An invoice was given back, in part or in full.
+        CreditNoteIssued = "credit_note_issued",
         /// The guarantee paid the member before the client paid.
         GuaranteeAdvanced = "guarantee_advanced",
         /// A client paid.
@@ -158,10 +169,20 @@ named! {
         PoolAllocated = "pool_allocated",
         /// Such a division was taken back.
         PoolAllocationReversed = "pool_allocation_reversed",
+        /// Money moved from one activity to another.
+        Transferred = "transferred",
         /// A levy was taken on a payment, a cost or a month.
         LevyCharged = "levy_charged",
         /// An activity paid what it owed.
         ArrearsSettled = "arrears_settled",
+        /// A share given back was valued: it is capital no more, and its value is owed.
+        ShareRedeemed = "share_redeemed",
+        /// That value was paid.
+        RedemptionPaid = "redemption_paid",
+        /// The income and the expenses of a year became its result.
+        YearClosed = "year_closed",
+        /// What was decided about a result.
+        SurplusAppropriated = "surplus_appropriated",
     }
 }
 

@@ -8,12 +8,15 @@
 
 mod entry;
 pub mod events;
+mod holders;
 mod store;
 
 pub use entry::{Account, Dimensions, Entry, Event, Posting, Source, credit, debit};
-pub use store::{ActivityBalance, EntryLine, JournalRow, PostingRow, TrialRow};
-
+pub use holders::{Held, Holders};
 use std::collections::BTreeMap;
+pub use store::{
+    ActivityBalance, ActivityFigures, EntryLine, Holding, JournalRow, MoveRow, Origin, PostingRow, ResultRow, TrialRow,
+};
 
 use chrono::NaiveDate;
 
@@ -111,6 +114,63 @@ pub fn activity_postings(
     store::list_activity_postings(tx, activity, before, limit)
 }
 
+/// Who holds what of an invoice. Whoever is about to move some of it holds the invoice first.
+///
+/// # Errors
+/// Fails with the database.
+pub fn holders(tx: &mut Tx<'_>, invoice: InvoiceId) -> Result<Holders> {
+    store::list_holders(tx, invoice).map(Holders::new)
+}
+
+/// What an activity holds by invoice, oldest advance first; nothing for an activity of somebody else.
+///
+/// # Errors
+/// Fails with the database.
+pub fn origins(tx: &mut Tx<'_>, activity: ActivityId) -> Result<Vec<Origin>> {
+    store::list_origins(tx, activity)
+}
+
+/// Holds the money of invoices against payments in the same moment, in the order of their ids.
+///
+/// # Errors
+/// Fails with the database.
+pub fn lock_invoices(tx: &mut Tx<'_>, invoices: &[InvoiceId]) -> Result<()> {
+    store::lock_invoices(tx, invoices)
+}
+
+/// Locks the balances on both ends of transfers, in the order in which postings lock them; answers the giver's.
+///
+/// # Errors
+/// 404 for a giver that is somebody else's.
+pub fn lock_transfer(tx: &mut Tx<'_>, from: ActivityId, to: &[ActivityId]) -> Result<ActivityBalance> {
+    store::lock_transfer(tx, from, to)
+}
+
+/// Gives the transaction up so that it is tried again, because what it had read before its locks has moved.
+///
+/// # Errors
+/// Always; [`crate::platform::db::Db::write`] tries again.
+pub fn try_again(tx: &mut Tx<'_>) -> Result<()> {
+    store::try_again(tx)
+}
+
+/// What was invoiced on activities, collected, advanced and left owing, for all of them in one statement.
+///
+/// # Errors
+/// Fails with the database.
+pub fn figures(tx: &mut Tx<'_>, activities: &[ActivityId]) -> Result<Vec<ActivityFigures>> {
+    store::list_figures(tx, activities)
+}
+
+/// What moved on an activity between two days, one row for each entry, in the order of the books. Before them a row
+/// without an entry says what was there.
+///
+/// # Errors
+/// Fails with the database.
+pub fn moves(tx: &mut Tx<'_>, activity: ActivityId, from: NaiveDate, to: NaiveDate) -> Result<Vec<MoveRow>> {
+    store::list_moves(tx, activity, from, to)
+}
+
 /// Debits and credits per account up to a period, or of all time.
 ///
 /// # Errors
@@ -141,7 +201,7 @@ pub fn account_sum(tx: &mut Tx<'_>, entity: EntityId, account: Account) -> Resul
     store::sum_account(tx, entity, account)
 }
 
-/// The first day that still takes entries: the one after the last closed period; none while no period is closed.
+/// The first day that still takes entries: the one after the last closed month or year; none while none is closed.
 ///
 /// A fact that arrives later than its period closed is booked on this day, and its document keeps its own date.
 ///
@@ -173,4 +233,60 @@ pub fn debtors(tx: &mut Tx<'_>, entity: EntityId, after: Option<ActivityId>, lim
 /// Fails with the database.
 pub fn invoice_sum(tx: &mut Tx<'_>, invoice: InvoiceId, account: Account) -> Result<Minor> {
     store::sum_invoice(tx, invoice, account)
+}
+
+/// What each income and expense account moved between two days, both included; debit positive, without zeros.
+///
+/// The entries that close years are left out: they empty what they sum.
+///
+/// # Errors
+/// Fails with the database.
+pub fn results(tx: &mut Tx<'_>, entity: EntityId, from: NaiveDate, through: NaiveDate) -> Result<Vec<ResultRow>> {
+    store::list_results(tx, entity, from, through)
+}
+
+/// The sum of one account of an entity through a day; debit positive.
+///
+/// # Errors
+/// Fails with the database.
+pub fn account_sum_through(tx: &mut Tx<'_>, entity: EntityId, account: Account, through: NaiveDate) -> Result<Minor> {
+    store::sum_account_through(tx, entity, account, through)
+}
+
+/// What an account moved on each activity between two days, both included; debit positive, without zeros.
+///
+/// # Errors
+/// Fails with the database.
+pub fn activity_sums_between(
+    tx: &mut Tx<'_>,
+    entity: EntityId,
+    account: Account,
+    from: NaiveDate,
+    through: NaiveDate,
+) -> Result<Vec<(ActivityId, Minor)>> {
+    store::sum_activities_between(tx, entity, account, from, through)
+}
+
+/// How many bank lines are in the books through a day without an explanation through that day.
+///
+/// # Errors
+/// Fails with the database.
+pub fn suspense_through(tx: &mut Tx<'_>, entity: EntityId, through: NaiveDate) -> Result<i64> {
+    store::count_suspense(tx, entity, through)
+}
+
+/// Lets nobody book into a year of an entity until the end of the transaction, and waits for whoever does.
+///
+/// # Errors
+/// Fails with the database.
+pub fn lock_year(tx: &mut Tx<'_>, entity: EntityId, year: i32) -> Result<()> {
+    store::lock_year(tx, entity, year)
+}
+
+/// The years before a day in which income or expenses were booked, oldest first.
+///
+/// # Errors
+/// Fails with the database.
+pub fn years_with_results(tx: &mut Tx<'_>, entity: EntityId, before: NaiveDate) -> Result<Vec<i32>> {
+    store::list_years_with_results(tx, entity, before)
 }

@@ -1,5 +1,7 @@
 //! The SQL of the ledger.
 
+mod year;
+
 use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
@@ -13,7 +15,17 @@ use crate::kernel::ids::{ActivityId, EntityId, InvoiceId, PersonId};
 use crate::kernel::money::{Currency, Minor};
 use crate::platform::db::Tx;
 use crate::platform::error::Result;
+use crate::platform::faults::Guard;
 use crate::platform::prepared::Prepare;
+pub use year::ResultRow;
+pub(super) use year::{
+    count_suspense, list_results, list_years_with_results, lock_year, sum_account_through, sum_activities_between,
+};
+
+diesel::define_sql_function! {
+    /// Whether the acting person has confirmed that they take part in a collective.
+    fn umbel_shares_activity(activity: SqlUuid) -> Bool;
+}
 
 /// What an activity has.
 #[derive(Debug, Clone, Queryable, Selectable)]
@@ -123,6 +135,9 @@ pub struct JournalRow {
     /// The client.
     #[diesel(sql_type = Nullable<SqlUuid>)]
     pub client_id: Option<Uuid>,
+    /// The number of the document behind the entry, when it is one.
+    #[diesel(sql_type = Nullable<Text>)]
+    pub source_number: Option<String>,
     /// The number of the invoice, or the id of what else it is about.
     #[diesel(sql_type = Nullable<Text>)]
     pub document: Option<String>,
@@ -151,12 +166,92 @@ pub struct EntryLine {
     pub arrears_minor: Minor,
 }
 
+/// What an activity holds of an invoice.
+#[derive(Debug, Clone, PartialEq, Eq, QueryableByName)]
+pub struct Holding {
+    /// The activity.
+    #[diesel(sql_type = SqlUuid)]
+    pub activity_id: ActivityId,
+    /// Who manages it.
+    #[diesel(sql_type = SqlUuid)]
+    pub member_id: PersonId,
+    /// What waits for the client or the guarantee.
+    #[diesel(sql_type = BigInt)]
+    pub pending_minor: Minor,
+    /// What the guarantee advanced and no client has covered.
+    #[diesel(sql_type = BigInt)]
+    pub advanced_minor: Minor,
+}
+
+/// What an activity holds, by the invoice that it comes from.
+#[derive(Debug, Clone, QueryableByName)]
+pub struct Origin {
+    /// The invoice.
+    #[diesel(sql_type = SqlUuid)]
+    pub invoice_id: InvoiceId,
+    /// What waits for the client or the guarantee.
+    #[diesel(sql_type = BigInt)]
+    pub pending_minor: Minor,
+    /// What the guarantee advanced and no client has covered.
+    #[diesel(sql_type = BigInt)]
+    pub advanced_minor: Minor,
+}
+
+/// What postings and payments say about an activity beside its balance.
+#[derive(Debug, Clone, QueryableByName)]
+pub struct ActivityFigures {
+    /// The activity.
+    #[diesel(sql_type = SqlUuid)]
+    pub activity_id: ActivityId,
+    /// Issued without VAT, less what was credited.
+    #[diesel(sql_type = BigInt)]
+    pub invoiced_minor: Minor,
+    /// What clients paid of it, without VAT.
+    #[diesel(sql_type = BigInt)]
+    pub collected_minor: Minor,
+    /// Advances that no client has covered.
+    #[diesel(sql_type = BigInt)]
+    pub advanced_minor: Minor,
+    /// What the activity owes.
+    #[diesel(sql_type = BigInt)]
+    pub arrears_minor: Minor,
+}
+
 #[derive(QueryableByName)]
 struct SumOf {
     #[diesel(sql_type = SqlUuid)]
     activity_id: ActivityId,
     #[diesel(sql_type = BigInt)]
     amount_minor: Minor,
+}
+
+/// What one entry moved on an activity; without an entry, what was there before.
+#[derive(Debug, Clone, QueryableByName)]
+pub struct MoveRow {
+    /// The entry.
+    #[diesel(sql_type = Nullable<BigInt>)]
+    pub entry_id: Option<i64>,
+    /// The day it counts.
+    #[diesel(sql_type = Nullable<Date>)]
+    pub booked_on: Option<NaiveDate>,
+    /// What happened.
+    #[diesel(sql_type = Nullable<Text>)]
+    pub event: Option<String>,
+    /// The number of the invoice.
+    #[diesel(sql_type = Nullable<Text>)]
+    pub document: Option<String>,
+    /// By how much what waits grew.
+    #[diesel(sql_type = BigInt)]
+    pub pending_minor: Minor,
+    /// By how much what is available grew.
+    #[diesel(sql_type = BigInt)]
+    pub available_minor: Minor,
+    /// By how much what is set aside grew.
+    #[diesel(sql_type = BigInt)]
+    pub reserved_minor: Minor,
+    /// By how much what the activity owes grew.
+    #[diesel(sql_type = BigInt)]
+    pub arrears_minor: Minor,
 }
 
 #[derive(QueryableByName)]
@@ -301,7 +396,8 @@ pub(super) fn insert_balance(tx: &mut Tx<'_>, activity: ActivityId, owner: Perso
 pub(super) fn find_balance(tx: &mut Tx<'_>, activity: ActivityId) -> Result<ActivityBalance> {
     let mut query = activity_balance::table.find(activity).select(ActivityBalance::as_select()).into_boxed();
     if let Some(owner) = tx.only_owner() {
-        query = query.filter(activity_balance::owner_id.eq(owner));
+        query =
+            query.filter(activity_balance::owner_id.eq(owner).or(umbel_shares_activity(activity_balance::activity_id)));
     }
     Ok(query.first(tx.conn())?)
 }
@@ -312,7 +408,8 @@ pub(super) fn list_balances(tx: &mut Tx<'_>, activities: &[ActivityId]) -> Resul
         .select(ActivityBalance::as_select())
         .into_boxed();
     if let Some(owner) = tx.only_owner() {
-        query = query.filter(activity_balance::owner_id.eq(owner));
+        query =
+            query.filter(activity_balance::owner_id.eq(owner).or(umbel_shares_activity(activity_balance::activity_id)));
     }
     Ok(query.load(tx.conn())?)
 }
@@ -328,6 +425,72 @@ pub(super) fn lock_balance(tx: &mut Tx<'_>, activity: ActivityId) -> Result<Acti
 pub(super) fn lock_balances(tx: &mut Tx<'_>, activities: &[ActivityId]) -> Result<Vec<ActivityBalance>> {
     diesel::sql_query("SELECT lock_activity_balances($1)").bind::<Array<SqlUuid>, _>(activities).execute(tx.conn())?;
     list_balances(tx, activities)
+}
+
+pub(super) fn list_holders(tx: &mut Tx<'_>, invoice: InvoiceId) -> Result<Vec<Holding>> {
+    Ok(diesel::sql_query("SELECT * FROM invoice_holdings($1)")
+        .bind::<SqlUuid, _>(invoice)
+        .prepared()
+        .load(tx.conn())?)
+}
+
+pub(super) fn list_origins(tx: &mut Tx<'_>, activity: ActivityId) -> Result<Vec<Origin>> {
+    Ok(diesel::sql_query("SELECT * FROM activity_holdings($1)").bind::<SqlUuid, _>(activity).load(tx.conn())?)
+}
+
+pub(super) fn lock_invoices(tx: &mut Tx<'_>, invoices: &[InvoiceId]) -> Result<()> {
+    if !invoices.is_empty() && !tx.faults().removed(Guard::RowLock) {
+        diesel::sql_query("SELECT lock_invoice_money($1)").bind::<Array<SqlUuid>, _>(invoices).execute(tx.conn())?;
+    }
+    Ok(())
+}
+
+pub(super) fn lock_transfer(tx: &mut Tx<'_>, from: ActivityId, to: &[ActivityId]) -> Result<ActivityBalance> {
+    if !tx.faults().removed(Guard::RowLock) {
+        diesel::sql_query("SELECT lock_transfer_balances($1, $2)")
+            .bind::<SqlUuid, _>(from)
+            .bind::<Array<SqlUuid>, _>(to)
+            .execute(tx.conn())?;
+    }
+    find_balance(tx, from)
+}
+
+pub(super) fn try_again(tx: &mut Tx<'_>) -> Result<()> {
+    diesel::sql_query("SELECT umbel_try_again()").execute(tx.conn())?;
+    Ok(())
+}
+
+pub(super) fn list_figures(tx: &mut Tx<'_>, activities: &[ActivityId]) -> Result<Vec<ActivityFigures>> {
+    Ok(diesel::sql_query("SELECT * FROM activity_figures($1)").bind::<Array<SqlUuid>, _>(activities).load(tx.conn())?)
+}
+
+/// The books write what is owed to an activity as a credit, and what it owes as a debit; both are turned around here
+/// to what grew.
+pub(super) fn list_moves(
+    tx: &mut Tx<'_>,
+    activity: ActivityId,
+    from: NaiveDate,
+    to: NaiveDate,
+) -> Result<Vec<MoveRow>> {
+    Ok(diesel::sql_query(
+        "WITH line AS ( \
+             SELECT CASE WHEN e.booked_on >= $2 THEN e.id END AS entry_id, e.booked_on, e.event, i.number, p.account, p.amount_minor \
+             FROM posting p JOIN journal_entry e ON e.id = p.entry_id LEFT JOIN invoice i ON i.id = p.invoice_id \
+             WHERE p.activity_id = $1 AND e.booked_on <= $3 \
+               AND p.account IN ('funds.pending', 'funds.available', 'funds.reserved', 'activity_arrears')) \
+         SELECT entry_id, CASE WHEN entry_id IS NOT NULL THEN min(booked_on) END AS booked_on, \
+                CASE WHEN entry_id IS NOT NULL THEN min(event) END AS event, \
+                CASE WHEN entry_id IS NOT NULL THEN min(number) END AS document, \
+                coalesce(-sum(amount_minor) FILTER (WHERE account = 'funds.pending'), 0)::bigint AS pending_minor, \
+                coalesce(-sum(amount_minor) FILTER (WHERE account = 'funds.available'), 0)::bigint AS available_minor, \
+                coalesce(-sum(amount_minor) FILTER (WHERE account = 'funds.reserved'), 0)::bigint AS reserved_minor, \
+                coalesce(sum(amount_minor) FILTER (WHERE account = 'activity_arrears'), 0)::bigint AS arrears_minor \
+         FROM line GROUP BY entry_id ORDER BY entry_id NULLS FIRST",
+    )
+    .bind::<SqlUuid, _>(activity)
+    .bind::<Date, _>(from)
+    .bind::<Date, _>(to)
+    .load(tx.conn())?)
 }
 
 pub(super) fn list_activity_postings(
@@ -370,10 +533,11 @@ pub(super) fn list_journal(
 ) -> Result<Vec<JournalRow>> {
     Ok(diesel::sql_query(
         "SELECT e.id AS entry_id, e.booked_on, e.event, e.source_kind, e.source_id, e.reverses_id, p.account, a.kind, \
-                p.amount_minor, p.currency, p.activity_id, p.client_id, coalesce(i.number, p.payout_id::text) AS document, p.tax_code \
+                p.amount_minor, p.currency, p.activity_id, p.client_id, s.number AS source_number, coalesce(i.number, p.payout_id::text) AS document, p.tax_code \
          FROM (SELECT * FROM journal_entry WHERE entity_id = $1 AND ($2 IS NULL OR period = $2) AND id > $3 ORDER BY id LIMIT $4) e \
          JOIN posting p ON p.entry_id = e.id JOIN ledger_account a ON a.code = p.account \
-         LEFT JOIN invoice i ON i.id = p.invoice_id ORDER BY e.id, p.id",
+         LEFT JOIN invoice i ON i.id = p.invoice_id \
+         LEFT JOIN invoice s ON e.source_kind = 'invoice' AND s.id = e.source_id ORDER BY e.id, p.id",
     )
     .bind::<SqlUuid, _>(entity)
     .bind::<Nullable<Text>, _>(period)
@@ -426,11 +590,8 @@ pub(super) fn sum_by_activity(
 }
 
 pub(super) fn find_first_open_day(tx: &mut Tx<'_>, entity: EntityId) -> Result<Option<NaiveDate>> {
-    let found: OpenDay = diesel::sql_query(
-        "SELECT (to_date(max(period), 'YYYY-MM') + interval '1 month')::date AS day FROM accounting_period WHERE entity_id = $1",
-    )
-    .bind::<SqlUuid, _>(entity)
-    .get_result(tx.conn())?;
+    let found: OpenDay =
+        diesel::sql_query("SELECT first_open_day($1) AS day").bind::<SqlUuid, _>(entity).get_result(tx.conn())?;
     Ok(found.day)
 }
 

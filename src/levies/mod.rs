@@ -25,7 +25,7 @@ use crate::kernel::ids::{
 use crate::kernel::levies::{self, Charge, ExemptPart, LevyBase, LevyKind, Standing, Term};
 use crate::kernel::money::{Currency, Minor};
 use crate::kernel::refusal::Checks;
-use crate::ledger::{self, Account, events};
+use crate::ledger::{self, Account, Holders, events};
 use crate::platform::db::Tx;
 use crate::platform::error::{Error, Result};
 use crate::{activities, archive, charter};
@@ -142,7 +142,7 @@ pub fn charge(tx: &mut Tx<'_>, id: ChargeId) -> Result<ChargeRow> {
 }
 
 /// An issued invoice whose client pays.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Collected {
     /// Whose books.
     pub entity: EntityId,
@@ -160,8 +160,8 @@ pub struct Collected {
     pub rule_set: RuleSetId,
     /// The day of issue: it decides which levies are charged on collection, so that none is charged twice.
     pub issued_on: NaiveDate,
-    /// What it still has pending on its activity.
-    pub pending: Minor,
+    /// Who still waits for what of it.
+    pub holders: Holders,
 }
 
 /// The levies of an invoice that wait for its client, and the net amount of each that has not been collected.
@@ -179,7 +179,8 @@ fn waiting(tx: &mut Tx<'_>, of: &Collected) -> Result<Vec<(Term, Minor)>> {
         if charged.iter().filter(of_kind).any(|row| row.source_kind == ChargeSource::Invoice) {
             continue;
         }
-        let before = charged.iter().filter(of_kind).filter(|row| row.source_kind == ChargeSource::Allocation);
+        // What a credit note gave back of it is collected no longer.
+        let before = charged.iter().filter(of_kind).filter(|row| row.source_kind != ChargeSource::Invoice);
         let collected = Minor::sum(before.map(|row| row.base_minor))?;
         waiting.push((term, net.minus(collected)?));
     }
@@ -187,7 +188,8 @@ fn waiting(tx: &mut Tx<'_>, of: &Collected) -> Result<Vec<(Term, Minor)>> {
 }
 
 /// Charges the levies on what a client paid: out of what the invoice has pending, before that is freed. `amount` is what
-/// was paid of what is `open`, VAT included. Answers what was taken from the pending money.
+/// was paid of what is `open`, VAT included. Each activity that holds a part of the invoice bears its share; what they no
+/// longer hold is borne by the activity of the invoice. Answers what they hold after it.
 ///
 /// # Errors
 /// 409 for a period that is closed.
@@ -197,15 +199,20 @@ pub fn collect(
     allocation: AllocationId,
     (amount, open): (Minor, Minor),
     on: NaiveDate,
-) -> Result<Minor> {
+) -> Result<Holders> {
     let waiting = waiting(tx, of)?;
     if waiting.is_empty() {
-        return Ok(Minor::ZERO);
+        return Ok(of.holders.clone());
     }
-    let mut available = ledger::lock_balance(tx, of.activity)?.available_minor;
+    // All whose balances move, in one order.
+    let mut bearers: Vec<ActivityId> = of.holders.pending().iter().map(|held| held.activity).collect();
+    bearers.push(of.activity);
+    let locked = ledger::lock_balances(tx, &bearers)?;
+    let own = locked.into_iter().find(|balance| balance.activity_id == of.activity).ok_or_else(Error::not_found)?;
+    let mut available = own.available_minor;
     let standings = standings(tx, of.activity, on)?;
     let at = events::Booking { entity: of.entity, on, currency: of.currency };
-    let mut pending = of.pending;
+    let mut holders = of.holders.clone();
     let (mut charges, mut entries) = (Vec::new(), Vec::new());
     for (term, net_left) in waiting {
         let net = rules::net_part(amount, open, net_left)?;
@@ -224,17 +231,18 @@ pub fn collect(
         };
         let due = new.charge.amount;
         if due != Minor::ZERO {
-            let to = events::ChargedTo::Invoice { invoice: of.invoice, client: of.client, pending, available };
+            let taken = due.min(holders.pending_total()?).max(Minor::ZERO);
+            let held = holders.divide(taken)?;
+            let to = events::ChargedTo::Invoice { invoice: of.invoice, client: of.client, held: &held, available };
             entries.push(events::levy_charged(at, new.fact(), to)?);
-            let taken = due.min(pending);
-            pending = pending.minus(taken)?;
+            holders = holders.less(&held)?;
             available = available.minus(due.minus(taken)?)?.max(Minor::ZERO);
         }
         charges.push(new);
     }
     store::insert_charges(tx, &charges)?;
     ledger::post_all(tx, &entries)?;
-    Ok(of.pending.minus(pending)?)
+    Ok(holders)
 }
 
 impl NewCharge {

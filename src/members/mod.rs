@@ -1,7 +1,8 @@
 //! Who belongs to the mutual: applications, members, where they are paid, their shares.
 //!
 //! Owns `application`, `member`, `payee_account`, `share`. An application becomes a membership when a reviewer who
-//! is not the applicant accepts it; the membership becomes active when the bank shows that the first share is paid.
+//! is not the applicant accepts it; the membership becomes active when the bank shows that the first share is paid,
+//! inactive while none of its shares is current, and active again with the next payment (`shares` looks every day).
 //! An IBAN is sealed with a key of the program and shown as its last four characters; equal ones are found by a
 //! blind index. Changing a verified account with a cooling time, and leaving the mutual, are not here yet.
 
@@ -20,13 +21,15 @@ pub use applications::{
 };
 use chrono::NaiveDate;
 pub use rules::{ApplicationState, MemberState, ProofKind, ShareState};
-pub use store::{ApplicationRow, MemberRow, PayeeAccountRow, ShareRow};
+pub use store::{
+    ApplicationRow, Fellow, HeldShare, MemberRow, PayeeAccountRow, RegisterFilter, RegisterTotal, Registered, ShareRow,
+};
 use uuid::Uuid;
 
 use crate::access::{self, NewGrant, PersonRow};
 use crate::charter;
 use crate::formats::letters::Letter;
-use crate::kernel::ids::{PayeeAccountId, PersonId, ShareId};
+use crate::kernel::ids::{EntityId, PayeeAccountId, PersonId, ShareId};
 use crate::kernel::money::{Minor, Money};
 use crate::kernel::refusal::Checks;
 use crate::kernel::roles::Role;
@@ -52,10 +55,28 @@ pub fn require_active(tx: &mut Tx<'_>, id: PersonId) -> Result<MemberRow> {
     let member = store::find_member(tx, id)?;
     match member.state {
         MemberState::Active => Ok(member),
-        MemberState::PendingShare | MemberState::Suspended => {
+        MemberState::PendingShare | MemberState::Inactive | MemberState::Suspended => {
             Err(Error::conflict("member_not_active").with("state", member.state))
         }
     }
+}
+
+/// A member who may be paid what they have: also one whose share is not current, who brings nothing new in.
+///
+/// # Errors
+/// 409 `member_not_active`; 404 as [`member`].
+pub fn require_payable(tx: &mut Tx<'_>, id: PersonId) -> Result<MemberRow> {
+    let member = store::find_member(tx, id)?;
+    rules::check_payable(member.state)?;
+    Ok(member)
+}
+
+/// An active member of an entity by their address of mail: whom another member may ask for something.
+///
+/// # Errors
+/// Fails with the database.
+pub fn fellow(tx: &mut Tx<'_>, entity: EntityId, email: &str) -> Result<Option<Fellow>> {
+    store::find_fellow(tx, entity, email)
 }
 
 /// Where a person is paid now.
@@ -109,7 +130,7 @@ pub fn share_by_reference(tx: &mut Tx<'_>, digits: &str) -> Result<Option<ShareR
     store::find_share_by_reference(tx, digits)
 }
 
-/// Books that a share was paid. The first one makes its member active.
+/// Books that a share was paid. That makes its member active, for the first time or again.
 ///
 /// # Errors
 /// 409 `share_amount_mismatch` for another amount than its price, `state_conflict` when it is paid.
@@ -141,6 +162,9 @@ pub fn settle_share(
                 owner: Some(person.id),
             };
             outbox::queue_letter(tx, welcome, "share_paid")?;
+        }
+        MemberState::Inactive => {
+            store::save_member_state(tx, &member, MemberState::Active)?;
         }
         MemberState::Active | MemberState::Suspended => {}
     }
@@ -262,7 +286,7 @@ pub fn buy_shares(tx: &mut Tx<'_>, of: PersonId, id: ShareId, quantity: i32) -> 
     if of != tx.person()? {
         return Err(Error::not_found());
     }
-    let member = require_active(tx, of)?;
+    let member = require_payable(tx, of)?;
     if !(1..=rules::SHARES_MAX).contains(&quantity) {
         return Err(Error::field("/quantity", "out_of_range"));
     }
@@ -297,4 +321,91 @@ fn subscribe(tx: &mut Tx<'_>, member: &MemberRow, id: ShareId, quantity: i32) ->
 /// 422 for an amount out of range.
 pub fn price(share: &ShareRow) -> Result<Money> {
     Ok(Money { amount_minor: rules::share_amount(share.quantity, share.nominal_minor)?, currency: share.currency })
+}
+
+/// Notes that the signed-in member gave notice for a share.
+///
+/// # Errors
+/// 404 for a share of somebody else; 409 `state_conflict` unless it is paid.
+pub fn begin_redemption(tx: &mut Tx<'_>, id: ShareId) -> Result<ShareRow> {
+    let share = store::lock_share(tx, id)?;
+    if share.member_id != tx.person()? {
+        return Err(Error::not_found());
+    }
+    let state = rules::begin_redemption(share.state)?;
+    store::save_share_state(tx, &share, state)
+}
+
+/// Takes a share back for which notice was given: it is capital no more.
+///
+/// # Errors
+/// 404; 409 `state_conflict` without notice.
+pub fn end_redemption(tx: &mut Tx<'_>, id: ShareId) -> Result<ShareRow> {
+    let share = store::lock_share(tx, id)?;
+    let state = rules::end_redemption(share.state)?;
+    store::save_share_state(tx, &share, state)
+}
+
+/// The register of shares, newest first.
+///
+/// # Errors
+/// Fails with the database.
+pub fn share_register(
+    tx: &mut Tx<'_>,
+    filter: &RegisterFilter,
+    after: Option<Uuid>,
+    limit: i64,
+) -> Result<Vec<Registered>> {
+    store::list_register(tx, filter, after, limit)
+}
+
+/// What all pages of the register come to, by entity and currency.
+///
+/// # Errors
+/// Fails with the database.
+pub fn register_totals(tx: &mut Tx<'_>, filter: &RegisterFilter) -> Result<Vec<RegisterTotal>> {
+    store::sum_register(tx, filter)
+}
+
+/// The active and the inactive members of an entity or one of them, each with every share that they hold, oldest
+/// payment first. A member without one has one row without a share.
+///
+/// # Errors
+/// Fails with the database.
+pub fn held_shares(tx: &mut Tx<'_>, entity: EntityId, only: Option<PersonId>) -> Result<Vec<HeldShare>> {
+    store::list_held_shares(tx, entity, only)
+}
+
+/// Makes an active member inactive because no share of theirs is current, or an inactive one active again.
+/// Answers whether anything changed: a member in another state stays in it.
+///
+/// # Errors
+/// 404.
+pub fn set_current(tx: &mut Tx<'_>, id: PersonId, is_current: bool) -> Result<bool> {
+    let member = store::lock_member(tx, id)?;
+    let next = match (member.state, is_current) {
+        (MemberState::Active, false) => MemberState::Inactive,
+        (MemberState::Inactive, true) => MemberState::Active,
+        (MemberState::PendingShare | MemberState::Suspended, _)
+        | (MemberState::Active, true)
+        | (MemberState::Inactive, false) => return Ok(false),
+    };
+    store::save_member_state(tx, &member, next)?;
+    Ok(true)
+}
+
+/// The members of an entity, in the order of their ids, without those who never paid a share.
+///
+/// # Errors
+/// Fails with the database.
+pub fn members_of(tx: &mut Tx<'_>, entity: EntityId) -> Result<Vec<MemberRow>> {
+    store::list_members_of(tx, entity)
+}
+
+/// Shares, locked until the end of the transaction.
+///
+/// # Errors
+/// 404 when there are none, or when they are somebody else's.
+pub fn lock_share(tx: &mut Tx<'_>, id: ShareId) -> Result<Locked<ShareRow>> {
+    store::lock_share(tx, id)
 }

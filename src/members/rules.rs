@@ -37,6 +37,8 @@ crate::named! {
         PendingShare = "pending_share",
         /// May do everything.
         Active = "active",
+        /// No share is current: may spend what is there, and bring no new money in.
+        Inactive = "inactive",
         /// May look, and neither make documents nor be paid.
         Suspended = "suspended",
     }
@@ -49,6 +51,10 @@ crate::named! {
         Subscribed = "subscribed",
         /// Paid.
         Paid = "paid",
+        /// Its member gave notice to give it back; it counts until that is decided.
+        Redeeming = "redeeming",
+        /// Given back.
+        Redeemed = "redeemed",
     }
 }
 
@@ -130,10 +136,10 @@ pub(super) fn check_editable(state: ApplicationState, command: &str) -> Result<(
     }
 }
 
-/// Suspends an active member.
+/// Suspends a member.
 pub(super) fn suspend(state: MemberState) -> Result<MemberState, Refusal> {
     match state {
-        MemberState::Active => Ok(MemberState::Suspended),
+        MemberState::Active | MemberState::Inactive => Ok(MemberState::Suspended),
         MemberState::PendingShare | MemberState::Suspended => Err(conflict(state, "suspend")),
     }
 }
@@ -142,7 +148,42 @@ pub(super) fn suspend(state: MemberState) -> Result<MemberState, Refusal> {
 pub(super) fn reactivate(state: MemberState) -> Result<MemberState, Refusal> {
     match state {
         MemberState::Suspended => Ok(MemberState::Active),
-        MemberState::PendingShare | MemberState::Active => Err(conflict(state, "reactivate")),
+        MemberState::PendingShare | MemberState::Active | MemberState::Inactive => Err(conflict(state, "reactivate")),
+    }
+}
+
+/// Whether a member may be paid what they have.
+///
+/// # Errors
+/// 409 `member_not_active`.
+pub(super) fn check_payable(state: MemberState) -> Result<(), Refusal> {
+    match state {
+        MemberState::Active | MemberState::Inactive => Ok(()),
+        MemberState::PendingShare | MemberState::Suspended => {
+            Err(Refusal::state("member_not_active").with("state", state))
+        }
+    }
+}
+
+/// Whether notice may be given for a share.
+///
+/// # Errors
+/// 409 `state_conflict`.
+pub(super) fn begin_redemption(state: ShareState) -> Result<ShareState, Refusal> {
+    match state {
+        ShareState::Paid => Ok(ShareState::Redeeming),
+        ShareState::Subscribed | ShareState::Redeeming | ShareState::Redeemed => Err(conflict(state, "redeem")),
+    }
+}
+
+/// Whether a share for which notice was given may be taken back.
+///
+/// # Errors
+/// 409 `state_conflict`.
+pub(super) fn end_redemption(state: ShareState) -> Result<ShareState, Refusal> {
+    match state {
+        ShareState::Redeeming => Ok(ShareState::Redeemed),
+        ShareState::Subscribed | ShareState::Paid | ShareState::Redeemed => Err(conflict(state, "take_back")),
     }
 }
 
@@ -279,7 +320,7 @@ pub(super) fn share_amount(quantity: i32, nominal: Minor) -> Result<Minor, Refus
 pub(super) fn check_settlement(share: &ShareRow, amount: Minor) -> Result<(), Refusal> {
     match share.state {
         ShareState::Subscribed => {}
-        ShareState::Paid => return Err(conflict(share.state, "settle")),
+        ShareState::Paid | ShareState::Redeeming | ShareState::Redeemed => return Err(conflict(share.state, "settle")),
     }
     let due = share_amount(share.quantity, share.nominal_minor)?;
     if amount == due {
@@ -297,7 +338,10 @@ mod tests {
     use crate::kernel::refusal::RefusalKind;
     use uuid::Uuid;
 
-    const DECLARED: &str = include_str!("../../migrations/2026-11-22-000500_members/up.sql");
+    const DECLARED: &str = concat!(
+        include_str!("../../migrations/2026-11-22-000500_members/up.sql"),
+        include_str!("../../migrations/2026-11-22-001900_shares_and_surplus/up.sql"),
+    );
 
     #[test]
     fn the_program_and_postgresql_know_the_same_moves() {
@@ -315,13 +359,25 @@ mod tests {
                 moves.push(("member", from.name(), to.name()));
             }
         }
-        moves.push(("member", "pending_share", "active"));
-        moves.push(("share", "subscribed", "paid"));
+        // What payments and the calendar do.
+        moves.extend([("member", "pending_share", "active"), ("member", "active", "inactive")]);
+        moves.extend([("member", "inactive", "active"), ("share", "subscribed", "paid")]);
+        for from in ShareState::ALL {
+            for to in [begin_redemption(*from), end_redemption(*from)].into_iter().flatten() {
+                moves.push(("share", from.name(), to.name()));
+            }
+        }
         for (machine, from, to) in &moves {
             assert!(DECLARED.contains(&format!("('{machine}', '{from}', '{to}')")), "{machine}: {from} -> {to}");
         }
-        let rows = DECLARED.split(';').find(|statement| statement.contains("INTO state_transition")).unwrap();
-        assert_eq!(rows.matches("('").count(), moves.len(), "{moves:?}");
+        let declared: usize = DECLARED
+            .split(';')
+            .filter(|statement| statement.contains("INTO state_transition"))
+            .flat_map(|rows| {
+                ["application", "member", "share"].map(|machine| rows.matches(&format!("('{machine}'")).count())
+            })
+            .sum();
+        assert_eq!(declared, moves.len(), "{moves:?}");
     }
 
     #[test]

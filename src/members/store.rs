@@ -1,17 +1,22 @@
 //! The SQL of applications, members, their bank accounts and shares.
 
+mod register;
+
 use chrono::{DateTime, NaiveDate, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::Text;
+use diesel::sql_types::{Text, Uuid as SqlUuid};
 use umbel_schema::{application, audit_log, member, payee_account, share};
 use uuid::Uuid;
 
 use super::rules::{ApplicationState, MemberState, ShareState};
 use crate::kernel::ids::{AgreementId, ApplicationId, EntityId, PayeeAccountId, PersonId, ShareId};
+use crate::kernel::language::Language;
 use crate::kernel::money::{Currency, Minor};
 use crate::platform::db::{Locked, Tx};
 use crate::platform::error::{Error, Result};
 use crate::platform::faults::Guard;
+pub use register::{HeldShare, RegisterFilter, RegisterTotal, Registered};
+pub(super) use register::{list_held_shares, list_members_of, list_register, sum_register};
 
 /// An application.
 #[derive(Debug, Clone, Queryable, Selectable)]
@@ -278,6 +283,13 @@ pub(super) fn save_share_paid(tx: &mut Tx<'_>, row: &Locked<ShareRow>, on: Naive
         .get_result(tx.conn())?)
 }
 
+pub(super) fn save_share_state(tx: &mut Tx<'_>, row: &Locked<ShareRow>, state: ShareState) -> Result<ShareRow> {
+    Ok(diesel::update(share::table.find(row.id))
+        .set(share::state.eq(state))
+        .returning(ShareRow::as_returning())
+        .get_result(tx.conn())?)
+}
+
 pub(super) fn list_members(
     tx: &mut Tx<'_>,
     state: Option<MemberState>,
@@ -532,4 +544,29 @@ pub(super) fn save_decision(
         ))
         .returning(ApplicationRow::as_returning())
         .get_result(tx.conn())?)
+}
+
+/// What one member may know of another: enough to ask them something.
+#[derive(Debug, Clone, QueryableByName)]
+pub struct Fellow {
+    /// Who.
+    #[diesel(sql_type = SqlUuid)]
+    pub id: PersonId,
+    /// How they are called.
+    #[diesel(sql_type = Text)]
+    pub name: String,
+    /// Their address of mail.
+    #[diesel(sql_type = Text)]
+    pub email: String,
+    /// What they read.
+    #[diesel(sql_type = Text)]
+    pub language: Language,
+}
+
+pub(super) fn find_fellow(tx: &mut Tx<'_>, entity: EntityId, email: &str) -> Result<Option<Fellow>> {
+    Ok(diesel::sql_query("SELECT * FROM find_fellow_member($1, $2::citext)")
+        .bind::<SqlUuid, _>(entity)
+        .bind::<Text, _>(email.trim())
+        .get_result(tx.conn())
+        .optional()?)
 }

@@ -29,6 +29,11 @@ pub enum Job {
         /// The invoice.
         invoice: InvoiceId,
     },
+    /// Make the PDF of a credit note, keep it, mail it to the client, tell the member.
+    SendCreditNote {
+        /// The credit note.
+        credit_note: InvoiceId,
+    },
     /// Carry out work that takes longer than a request.
     Run {
         /// The job.
@@ -71,6 +76,7 @@ pub fn queue(tx: &mut Tx<'_>, job: &Job, subject: Uuid, key: &str) -> Result<()>
     let topic = match job {
         Job::Letter(_) => "letter",
         Job::SendInvoice { .. } => "send_invoice",
+        Job::SendCreditNote { .. } => "send_credit_note",
         Job::Run { .. } => RUN,
     };
     store::insert(tx, topic, subject, &serde_json::to_value(job)?, key)?;

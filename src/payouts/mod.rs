@@ -34,7 +34,7 @@ use crate::{access, activities, charter, members};
 /// Asks for a payout: the money is set aside in the same transaction, or the answer is no.
 ///
 /// # Errors
-/// 409 `insufficient_available`, `member_not_active`, `payee_account_missing`, `payee_account_unverified`; 422 for
+/// 409 `collective_pays_by_transfer`, `insufficient_available`, `member_not_active`, `payee_account_missing`, `payee_account_unverified`; 422 for
 /// an amount that is not positive.
 pub fn request(tx: &mut Tx<'_>, id: PayoutId, activity: ActivityId, amount: Money) -> Result<PayoutRow> {
     let me = tx.person()?;
@@ -46,7 +46,10 @@ pub fn request(tx: &mut Tx<'_>, id: PayoutId, activity: ActivityId, amount: Mone
     if activity.member_id != me {
         return Err(Error::not_found());
     }
-    members::require_active(tx, me)?;
+    if activity.is_collective {
+        return Err(Error::conflict("collective_pays_by_transfer"));
+    }
+    members::require_payable(tx, me)?;
     members::live_payee_account(tx, me)?;
     let balance = ledger::lock_balance(tx, activity.id)?;
     if balance.currency != amount.currency {
@@ -96,7 +99,7 @@ pub fn approve(tx: &mut Tx<'_>, id: PayoutId, expected: i32) -> Result<PayoutRow
     if me == payout.member_id {
         return Err(Error::forbidden("self_approval_forbidden"));
     }
-    members::require_active(tx, payout.member_id)?;
+    members::require_payable(tx, payout.member_id)?;
     let account = members::live_payee_account(tx, payout.member_id)?;
     store::mark_approved(tx, &payout, account.id, me)
 }

@@ -248,6 +248,8 @@ const CONSTRAINTS: &[(&str, StatusCode, &str)] = &[
     ("bank_statement_position_unique", StatusCode::CONFLICT, "statement_out_of_order"),
     ("bank_line_once", StatusCode::CONFLICT, "duplicate_statement"),
     ("allocation_fits", StatusCode::CONFLICT, "allocation_exceeds"),
+    ("credit_fits_rest", StatusCode::CONFLICT, "credit_exceeds"),
+    ("credit_note_fits_invoice", StatusCode::CONFLICT, "credit_exceeds"),
     ("allocation_once", StatusCode::CONFLICT, "bank_line_already_matched"),
     ("application_one_open", StatusCode::CONFLICT, "application_open"),
     ("person_email_unique", StatusCode::CONFLICT, "email_in_use"),
@@ -288,6 +290,16 @@ const CONSTRAINTS: &[(&str, StatusCode, &str)] = &[
     ("pool_run_reverser_is_another", StatusCode::FORBIDDEN, "self_approval_forbidden"),
     ("pool_period_booked", StatusCode::CONFLICT, "pool_period_booked"),
     ("journal_entry_reversed_once", StatusCode::CONFLICT, "already_booked"),
+    ("redemption_policy_one_a_day", StatusCode::CONFLICT, "not_unique"),
+    ("redemption_once", StatusCode::CONFLICT, "state_conflict"),
+    ("surplus_policy_one_a_day", StatusCode::CONFLICT, "not_unique"),
+    ("fiscal_year_once", StatusCode::CONFLICT, "year_already_closed"),
+    ("appropriation_one_live", StatusCode::CONFLICT, "surplus_already_appropriated"),
+    ("appropriation_approver_is_another", StatusCode::FORBIDDEN, "self_approval_forbidden"),
+    ("collective_pays_by_transfer", StatusCode::CONFLICT, "collective_pays_by_transfer"),
+    ("activity_member_once", StatusCode::CONFLICT, "already_member"),
+    ("activity_member_asked_once", StatusCode::CONFLICT, "already_member"),
+    ("transfer_returned_once", StatusCode::CONFLICT, "already_returned"),
 ];
 
 impl From<DieselError> for Error {

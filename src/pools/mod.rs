@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
 pub use rules::{
-    Basis, Deficit, DividedPart, DividedSplit, Overfunding, PoolCommand, PoolState, RunCommand, RunKind, RunState,
+    Deficit, DividedPart, DividedSplit, Overfunding, PoolBasis, PoolCommand, PoolState, RunCommand, RunKind, RunState,
 };
 pub use runs::{Booked, NewRun, allocate, my_parts, parts, reverse, run, runs, splits_and_costs};
 pub use store::{
@@ -70,7 +70,7 @@ pub struct NewKey {
     /// The decision that makes it.
     pub decision: String,
     /// One basis for the whole, or two with their shares as decimal fractions.
-    pub parts: Vec<(Basis, String)>,
+    pub parts: Vec<(PoolBasis, String)>,
     /// The fixed weights, as decimals.
     pub shares: Vec<(ActivityId, String)>,
 }

@@ -1,6 +1,6 @@
 //! What pools, keys and runs must be, and how an amount is divided.
 
-use chrono::{Days, NaiveDate};
+use chrono::{Datelike, Days, NaiveDate};
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 
@@ -57,7 +57,7 @@ named! {
 
 named! {
     /// By what an amount is divided.
-    Basis {
+    PoolBasis {
         /// Each activity that was in on a day of the period counts once.
         Equal = "equal",
         /// What was invoiced in the period without VAT, on days in the pool; credit notes lower it.
@@ -146,6 +146,11 @@ pub(super) fn may_run(state: RunState, command: RunCommand) -> Result<(), Refusa
     Err(Refusal::state("state_conflict").with("state", state).with("command", name))
 }
 
+/// Whether a day is one that people mean: a year before 2000 or after 2199 is a slip of the finger.
+pub(super) fn is_sane(day: NaiveDate) -> bool {
+    (2000..2200).contains(&day.year())
+}
+
 pub(super) fn check_pool(new: &NewPool, currency: Currency) -> Result<(), Refusal> {
     let mut checks = Checks::default();
     checks.text(&new.name, "/name", 1, 140);
@@ -188,8 +193,8 @@ fn parse_share(text: &str) -> Option<Ppm> {
 /// A key as it is kept: its parts, which are one whole together, and its fixed weights.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ReadKey {
-    /// Basis and share of the whole.
-    pub parts: Vec<(Basis, Ppm)>,
+    /// PoolBasis and share of the whole.
+    pub parts: Vec<(PoolBasis, Ppm)>,
     /// Activity and weight in ten-thousandths.
     pub shares: Vec<(ActivityId, i64)>,
 }
@@ -197,13 +202,14 @@ pub(super) struct ReadKey {
 pub(super) fn read_key(new: &NewKey) -> Result<ReadKey, Refusal> {
     let mut checks = Checks::default();
     checks.text(&new.decision, "/decision", 1, 500);
+    checks.require(is_sane(new.valid_from), "/valid_from", "out_of_range");
     if !(1..=2).contains(&new.parts.len()) {
         checks.refuse("/parts", if new.parts.is_empty() { "required" } else { "too_long" });
     }
-    let mut parts: Vec<(Basis, Ppm)> = Vec::with_capacity(new.parts.len());
+    let mut parts: Vec<(PoolBasis, Ppm)> = Vec::with_capacity(new.parts.len());
     for (index, (basis, share)) in new.parts.iter().enumerate() {
         let is_known = parts.iter().any(|(before, _)| before == basis);
-        checks.require(*basis != Basis::Parts && !is_known, &format!("/parts/{index}/basis"), "not_allowed");
+        checks.require(*basis != PoolBasis::Parts && !is_known, &format!("/parts/{index}/basis"), "not_allowed");
         if let Some(share) =
             checks.parse(parse_share(share).ok_or(()), &format!("/parts/{index}/share"), "out_of_range")
         {
@@ -213,7 +219,7 @@ pub(super) fn read_key(new: &NewKey) -> Result<ReadKey, Refusal> {
     let whole: i64 = parts.iter().fold(0, |sum, (_, share)| sum.saturating_add(share.0));
     let is_read = parts.len() == new.parts.len() && !parts.is_empty();
     checks.require(!is_read || whole == Ppm::WHOLE, "/parts", "split_not_exact");
-    let is_fixed = parts.iter().any(|(basis, _)| *basis == Basis::FixedShares);
+    let is_fixed = parts.iter().any(|(basis, _)| *basis == PoolBasis::FixedShares);
     if is_read && is_fixed == new.shares.is_empty() {
         checks.refuse("/shares", if is_fixed { "required" } else { "not_allowed" });
     }
@@ -248,7 +254,12 @@ pub(super) fn check_run(new: &NewRun, today: NaiveDate, currency: Currency) -> R
     let longest = new.from.checked_add_days(Days::new(DAYS_MAX));
     // A month under way may be divided before it ends; further ahead a year would be a slip of the finger.
     let latest = today.checked_add_days(Days::new(31));
-    checks.require(new.to >= new.from && longest.is_some_and(|last| new.to < last), "/to_on", "out_of_range");
+    checks.require(is_sane(new.from), "/from_on", "out_of_range");
+    checks.require(
+        new.to >= new.from && is_sane(new.to) && longest.is_some_and(|last| new.to < last),
+        "/to_on",
+        "out_of_range",
+    );
     checks.require(
         new.kind == RunKind::Instalment || latest.is_some_and(|last| new.to <= last),
         "/to_on",
@@ -280,7 +291,7 @@ pub struct DividedSplit {
     /// The how manieth part of the key.
     pub n: i16,
     /// By what.
-    pub basis: Basis,
+    pub basis: PoolBasis,
     /// Its share of the whole.
     pub share: Ppm,
     /// What it divides.
@@ -296,7 +307,7 @@ pub struct DividedSplit {
 /// # Errors
 /// 409 `pool_weights_zero` when all of them are; 422 when a sum leaves its range.
 pub(super) fn divide(
-    (n, basis, share): (i16, Basis, Ppm),
+    (n, basis, share): (i16, PoolBasis, Ppm),
     amount: Minor,
     weights: &[(ActivityId, i64)],
 ) -> Result<DividedSplit, Refusal> {
@@ -320,7 +331,7 @@ pub(super) fn divide(
 ///
 /// # Errors
 /// 422 when an amount leaves its range.
-pub(super) fn amounts(total: Minor, parts: &[(Basis, Ppm)]) -> Result<Vec<Minor>, Refusal> {
+pub(super) fn amounts(total: Minor, parts: &[(PoolBasis, Ppm)]) -> Result<Vec<Minor>, Refusal> {
     let weights: Vec<u64> = parts.iter().map(|(_, share)| u64::try_from(share.0).unwrap_or_default()).collect();
     split(total, &weights).map_err(|_error| Refusal::value("amount_invalid"))
 }
@@ -330,7 +341,7 @@ mod tests {
     use super::*;
     use uuid::Uuid;
 
-    fn key(parts: &[(Basis, &str)], shares: &[(u128, &str)]) -> Result<ReadKey, Vec<(String, &'static str)>> {
+    fn key(parts: &[(PoolBasis, &str)], shares: &[(u128, &str)]) -> Result<ReadKey, Vec<(String, &'static str)>> {
         let new = NewKey {
             valid_from: NaiveDate::from_ymd_opt(2026, 5, 1).unwrap(),
             decision: "Assembly".to_owned(),
@@ -345,22 +356,22 @@ mod tests {
 
     #[test]
     fn the_parts_of_a_key_are_one_whole() {
-        assert!(key(&[(Basis::Equal, "1")], &[]).is_ok());
-        assert!(key(&[(Basis::Equal, "0.4"), (Basis::Turnover, "0.6")], &[]).is_ok());
-        let refused = |parts: &[(Basis, &str)], shares: &[(u128, &str)]| key(parts, shares).unwrap_err();
+        assert!(key(&[(PoolBasis::Equal, "1")], &[]).is_ok());
+        assert!(key(&[(PoolBasis::Equal, "0.4"), (PoolBasis::Turnover, "0.6")], &[]).is_ok());
+        let refused = |parts: &[(PoolBasis, &str)], shares: &[(u128, &str)]| key(parts, shares).unwrap_err();
         let not_exact = vec![("/parts".to_owned(), "split_not_exact")];
-        assert_eq!(refused(&[(Basis::Equal, "0.4"), (Basis::Turnover, "0.5")], &[]), not_exact);
-        assert_eq!(refused(&[(Basis::Equal, "0.9")], &[]), not_exact);
+        assert_eq!(refused(&[(PoolBasis::Equal, "0.4"), (PoolBasis::Turnover, "0.5")], &[]), not_exact);
+        assert_eq!(refused(&[(PoolBasis::Equal, "0.9")], &[]), not_exact);
         assert_eq!(refused(&[], &[]), [("/parts".to_owned(), "required")]);
-        assert_eq!(refused(&[(Basis::Equal, "-1")], &[]), [("/parts/0/share".to_owned(), "out_of_range")]);
-        assert_eq!(refused(&[(Basis::Parts, "1")], &[]), [("/parts/0/basis".to_owned(), "not_allowed")]);
-        assert_eq!(refused(&[(Basis::FixedShares, "1")], &[]), [("/shares".to_owned(), "required")]);
-        assert_eq!(refused(&[(Basis::Equal, "1")], &[(1, "1")]), [("/shares".to_owned(), "not_allowed")]);
+        assert_eq!(refused(&[(PoolBasis::Equal, "-1")], &[]), [("/parts/0/share".to_owned(), "out_of_range")]);
+        assert_eq!(refused(&[(PoolBasis::Parts, "1")], &[]), [("/parts/0/basis".to_owned(), "not_allowed")]);
+        assert_eq!(refused(&[(PoolBasis::FixedShares, "1")], &[]), [("/shares".to_owned(), "required")]);
+        assert_eq!(refused(&[(PoolBasis::Equal, "1")], &[(1, "1")]), [("/shares".to_owned(), "not_allowed")]);
         assert_eq!(
-            refused(&[(Basis::FixedShares, "1")], &[(1, "0")]),
+            refused(&[(PoolBasis::FixedShares, "1")], &[(1, "0")]),
             [("/shares/0/weight".to_owned(), "out_of_range")]
         );
-        let twice = refused(&[(Basis::FixedShares, "1")], &[(1, "1"), (1, "2")]);
+        let twice = refused(&[(PoolBasis::FixedShares, "1")], &[(1, "1"), (1, "2")]);
         assert_eq!(twice, [("/shares".to_owned(), "not_unique")]);
     }
 
@@ -383,19 +394,19 @@ mod tests {
             .enumerate()
             .map(|(index, days)| (ActivityId(Uuid::from_u128(u128::try_from(index).unwrap())), *days))
             .collect();
-        let divided = divide((1, Basis::DaysPresent, Ppm(Ppm::WHOLE)), Minor::new(90_000), &weights).unwrap();
+        let divided = divide((1, PoolBasis::DaysPresent, Ppm(Ppm::WHOLE)), Minor::new(90_000), &weights).unwrap();
         let parts: Vec<i64> = divided.parts.iter().map(|part| part.quota.part.get()).collect();
         assert_eq!((parts, divided.weight_sum), (vec![35_769, 35_769, 18_462], 78));
         let floors: Vec<i64> = divided.parts.iter().map(|part| part.quota.floor.get()).collect();
         assert_eq!(floors, [35_769, 35_769, 18_461]);
         let nobody: Vec<(ActivityId, i64)> = weights.iter().map(|(activity, _)| (*activity, 0)).collect();
-        let refused = divide((1, Basis::Usage, Ppm(Ppm::WHOLE)), Minor::new(1), &nobody).unwrap_err();
+        let refused = divide((1, PoolBasis::Usage, Ppm(Ppm::WHOLE)), Minor::new(1), &nobody).unwrap_err();
         assert_eq!(refused.code, "pool_weights_zero");
     }
 
     #[test]
     fn a_hybrid_is_two_amounts_that_sum() {
-        let parts = [(Basis::Equal, Ppm(400_000)), (Basis::Turnover, Ppm(600_000))];
+        let parts = [(PoolBasis::Equal, Ppm(400_000)), (PoolBasis::Turnover, Ppm(600_000))];
         let found: Vec<i64> = amounts(Minor::new(10_001), &parts).unwrap().into_iter().map(Minor::get).collect();
         assert_eq!(found, [4_000, 6_001]);
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::NaiveDate;
 use uuid::Uuid;
 
-use super::rules::{self, Basis, DividedSplit, PoolCommand, RunCommand, RunKind, RunState};
+use super::rules::{self, DividedSplit, PoolBasis, PoolCommand, RunCommand, RunKind, RunState};
 use super::store::{self, MyPartRow, PartRow, PoolRow, RunCostRow, RunRow, SplitRow};
 use crate::activities;
 use crate::costs::{self, CostRow};
@@ -154,7 +154,7 @@ pub fn allocate(tx: &mut Tx<'_>, pool: PoolId, new: &NewRun) -> Result<Booked> {
     let amount = standing.amount_of(&pool, new)?;
     let key = store::find_key_on(tx, pool.id, new.to)?
         .ok_or_else(|| Error::conflict("pool_key_missing").with("on", new.to))?;
-    let parts: Vec<(Basis, Ppm)> =
+    let parts: Vec<(PoolBasis, Ppm)> =
         store::list_key_parts(tx, &[key.id])?.into_iter().map(|part| (part.basis, Ppm(part.share_ppm))).collect();
     let mut splits = Vec::with_capacity(parts.len());
     for ((n, (basis, share)), amount) in (1_i16..).zip(&parts).zip(rules::amounts(amount, &parts)?) {
@@ -239,9 +239,9 @@ pub(super) fn refund(tx: &mut Tx<'_>, pool: &Locked<PoolRow>, amount: Minor, tod
     let runs = store::live_runs(tx, pool.id)?;
     let from = runs.iter().map(|run| run.from_on).min().unwrap_or(today);
     let to = runs.iter().map(|run| run.to_on).max().unwrap_or(today);
-    let weights = store::list_weights(tx, pool.id, None, Basis::Parts, (from, to))?;
+    let weights = store::list_weights(tx, pool.id, None, PoolBasis::Parts, (from, to))?;
     let amount = amount.negated()?;
-    let split = rules::divide((1, Basis::Parts, Ppm(Ppm::WHOLE)), amount, &weights)?;
+    let split = rules::divide((1, PoolBasis::Parts, Ppm(Ppm::WHOLE)), amount, &weights)?;
     let run = RunRow {
         id: tx.new_id(),
         pool_id: pool.id,

@@ -38,7 +38,8 @@ pub struct NewMembership {
 /// Days that members choose for themselves begin today: what was used is paid. The office may write down the past.
 fn check_day(tx: &mut Tx<'_>, pool: &PoolRow, day: NaiveDate, pointer: &str, checks: &mut Checks) -> Result<()> {
     let today = super::today_of(tx, pool)?;
-    checks.require(tx.only_owner().is_none() || day >= today, pointer, "out_of_range");
+    let is_free = tx.only_owner().is_none() || day >= today;
+    checks.require(is_free && rules::is_sane(day), pointer, "out_of_range");
     Ok(())
 }
 
@@ -68,7 +69,8 @@ pub fn join(tx: &mut Tx<'_>, pool: PoolId, new: &NewMembership) -> Result<Member
     let activity = taker(tx, &pool, new.activity)?;
     let mut checks = Checks::default();
     check_day(tx, &pool, new.in_from, "/in_from", &mut checks)?;
-    checks.require(new.out_from.is_none_or(|out| out > new.in_from), "/out_from", "out_of_range");
+    let is_later = |out: NaiveDate| out > new.in_from && rules::is_sane(out);
+    checks.require(new.out_from.is_none_or(is_later), "/out_from", "out_of_range");
     checks.done()?;
     rules::check_free(new.in_from, store::find_booked_through(tx, pool.id)?)?;
     let row = MembershipRow {
@@ -141,7 +143,7 @@ pub fn record_usage(tx: &mut Tx<'_>, pool: PoolId, new: &NewUsage) -> Result<Usa
     let today = super::today_of(tx, &pool)?;
     let activity = taker(tx, &pool, new.activity)?;
     let mut checks = Checks::default();
-    checks.require(new.used_on <= today, "/used_on", "out_of_range");
+    checks.require(new.used_on <= today && rules::is_sane(new.used_on), "/used_on", "out_of_range");
     let quantity = checks.parse(rules::parse_weight(&new.quantity).ok_or(()), "/quantity", "out_of_range");
     if let Some(reference) = &new.external_ref {
         checks.text(reference, "/external_ref", 1, 100);
@@ -361,7 +363,9 @@ pub fn add_contract(tx: &mut Tx<'_>, pool: PoolId, new: &NewContract) -> Result<
     let price = new.seat_month.amount_minor;
     checks.require(price > Minor::ZERO && price.get() <= Minor::LIMIT, "/seat_month/amount_minor", "out_of_range");
     checks.require(new.seat_month.currency == pool.currency, "/seat_month/currency", "currency_mismatch");
-    checks.require(new.valid_until.is_none_or(|until| until > new.valid_from), "/valid_until", "out_of_range");
+    let is_later = |until: NaiveDate| until > new.valid_from && rules::is_sane(until);
+    checks.require(rules::is_sane(new.valid_from), "/valid_from", "out_of_range");
+    checks.require(new.valid_until.is_none_or(is_later), "/valid_until", "out_of_range");
     checks.done()?;
     let row = ContractRow {
         id: new.id,

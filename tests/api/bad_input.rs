@@ -199,6 +199,13 @@ fn good_commands(app: &TestApp, world: &World) -> Vec<Good> {
         json!({"id": new_id(), "name": "Client", "kind": "business", "email": "c@client.example", "language": "nl",
             "vat_number": "BE0403019261", "address": address()}),
     );
+    add(
+        "POST",
+        &format!("/v1/invoices/{}/credit_notes", world.id_of("/v1/invoices/", Owner::Awa).unwrap()),
+        &staff.reviewer,
+        0,
+        json!({"id": new_id(), "reason": "Too much", "lines": [{"n": 1, "net": money(100)}]}),
+    );
     add("POST", "/v1/activities", &awa.client, 0, json!({"id": new_id(), "name": "Third"}));
     add("POST", "/v1/orders", &awa.client, 0, order(awa));
     add(
@@ -224,7 +231,50 @@ fn good_commands(app: &TestApp, world: &World) -> Vec<Good> {
         json!({"id": new_id(), "quantity": 1}),
     );
     all.extend(changes(world));
+    all.extend(shared_costs(world));
     all
+}
+
+/// What suppliers charge, and pools.
+fn shared_costs(world: &World) -> Vec<Good> {
+    let (awa, reviewer) = (&world.awa, &world.cast.staff.reviewer);
+    let new_id = || reviewer.new_id();
+    let pool = format!("/v1/pools/{}", world.id_of("/v1/pools/", Owner::House).unwrap());
+    let good =
+        |path: String, client: &Client, body| Good { method: "POST", path, client: client.clone(), version: 0, body };
+    vec![
+        good(
+            "/v1/costs".to_owned(),
+            &awa.client,
+            json!({"id": new_id(), "activity_id": awa.activity_id, "supplier": "Shop", "reference": "A-1",
+                "invoiced_on": "2026-05-03", "description": "Paper", "net": money(100), "vat": money(21),
+                "recoverable_vat": money(21), "in_fee_base": true}),
+        ),
+        good(
+            "/v1/pools".to_owned(),
+            reviewer,
+            json!({"id": new_id(), "entity_id": world.cast.entity_id, "name": "Van", "purpose": "To carry", "unit": "km",
+                "budget": money(100), "instalments": true, "overfunding": "refund", "deficit": "mutual_bears"}),
+        ),
+        good(
+            format!("{pool}/keys"),
+            reviewer,
+            json!({"id": new_id(), "valid_from": "2026-06-01", "decision": "Board",
+                "parts": [{"basis": "equal", "share": "0.5"}, {"basis": "fixed_shares", "share": "0.5"}],
+                "shares": [{"activity_id": awa.activity_id, "weight": "1.5"}]}),
+        ),
+        good(
+            format!("{pool}/contracts"),
+            reviewer,
+            json!({"id": new_id(), "supplier": "Vector", "reference": "C-1", "seat_month": money(1200), "valid_from": "2026-05-04",
+                "valid_until": "2027-05-04"}),
+        ),
+        good(
+            format!("{pool}/runs"),
+            reviewer,
+            json!({"id": new_id(), "from_on": "2026-05-05", "to_on": "2026-05-05", "kind": "instalment", "amount": money(100)}),
+        ),
+    ]
 }
 
 fn order(member: &MemberCast) -> Value {

@@ -43,7 +43,7 @@ impl Operation {
 
     /// The address of one object.
     pub fn address(&self, id: &str) -> String {
-        let mut filled = self.path.replace("{period}", "2026-04");
+        let mut filled = self.path.replace("{period}", "2026-04").replace("{year}", "2024");
         // What lies within an object of the world has the id of that object.
         while let (Some(from), Some(to)) = (filled.find('{'), filled.find('}')) {
             filled = format!("{}{id}{}", &filled[..from], &filled[to + 1..]);

@@ -29,7 +29,7 @@ const PLANTED: &[(&str, &str, &str)] = &[
     ("i01_entries_balance", "an entry that lost its postings", "INSERT INTO journal_entry (entity_id, booked_on, event, source_kind, source_id) VALUES ('{entity}', '2026-05-04', 'payout_cancelled', 'payout', '{asked_payout}')"),
     ("i02_receivable_is_open_amount", "a cent owed that is on no invoice", slip!("client_paid", "('receivable', 1), ('fee_income', -1)")),
     ("i03_balances_are_postings", "a balance raised by hand", "UPDATE activity_balance SET available_minor = available_minor + 1"),
-    ("i03_balances_are_postings", "a posting that moved no balance", slip!("client_paid", "('funds.pending', -1), ('fee_income', 1)")),
+    ("i03_balances_are_postings", "a posting that moved no balance", slip!("client_paid", "('funds.reserved', -1), ('fee_income', 1)")),
     (
         "i04_floors",
         "more spent than there was",
@@ -46,7 +46,7 @@ const PLANTED: &[(&str, &str, &str)] = &[
         "a number dated before its predecessor",
         "INSERT INTO invoice SELECT (i).* FROM (SELECT jsonb_populate_record(i, jsonb_build_object('id', '{client}', 'number', 'later', 'seq', 2, \
          'payment_reference', '000000000000', 'issued_on', '2026-05-01', 'net_minor', 0, 'tax_minor', 0, 'gross_minor', 0)) AS i FROM invoice i WHERE id = '{issued}') x; \
-         UPDATE document_series SET last_seq = 2",
+         UPDATE document_series SET last_seq = 2 WHERE series = 'invoice'",
     ),
     ("i07_runs_are_pool_cost", "a part that grew by a cent", "UPDATE pool_run_part SET amount_minor = amount_minor + 1"),
     ("i07_runs_are_pool_cost", "a run that is in no entry", "UPDATE pool_run SET amount_minor = amount_minor + 1; UPDATE pool_run_split SET amount_minor = amount_minor + 1; UPDATE pool_run_part SET amount_minor = amount_minor + 1"),
@@ -59,6 +59,9 @@ const PLANTED: &[(&str, &str, &str)] = &[
     ("i09_vat_is_documents", "VAT that is on no document", slip!("client_paid", "('vat_output', -1), ('fee_income', 1)")),
     ("i10_in_transit_is_released", "money on its way that no payout sent", slip!("payout_released", "('payouts_in_transit', -1), ('fee_income', 1)")),
     ("i11_documents_agree_with_entries", "an entry that says something else than its invoice", slip!("invoice_issued", "('turnover', -1), ('opening_balance', 1)")),
+    ("i06_numbers_without_gap", "a number that no credit note has", "UPDATE document_series SET last_seq = last_seq + 1 WHERE series = 'credit_note'"),
+    ("i06_numbers_without_gap", "a number of a credit note moved away", "UPDATE invoice SET seq = 7 WHERE id = '{credit_note}'"),
+    ("i11_documents_agree_with_entries", "an entry that says something else than its credit note", slip!("credit_note_issued", "('turnover', -1), ('member_cost', 1)")),
     (
         "i11_documents_agree_with_entries",
         "an entry without a fact",
@@ -94,6 +97,35 @@ const PLANTED: &[(&str, &str, &str)] = &[
     ),
     ("i14_shares_are_capital", "capital that is in no register", slip!("share_paid", "('share_capital', -1), ('fee_income', 1)")),
     ("i14_shares_are_capital", "a share that is in no entry", "UPDATE share SET quantity = quantity + 1"),
+    ("i14_shares_are_capital", "a share given back that nobody gave notice for", "UPDATE share SET state = 'redeemed'"),
+    ("i14_shares_are_capital", "money owed for a share that nobody gave back", slip!("share_paid", "('redemption_payable', -1), ('fee_income', 1)")),
+    (
+        "i22_appropriation_sums",
+        "a decision that was approved and not booked",
+        "WITH y AS (INSERT INTO fiscal_year (id, entity_id, year, result_minor, currency, booked_on, closed_by) \
+             VALUES (gen_random_uuid(), '{entity}', 2025, 0, 'EUR', '2025-12-31', '{administrator}') RETURNING id), \
+         a AS (INSERT INTO appropriation (id, entity_id, fiscal_year_id, state, surplus_minor, currency, decision, decided_on, proposed_by, approved_by, booked_on) \
+             SELECT gen_random_uuid(), '{entity}', id, 'approved', 100, 'EUR', 'x', '2026-04-01', '{administrator}', '{approver}', '2026-05-04' FROM y RETURNING id) \
+         INSERT INTO appropriation_step (appropriation_id, n, kind, rate_ppm, amount_minor) SELECT id, 1, 'legal_reserve', 1000000, 100 FROM a",
+    ),
+    (
+        "i22_appropriation_sums",
+        "a refund whose parts are not the whole",
+        "WITH y AS (INSERT INTO fiscal_year (id, entity_id, year, result_minor, currency, booked_on, closed_by) \
+             VALUES (gen_random_uuid(), '{entity}', 2025, 0, 'EUR', '2025-12-31', '{administrator}') RETURNING id), \
+         a AS (INSERT INTO appropriation (id, entity_id, fiscal_year_id, state, surplus_minor, currency, decision, decided_on, proposed_by) \
+             SELECT gen_random_uuid(), '{entity}', id, 'proposed', 100, 'EUR', 'x', '2026-04-01', '{administrator}' FROM y RETURNING id), \
+         s AS (INSERT INTO appropriation_step (appropriation_id, n, kind, key, rate_ppm, amount_minor, weight_sum) \
+             SELECT id, 1, 'patronage', 'equal', 1000000, 100, 1 FROM a RETURNING appropriation_id) \
+         INSERT INTO appropriation_part (appropriation_id, n, member_id, activity_id, weight, quota_minor, remainder, amount_minor) \
+         SELECT appropriation_id, 1, '{member}', '{activity}', 1, 99, 0, 99 FROM s",
+    ),
+    (
+        "i22_appropriation_sums",
+        "a closed year with a result that is not booked",
+        "INSERT INTO fiscal_year (id, entity_id, year, result_minor, currency, booked_on, closed_by) \
+         VALUES (gen_random_uuid(), '{entity}', 2025, 100, 'EUR', '2025-12-31', '{administrator}')",
+    ),
     (
         "i15_solvent",
         "more owed to members than there is",
@@ -111,7 +143,26 @@ const PLANTED: &[(&str, &str, &str)] = &[
         "INSERT INTO arrears_settlement (id, entity_id, activity_id, member_id, amount_minor, currency, settled_on) \
          VALUES (gen_random_uuid(), '{entity}', '{activity}', '{member}', 1, 'EUR', '2026-05-04')",
     ),
+    (
+        "i21_origin_kept",
+        "money that waits for an invoice that is paid",
+        concat!(
+            "UPDATE activity_balance SET pending_minor = pending_minor + 1 WHERE activity_id = '{activity}'; ",
+            slip!("client_paid", "('funds.pending', -1), ('fee_income', 1)")
+        ),
+    ),
+    (
+        "i21_origin_kept",
+        "less than nothing held of one invoice, and more of another",
+        "INSERT INTO posting (entry_id, account, amount_minor, currency, activity_id, invoice_id) \
+         SELECT max(e.id), 'funds.pending', v.amount, 'EUR', '{activity}', v.invoice FROM journal_entry e, \
+         (VALUES (1, '{submitted}'::uuid), (-1, gen_random_uuid())) v (amount, invoice) WHERE e.event = 'client_paid' GROUP BY v.amount, v.invoice",
+    ),
     ("i16_suspense_has_owner", "suspense that is no bank line's", slip!("bank_line_booked", "('bank_suspense', -1), ('fee_income', 1)")),
+    ("i20_credits_fit", "a line given back twice", "UPDATE invoice_line SET net_minor = 100001 WHERE invoice_id = '{credit_note}'"),
+    ("i20_credits_fit", "a line given back that the invoice does not have", "UPDATE invoice_line SET corrects_line = 9 WHERE invoice_id = '{credit_note}'"),
+    ("i20_credits_fit", "more VAT given back than was invoiced", "UPDATE invoice_tax SET tax_minor = 21001 WHERE invoice_id = '{credit_note}'"),
+    ("i20_credits_fit", "a reduction that is not that of its credit note", "UPDATE invoice_reduction SET source_id = '{client}'"),
 ];
 
 fn speaking(conn: &mut PgConnection, views: &[String]) -> Vec<String> {

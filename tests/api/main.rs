@@ -11,10 +11,12 @@
 )]
 
 mod bad_input;
+mod collectives;
 #[cfg(feature = "faults")]
 mod concurrency;
 mod contract;
 mod costs;
+mod credit_notes;
 mod described;
 mod house;
 mod invariants;
@@ -22,6 +24,7 @@ mod jobs;
 mod journeys;
 mod ledger;
 mod levies;
+mod levy_terms;
 mod migrations;
 #[cfg(feature = "faults")]
 mod mixed;
@@ -31,6 +34,9 @@ mod pools;
 mod privileges;
 mod proposals;
 mod sessions;
+mod shares;
+mod statements;
 mod stories;
 mod support;
+mod surplus;
 mod world;

@@ -51,6 +51,7 @@ const ROWS: &str = "
         UNION ALL SELECT format('ledger_event %s', x) FROM ledger_event x
         UNION ALL SELECT format('vat_rate %s', x) FROM vat_rate x
         UNION ALL SELECT format('holiday %s', x) FROM holiday x
+        UNION ALL SELECT format('legal_reserve_minimum %s', x) FROM legal_reserve_minimum x
     ) seeded ORDER BY line COLLATE \"C\"";
 
 #[test]

@@ -66,6 +66,8 @@ fn reach(prefix: &str) -> Reach {
         | "/v1/applications/"
         | "/v1/clients/"
         | "/v1/costs/"
+        | "/v1/credit_notes/"
+        | "/v1/invitations/"
         | "/v1/invoices/"
         | "/v1/jobs/"
         | "/v1/levy_charges/"
@@ -74,7 +76,9 @@ fn reach(prefix: &str) -> Reach {
         | "/v1/members/"
         | "/v1/orders/"
         | "/v1/payouts/"
-        | "/v1/shares/" => Reach::Owned,
+        | "/v1/redemptions/"
+        | "/v1/shares/"
+        | "/v1/transfers/" => Reach::Owned,
         _ => Reach::Shared,
     }
 }

@@ -24,7 +24,7 @@ struct Posted {
 }
 
 /// The whole journal. Ids are left out; payouts and bank lines get the names under which a reader knows them.
-fn journal(app: &TestApp) -> String {
+pub fn journal(app: &TestApp) -> String {
     let rows: Vec<Posted> = diesel::sql_query(
         "SELECT e.id AS entry, e.booked_on::text AS booked_on, e.event, p.account, p.amount_minor AS amount, \
                 coalesce(i.number, 'payout ' || o.n, 'line ' || l.n, '') AS about \

@@ -66,6 +66,10 @@ impl World {
         ids.entry("/v1/proposals/").or_default().push((Owner::House, proposal));
         ids.entry("/v1/jobs/").or_default().push((Owner::House, job));
         ids.entry("/v1/payout_batches/").or_default().push((Owner::House, text(&sealed, "id")));
+        let appropriation = decision(&cast);
+        ids.entry("/v1/appropriations/").or_default().push((Owner::House, appropriation));
+        // Nothing is due before the year is over: only what is not there is asked for.
+        ids.entry("/v1/redemption_runs/").or_default();
         let order_link = app.stage.token_to(&awa.client_email, "/o/").unwrap();
         ids.entry("/v1/order_links/").or_default().push((Owner::House, order_link));
         // Tokens grow old; everybody signs in again.
@@ -149,24 +153,51 @@ fn work(app: &TestApp, cast: &mut Cast, member: &MemberCast) -> (Vec<(&'static s
     let another = json!({"id": client.new_id(), "name": "Another activity"});
     client.command("POST", "/v1/activities", &[("Idempotency-Key", &key)], &another).unwrap().expect(201).unwrap();
     let terms = levy_terms(&cast.staff.administrator, member);
+    let note = json!({"id": client.new_id(), "reason": "Too much", "lines": [{"n": 1, "net": {"amount_minor": 100, "currency": "EUR"}}]});
+    cast.staff
+        .reviewer
+        .post(&format!("/v1/invoices/{}/credit_notes", invoiced.id), &note)
+        .unwrap()
+        .expect(201)
+        .unwrap();
+    stage.settle().unwrap();
+    let collective = json!({"id": client.new_id(), "name": "A collective", "is_collective": true});
+    client.post("/v1/activities", &collective).unwrap().expect(201).unwrap();
+    let transfer = json!({
+        "id": client.new_id(), "from_activity_id": member.activity_id, "to_activity_id": another["id"],
+        "amount": {"amount_minor": 1_000, "currency": "EUR"},
+    });
+    client.post("/v1/transfers", &transfer).unwrap().expect(201).unwrap();
     let person = client.person_id.clone().unwrap();
     let list = |path: &str| client.get(path).unwrap().expect(200).unwrap();
     let applications = list("/v1/applications");
     let application = text(&applications["data"][0], "id");
     let proofs = list(&format!("/v1/applications/{application}/documents"));
     let shares = list(&format!("/v1/members/{person}/shares"));
+    // A second share is given back, so that the first stays what it is.
+    let share = client.post(&format!("/v1/members/{person}/shares"), &json!({"id": client.new_id(), "quantity": 1}));
+    let share = share.unwrap().expect(201).unwrap();
+    cast.bank.receives(Minor::new(3_000), share["payment_reference"].as_str().unwrap(), "Member", stage.today());
+    stage.import(cast).unwrap();
+    let notice = format!("/v1/shares/{}/redemptions", text(&share, "id"));
+    let redemption = client.post(&notice, &json!({"id": client.new_id()})).unwrap().expect(201).unwrap();
+    let places = list("/v1/invitations");
     let found = vec![
         ("/v1/activities/", member.activity_id.clone()),
         ("/v1/applications/", application),
         ("/v1/clients/", member.client_id.clone()),
+        ("/v1/credit_notes/", text(&note, "id")),
         ("/v1/documents/", text(&proofs[0], "id")),
+        ("/v1/invitations/", text(&places["data"][0], "id")),
         ("/v1/invoices/", invoiced.id),
         ("/v1/members/", person),
         ("/v1/operations/", key),
         ("/v1/orders/", text(&order, "id")),
         ("/v1/payouts/", text(&payout, "id")),
+        ("/v1/redemptions/", text(&redemption, "id")),
         ("/v1/shares/", text(&shares[0], "id")),
         ("/v1/levy_charges/", text(&list(&format!("/v1/activities/{}/levies", member.activity_id))["data"][0], "id")),
+        ("/v1/transfers/", text(&transfer, "id")),
     ];
     (found.into_iter().chain(terms).collect(), payout)
 }
@@ -246,6 +277,23 @@ fn proposed(app: &TestApp, cast: &Cast) -> (String, String) {
     let job = administrator.post(&format!("{place}/dry_runs"), &run).unwrap().expect(202).unwrap();
     app.stage.settle().unwrap();
     (id, text(&job, "id"))
+}
+
+/// The year before is closed, and a decision about it waits.
+fn decision(cast: &Cast) -> String {
+    let (administrator, entity) = (&cast.staff.administrator, &cast.entity_id);
+    administrator
+        .post(&format!("/v1/entities/{entity}/fiscal_years/2025/close"), &json!({}))
+        .unwrap()
+        .expect(200)
+        .unwrap();
+    let id = administrator.new_id();
+    let body = json!({
+        "id": id, "entity_id": entity, "year": 2025, "decision": "General assembly", "decided_on": "2026-04-20",
+        "steps": [{"kind": "legal_reserve", "rate": "0.05"}],
+    });
+    administrator.post("/v1/appropriations", &body).unwrap().expect(201).unwrap();
+    id
 }
 
 /// What belongs to the mutual.

@@ -75,7 +75,8 @@ fn invoice() -> Outcome<InvoiceFacts> {
         kind: DocumentKind::Invoice,
         number: "2026-0042".to_owned(),
         issued_on: day(2, 7)?,
-        due_on: day(3, 9)?,
+        due_on: Some(day(3, 9)?),
+        corrects: None,
         supply: Some(Supply::On(day(1, 30)?)),
         seller: Party {
             name: "Ombelle".to_owned(),
@@ -98,12 +99,12 @@ fn invoice() -> Outcome<InvoiceFacts> {
         net,
         tax,
         gross: net.plus(tax)?,
-        payment: Payment {
+        payment: Some(Payment {
             iban: "BE68539007547034".to_owned(),
             bic: Some("GEBABEBB".to_owned()),
             beneficiary: "Ombelle SC".to_owned(),
             reference: "+++260/0000/04234+++".to_owned(),
-        },
+        }),
         mentions: Vec::new(),
         buyer_reference: Some("PO-77812".to_owned()),
         order_reference: None,

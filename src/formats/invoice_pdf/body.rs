@@ -2,7 +2,8 @@
 
 use super::words::Words;
 use super::{
-    ACCENT, BODY, HAIRLINE, INK, InvoiceFacts, LEADING, LEFT, MUTED, RIGHT, SMALL, SMALL_LEADING, TINT, figures,
+    ACCENT, BODY, HAIRLINE, INK, InvoiceFacts, LEADING, LEFT, MUTED, Payment, RIGHT, SMALL, SMALL_LEADING, TINT,
+    figures,
 };
 use crate::formats::local;
 use crate::formats::pdf::canvas::Style;
@@ -113,11 +114,16 @@ pub(super) struct Closing {
     vat: Table,
     vat_rows: Vec<Piece>,
     totals: [(&'static str, String, Style); 3],
-    amount: String,
-    pay_by: String,
-    account: Vec<(&'static str, Vec<String>)>,
+    payment: Option<PaymentBox>,
     /// The lines of each mention.
     mentions: Vec<Vec<String>>,
+}
+
+/// How to pay, laid out.
+struct PaymentBox {
+    amount: String,
+    pay_by: Option<String>,
+    account: Vec<(&'static str, Vec<String>)>,
 }
 
 impl Closing {
@@ -148,10 +154,8 @@ impl Closing {
                 (words.vat, amount(facts.tax), BODY),
                 (words.gross, amount(facts.gross), BODY.bold().sized(pt(110))),
             ],
-            amount: amount(facts.gross),
-            pay_by: format!("{} {}", words.by, local::date(facts.language, facts.due_on)),
-            account: account(sheet, facts, words)?,
-            mentions: mentions(sheet, facts)?,
+            payment: facts.payment.as_ref().map(|payment| PaymentBox::new(sheet, facts, payment, words)).transpose()?,
+            mentions: mentions(sheet, facts, words)?,
         })
     }
 
@@ -160,7 +164,8 @@ impl Closing {
     pub(super) fn height(&self) -> Length {
         let mentions: Length = self.mentions.iter().map(|lines| mention_height(lines)).sum();
         let mentions = if mentions <= MENTIONS_TOGETHER { mentions } else { 0 };
-        mm(5) + self.summary_height() + mm(7) + self.payment_height() + mm(6) + mentions
+        let payment = self.payment.as_ref().map_or(0, |payment| payment.height() + mm(6));
+        mm(5) + self.summary_height() + mm(7) + payment + mentions
     }
 
     /// Draws it at the pen.
@@ -178,8 +183,10 @@ impl Closing {
             sheet.y = sheet.y.max(top + totals_height());
         }
         sheet.advance(mm(7));
-        self.draw_payment(sheet, words);
-        sheet.advance(mm(6));
+        if let Some(payment) = &self.payment {
+            payment.draw(sheet, words);
+            sheet.advance(mm(6));
+        }
         for lines in &self.mentions {
             sheet.lines(LEFT, MENTION, SMALL_LEADING, lines);
             sheet.advance(MENTION_GAP);
@@ -206,15 +213,25 @@ impl Closing {
             y += pt(155);
         }
     }
+}
 
-    fn payment_height(&self) -> Length {
+impl PaymentBox {
+    fn new(sheet: &Sheet, facts: &InvoiceFacts, payment: &Payment, words: &'static Words) -> Result<Self, PdfError> {
+        Ok(Self {
+            amount: local::amount(facts.language, facts.gross, facts.currency),
+            pay_by: facts.due_on.map(|on| format!("{} {}", words.by, local::date(facts.language, on))),
+            account: account(sheet, payment, words)?,
+        })
+    }
+
+    fn height(&self) -> Length {
         let lines: Length = self.account.iter().flat_map(|(_, values)| values).map(|_| pt(140)).sum();
         (lines - pt(40)).max(mm(17)) + INSET * 2
     }
 
     /// The payment box. What is free at its right end is the place for a QR code.
-    fn draw_payment(&self, sheet: &mut Sheet, words: &Words) {
-        let height = self.payment_height();
+    fn draw(&self, sheet: &mut Sheet, words: &Words) {
+        let height = self.height();
         sheet.ensure(height);
         let page = sheet.page;
         let top = sheet.advance(height);
@@ -229,7 +246,9 @@ impl Closing {
         y += pt(215);
         sheet.canvas.text(page, x, y, style, &self.amount);
         y += pt(155);
-        sheet.canvas.text(page, x, y, BODY, &self.pay_by);
+        if let Some(pay_by) = &self.pay_by {
+            sheet.canvas.text(page, x, y, BODY, pay_by);
+        }
         let mut y = top + INSET + BODY.size;
         for (label, values) in &self.account {
             sheet.canvas.text(page, ACCOUNT_LEFT, y, SMALL, label);
@@ -241,10 +260,11 @@ impl Closing {
     }
 }
 
-/// The mentions as lines across the page.
-fn mentions(sheet: &Sheet, facts: &InvoiceFacts) -> Result<Vec<Vec<String>>, PdfError> {
+/// The mentions as lines across the page; why an invoice is corrected comes first.
+fn mentions(sheet: &Sheet, facts: &InvoiceFacts, words: &Words) -> Result<Vec<Vec<String>>, PdfError> {
     let mut mentions = Vec::new();
-    for text in facts.mentions.iter().filter(|text| !text.trim().is_empty()) {
+    let reason = facts.corrects.as_ref().map(|it| format!("{}{}", words.reason, it.reason));
+    for text in reason.iter().chain(&facts.mentions).filter(|text| !text.trim().is_empty()) {
         let paragraphs = paragraphs(text)?;
         let wrapped = |text: &String| wrap(sheet.canvas.face(MENTION), MENTION.size, RIGHT - LEFT, text);
         mentions.push(paragraphs.iter().flat_map(wrapped).collect());
@@ -264,10 +284,9 @@ const fn totals_height() -> Length {
 /// The rows of the payment box: label and lines.
 fn account(
     sheet: &Sheet,
-    facts: &InvoiceFacts,
+    payment: &Payment,
     words: &'static Words,
 ) -> Result<Vec<(&'static str, Vec<String>)>, PdfError> {
-    let payment = &facts.payment;
     let entries = [
         ("IBAN", Some(figures::iban(&payment.iban))),
         ("BIC", payment.bic.clone()),

@@ -2,8 +2,8 @@
 
 use rust_decimal::Decimal;
 
-use super::Supply;
 use super::words;
+use super::{Corrected, Supply};
 use crate::formats::local;
 use crate::kernel::language::Language;
 
@@ -28,6 +28,13 @@ pub fn supply(language: Language, supply: Supply) -> String {
             words::of(language).period.replacen("{}", &date(first), 1).replacen("{}", &date(last), 1)
         }
     }
+}
+
+/// The invoice that is corrected: `facture 2026-0001 du 4 mai 2026`.
+#[must_use]
+pub fn corrected(language: Language, it: &Corrected) -> String {
+    let date = local::date(language, it.issued_on).replace(' ', "\u{a0}");
+    words::of(language).corrects.1.replacen("{}", &it.number, 1).replacen("{}", &date, 1)
 }
 
 /// An account number in groups of four.

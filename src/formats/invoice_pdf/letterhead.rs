@@ -34,7 +34,7 @@ pub(super) fn first_page(sheet: &mut Sheet, facts: &InvoiceFacts, words: &Words)
     let number_style = BODY.sized(pt(110)).in_colour(ACCENT);
     let size = fit(sheet.canvas.face(number_style), number_style.size, RIGHT - WINDOW_LEFT, &number);
     sheet.canvas.text(0, WINDOW_LEFT, mm(32), number_style.sized(size), &number);
-    let buyer_end = buyer(sheet, &facts.buyer, words)?;
+    let buyer_end = buyer(sheet, &facts.buyer, words.addressed_to(facts.kind), words)?;
     let references_end = references(sheet, facts, words, seller_end.max(mm(47)))?;
     sheet.y = TABLE_TOP.max(buyer_end + mm(8)).max(references_end + mm(8));
     Ok(())
@@ -60,9 +60,9 @@ fn seller(sheet: &mut Sheet, seller: &Party) -> Result<Length, PdfError> {
 }
 
 /// The buyer, behind the window. Says where it ends.
-fn buyer(sheet: &mut Sheet, buyer: &Party, words: &Words) -> Result<Length, PdfError> {
+fn buyer(sheet: &mut Sheet, buyer: &Party, heading: &str, words: &Words) -> Result<Length, PdfError> {
     let room = RIGHT - WINDOW_LEFT;
-    sheet.canvas.text(0, WINDOW_LEFT, WINDOW_TOP - mm(6), SMALL, words.bill_to);
+    sheet.canvas.text(0, WINDOW_LEFT, WINDOW_TOP - mm(6), SMALL, heading);
     let mut lines: Vec<(Style, String)> = Vec::new();
     let name_style = BODY.bold().sized(pt(100));
     lines.extend(at_most(wrapped(sheet, name_style, room, &buyer.name)?, 5).into_iter().map(|line| (name_style, line)));
@@ -93,9 +93,11 @@ fn buyer(sheet: &mut Sheet, buyer: &Party, words: &Words) -> Result<Length, PdfE
 /// Dates and references, a label and a value each, beside the window. Says where they end.
 fn references(sheet: &mut Sheet, facts: &InvoiceFacts, words: &Words, top: Length) -> Result<Length, PdfError> {
     let supplied = facts.supply.map(|supply| figures::supply(facts.language, supply));
+    let corrects = facts.corrects.as_ref().map(|it| figures::corrected(facts.language, it));
     let entries = [
-        (words.issued_on, Some(local::date(facts.language, facts.issued_on))),
-        (words.due_on, Some(local::date(facts.language, facts.due_on))),
+        (words.issued_on(facts.kind), Some(local::date(facts.language, facts.issued_on))),
+        (words.corrects.0, corrects),
+        (words.due_on, facts.due_on.map(|on| local::date(facts.language, on))),
         (words.supplied, supplied),
         (words.buyer_reference, facts.buyer_reference.clone()),
         (words.order_reference, facts.order_reference.clone()),

@@ -1,4 +1,4 @@
-//! The invoice as people see it: facts in, the bytes of a PDF out.
+//! The invoice and the credit note as people see them: facts in, the bytes of a PDF out.
 //!
 //! Everything printed is decided by the caller and frozen in [`InvoiceFacts`]; nothing is computed here but the
 //! subtotals carried from page to page. What a Belgian invoice must show is in Royal Decree no. 1, art. 5 (date,
@@ -9,7 +9,7 @@
 //! dates are those of `formats::local`), `letterhead` draws what frames the pages, `body` the lines and what closes
 //! them.
 //!
-//! Deliberately absent: a payment QR code (its place is the right end of the payment box), embedded XML, credit notes.
+//! Deliberately absent: a payment QR code (its place is the right end of the payment box), embedded XML.
 
 mod body;
 pub mod figures;
@@ -35,6 +35,19 @@ use crate::kernel::money::{Currency, Minor, Ppm};
 pub enum DocumentKind {
     /// Asks for payment.
     Invoice,
+    /// Gives back what an invoice asked for.
+    CreditNote,
+}
+
+/// What a credit note corrects, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Corrected {
+    /// The number of the invoice.
+    pub number: String,
+    /// Its date.
+    pub issued_on: NaiveDate,
+    /// Why it is corrected; may have line breaks.
+    pub reason: String,
 }
 
 /// When the work was done, where it is not the day of the invoice.
@@ -121,8 +134,10 @@ pub struct InvoiceFacts {
     pub number: String,
     /// Its date.
     pub issued_on: NaiveDate,
-    /// The last day to pay.
-    pub due_on: NaiveDate,
+    /// The last day to pay; none where there is nothing to pay.
+    pub due_on: Option<NaiveDate>,
+    /// The invoice that a credit note corrects.
+    pub corrects: Option<Corrected>,
     /// When the work was done.
     pub supply: Option<Supply>,
     /// Who invoices.
@@ -141,8 +156,8 @@ pub struct InvoiceFacts {
     pub tax: Minor,
     /// The total with VAT.
     pub gross: Minor,
-    /// How to pay.
-    pub payment: Payment,
+    /// How to pay; none where there is nothing to pay, and then there is no payment box.
+    pub payment: Option<Payment>,
     /// The legal mentions, already worded in the language of the document.
     pub mentions: Vec<String>,
     /// The buyer's own reference or purchase order.

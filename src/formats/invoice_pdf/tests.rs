@@ -26,7 +26,8 @@ fn facts(language: Language, count: i64) -> InvoiceFacts {
         kind: DocumentKind::Invoice,
         number: "2026-00042".to_owned(),
         issued_on: day(2, 7),
-        due_on: day(3, 9),
+        due_on: Some(day(3, 9)),
+        corrects: None,
         supply: Some(Supply::On(day(1, 30))),
         seller: Party {
             name: "Umbelle".to_owned(),
@@ -49,12 +50,12 @@ fn facts(language: Language, count: i64) -> InvoiceFacts {
         net,
         tax,
         gross: net.plus(tax).unwrap(),
-        payment: Payment {
+        payment: Some(Payment {
             iban: "BE68539007547034".to_owned(),
             bic: Some("GKCCBEBB".to_owned()),
             beneficiary: "Umbelle SC".to_owned(),
             reference: "+++123/4567/89002+++".to_owned(),
-        },
+        }),
         mentions: vec!["Late payment: statutory interest.".to_owned()],
         buyer_reference: Some("PO-77812".to_owned()),
         order_reference: None,
@@ -155,7 +156,7 @@ fn hostile_text_wraps_is_replaced_or_dropped_and_never_fails() {
     facts.buyer.name = "Donaudampfschifffahrtsgesellschaft".repeat(20);
     facts.buyer.lines = vec!["line".to_owned(); 50];
     facts.seller.name = "W".repeat(300);
-    facts.payment.beneficiary = "ﷺ".repeat(40);
+    facts.payment.as_mut().unwrap().beneficiary = "ﷺ".repeat(40);
     facts.mentions = vec!["mention ".repeat(3_000)];
     facts.number = "9".repeat(200);
     let pages = pages(&facts);
@@ -236,11 +237,48 @@ proptest! {
         facts.seller.name.clone_from(&texts[2]);
         facts.buyer.name.clone_from(&texts[3]);
         facts.buyer.lines = vec![texts[4].clone(), texts[5].clone()];
-        facts.payment.iban.clone_from(&texts[6]);
-        facts.payment.reference.clone_from(&texts[7]);
+        facts.payment.as_mut().unwrap().iban.clone_from(&texts[6]);
+        facts.payment.as_mut().unwrap().reference.clone_from(&texts[7]);
         facts.mentions = vec![texts[8].clone()];
         facts.buyer_reference = Some(texts[9].clone());
         let bytes = render(&facts).unwrap();
         prop_assert!(Document::load_mem(&bytes).is_ok());
+    }
+}
+
+#[test]
+fn a_credit_note_names_what_it_corrects_and_asks_for_nothing() {
+    let cases = [
+        (Language::Fr, ["Note de crédit", "Corrige", "facture 2026-00041 du 3 février 2026", "Motif"], "À payer"),
+        (Language::Nl, ["Creditnota", "Corrigeert", "factuur 2026-00041 van 3 februari 2026", "Reden"], "Te betalen"),
+        (Language::En, ["Credit note", "Corrects", "invoice 2026-00041 of 3 February 2026", "Reason"], "To pay"),
+        (
+            Language::De,
+            ["Rechnungskorrektur", "Berichtigt", "Rechnung 2026-00041 vom 3. Februar 2026", "Grund"],
+            "Zu zahlen",
+        ),
+    ];
+    for (language, expected, absent) in cases {
+        let corrects = Corrected {
+            number: "2026-00041".to_owned(),
+            issued_on: NaiveDate::from_ymd_opt(2026, 2, 3).unwrap(),
+            reason: "Two days too many".to_owned(),
+        };
+        let facts = InvoiceFacts {
+            kind: DocumentKind::CreditNote,
+            number: "C2026-0001".to_owned(),
+            due_on: None,
+            corrects: Some(corrects),
+            payment: None,
+            ..facts(language, 2)
+        };
+        // A value wraps beside the window; words of one line are compared without their breaks.
+        let text = pages(&facts).concat().replace('\n', " ");
+        for needle in expected.iter().chain(&["C2026-0001", "Two days too many"]) {
+            assert!(text.contains(needle), "{language}: {needle:?} is not in {text}");
+        }
+        for needle in [absent, "IBAN", "BIC"] {
+            assert!(!text.contains(needle), "{language}: {needle:?} is in {text}");
+        }
     }
 }

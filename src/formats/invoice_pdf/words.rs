@@ -6,10 +6,16 @@ use crate::kernel::language::Language;
 /// The labels of a document in one language.
 pub struct Words {
     invoice: &'static str,
+    credit_note: &'static str,
     /// Before the number.
     pub number: &'static str,
-    /// The date of the document.
-    pub issued_on: &'static str,
+    issued_on: &'static str,
+    /// The date of a document that is no invoice.
+    dated: &'static str,
+    /// The invoice that is corrected; `{}` are its number and its date.
+    pub(super) corrects: (&'static str, &'static str),
+    /// Before the reason why it is corrected.
+    pub(super) reason: &'static str,
     /// The last day to pay.
     pub due_on: &'static str,
     /// When the work was done.
@@ -20,8 +26,8 @@ pub struct Words {
     pub order_reference: &'static str,
     /// The member who did the work.
     pub member: &'static str,
-    /// Above the buyer.
-    pub bill_to: &'static str,
+    bill_to: &'static str,
+    credit_to: &'static str,
     /// Enterprise number.
     pub enterprise_number: &'static str,
     /// VAT number.
@@ -84,6 +90,25 @@ impl Words {
     pub const fn title(&self, kind: DocumentKind) -> &'static str {
         match kind {
             DocumentKind::Invoice => self.invoice,
+            DocumentKind::CreditNote => self.credit_note,
+        }
+    }
+
+    /// The label of the date of the document.
+    #[must_use]
+    pub const fn issued_on(&self, kind: DocumentKind) -> &'static str {
+        match kind {
+            DocumentKind::Invoice => self.issued_on,
+            DocumentKind::CreditNote => self.dated,
+        }
+    }
+
+    /// What stands above the buyer.
+    #[must_use]
+    pub const fn addressed_to(&self, kind: DocumentKind) -> &'static str {
+        match kind {
+            DocumentKind::Invoice => self.bill_to,
+            DocumentKind::CreditNote => self.credit_to,
         }
     }
 
@@ -128,14 +153,19 @@ impl Words {
 
 const FR: Words = Words {
     invoice: "Facture",
+    credit_note: "Note de crédit",
     number: "N°",
     issued_on: "Date de facture",
+    dated: "Date",
+    corrects: ("Corrige", "facture {} du {}"),
+    reason: "Motif\u{a0}: ",
     due_on: "Échéance",
     supplied: "Prestation",
     buyer_reference: "Votre référence",
     order_reference: "Bon de commande",
     member: "Réalisé par",
     bill_to: "Facturé à",
+    credit_to: "Crédité à",
     enterprise_number: "N° d’entreprise",
     vat_number: "TVA",
     description: "Description",
@@ -171,14 +201,19 @@ const FR: Words = Words {
 
 const NL: Words = Words {
     invoice: "Factuur",
+    credit_note: "Creditnota",
     number: "Nr.",
     issued_on: "Factuurdatum",
+    dated: "Datum",
+    corrects: ("Corrigeert", "factuur {} van {}"),
+    reason: "Reden: ",
     due_on: "Vervaldag",
     supplied: "Prestatie",
     buyer_reference: "Uw referentie",
     order_reference: "Bestelbon",
     member: "Uitgevoerd door",
     bill_to: "Gefactureerd aan",
+    credit_to: "Gecrediteerd aan",
     enterprise_number: "Ondernemingsnr.",
     vat_number: "Btw",
     description: "Omschrijving",
@@ -214,14 +249,19 @@ const NL: Words = Words {
 
 const EN: Words = Words {
     invoice: "Invoice",
+    credit_note: "Credit note",
     number: "No.",
     issued_on: "Invoice date",
+    dated: "Date",
+    corrects: ("Corrects", "invoice {} of {}"),
+    reason: "Reason: ",
     due_on: "Due date",
     supplied: "Supplied",
     buyer_reference: "Your reference",
     order_reference: "Order",
     member: "Carried out by",
     bill_to: "Billed to",
+    credit_to: "Credited to",
     enterprise_number: "Enterprise no.",
     vat_number: "VAT",
     description: "Description",
@@ -257,14 +297,19 @@ const EN: Words = Words {
 
 const DE: Words = Words {
     invoice: "Rechnung",
+    credit_note: "Rechnungskorrektur",
     number: "Nr.",
     issued_on: "Rechnungsdatum",
+    dated: "Datum",
+    corrects: ("Berichtigt", "Rechnung {} vom {}"),
+    reason: "Grund: ",
     due_on: "Fällig am",
     supplied: "Leistung",
     buyer_reference: "Ihre Referenz",
     order_reference: "Bestellung",
     member: "Ausgeführt von",
     bill_to: "Rechnung an",
+    credit_to: "Gutgeschrieben an",
     enterprise_number: "Unternehmensnr.",
     vat_number: "USt-IdNr.",
     description: "Beschreibung",

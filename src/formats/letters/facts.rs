@@ -30,10 +30,17 @@ impl Letter {
             Self::InvoiceToClient { .. } => "invoice_to_client",
             Self::InvoiceIssued { .. } => "invoice_issued",
             Self::InvoiceReturned { .. } => "invoice_returned",
+            Self::CreditNoteToClient { .. } => "credit_note_to_client",
+            Self::CreditNoteToMember { .. } => "credit_note_to_member",
             Self::AdvancePaid { .. } => "advance_paid",
             Self::ClientPaid { .. } => "client_paid",
+            Self::CollectiveInvitation { .. } => "collective_invitation",
+            Self::CollectiveHandOver { .. } => "collective_hand_over",
             Self::PayoutSent { .. } => "payout_sent",
             Self::PayoutReturned { .. } => "payout_returned",
+            Self::ShareEnding { .. } => "share_ending",
+            Self::ShareLapsed { .. } => "share_lapsed",
+            Self::ShareRedeemed { .. } => "share_redeemed",
         }
     }
 
@@ -95,13 +102,34 @@ pub(super) fn of(letter: &Letter, language: Language, from: &Letterhead<'_>) -> 
         Letter::InvoiceReturned { client, total, reason } => {
             vec![("client", line(client)), ("total", money(*total)), ("reason", Some(lines(reason)))]
         }
+        Letter::CreditNoteToClient { entity, number, corrects, total, reason } => vec![
+            ("entity", line(entity)),
+            ("number", line(number)),
+            ("corrects", line(corrects)),
+            ("total", money(*total)),
+            ("reason", Some(lines(reason))),
+        ],
+        Letter::CreditNoteToMember { number, corrects, total, share, reason } => vec![
+            ("number", line(number)),
+            ("corrects", line(corrects)),
+            ("total", money(*total)),
+            ("share", money(*share)),
+            ("reason", Some(lines(reason))),
+        ],
         Letter::AdvancePaid { number, amount } | Letter::ClientPaid { number, amount } => {
             vec![("number", line(number)), ("amount", money(*amount))]
+        }
+        Letter::CollectiveInvitation { inviter, collective } | Letter::CollectiveHandOver { inviter, collective } => {
+            vec![("inviter", Some(without_links(inviter))), ("collective", Some(without_links(collective)))]
         }
         Letter::PayoutSent { amount, last4 } => {
             vec![("amount", money(*amount)), ("last4", Some(last_four(last4)))]
         }
         Letter::PayoutReturned { amount, reason } => vec![("amount", money(*amount)), ("reason", line(reason))],
+        Letter::ShareEnding { through } | Letter::ShareLapsed { through } => vec![("through", date(*through))],
+        Letter::ShareRedeemed { amount, nominal, closing_on } => {
+            vec![("amount", money(*amount)), ("nominal", money(*nominal)), ("closing_on", date(*closing_on))]
+        }
     };
     facts.push(("mutual", line(from.mutual)));
     facts.push(("contact", line(from.contact)));

@@ -85,14 +85,28 @@ pub enum Letter {
     InvoiceIssued { number: String, total: Money, expected_on: Option<NaiveDate> },
     /// To the member: a submitted invoice that the office did not issue.
     InvoiceReturned { client: String, total: Money, reason: String },
+    /// To a client, with the PDF attached: an invoice is corrected, and by how much.
+    CreditNoteToClient { entity: String, number: String, corrects: String, total: Money, reason: String },
+    /// To the member: their invoice was corrected; `share` is what their activity gives back.
+    CreditNoteToMember { number: String, corrects: String, total: Money, share: Money, reason: String },
     /// To the member: available although the client has not paid.
     AdvancePaid { number: String, amount: Money },
     /// To the member: the client has paid.
     ClientPaid { number: String, amount: Money },
+    /// To a member: another one asks them to share a collective.
+    CollectiveInvitation { inviter: String, collective: String },
+    /// To a member: the manager asks them to take a collective over.
+    CollectiveHandOver { inviter: String, collective: String },
     /// To the member: on its way to the account.
     PayoutSent { amount: Money, last4: String },
     /// To the member: the bank sent it back.
     PayoutReturned { amount: Money, reason: String },
+    /// To the member: their last share ends on this day.
+    ShareEnding { through: NaiveDate },
+    /// To the member: no share is current any more.
+    ShareLapsed { through: NaiveDate },
+    /// To the member: what a share that they gave back is worth.
+    ShareRedeemed { amount: Money, nominal: Money, closing_on: NaiveDate },
 }
 
 /// A written letter, ready to be put in an envelope.

@@ -58,10 +58,33 @@ fn every_letter() -> Vec<Letter> {
         },
         Letter::InvoiceIssued { number: "2026-0412".to_owned(), total, expected_on: Some(day("2026-04-24")) },
         Letter::InvoiceReturned { client: client(), total, reason: "Le numéro de TVA manque.".to_owned() },
+        Letter::CreditNoteToClient {
+            entity: "Ombelle SC".to_owned(),
+            number: "C2026-0007".to_owned(),
+            corrects: "2026-0412".to_owned(),
+            total,
+            reason: "Une journée de trop.".to_owned(),
+        },
+        Letter::CreditNoteToMember {
+            number: "C2026-0007".to_owned(),
+            corrects: "2026-0412".to_owned(),
+            total,
+            share: amount,
+            reason: "Une journée de trop.".to_owned(),
+        },
         Letter::AdvancePaid { number: "2026-0412".to_owned(), amount },
         Letter::ClientPaid { number: "2026-0412".to_owned(), amount: total },
+        Letter::CollectiveInvitation { inviter: "Awa Diop".to_owned(), collective: "Les Ombelles".to_owned() },
+        Letter::CollectiveHandOver { inviter: "Awa Diop".to_owned(), collective: "Les Ombelles".to_owned() },
         Letter::PayoutSent { amount, last4: "6769".to_owned() },
         Letter::PayoutReturned { amount, reason: "AC04 compte clôturé".to_owned() },
+        Letter::ShareEnding { through: day("2027-05-03") },
+        Letter::ShareLapsed { through: day("2027-05-03") },
+        Letter::ShareRedeemed {
+            amount: Money::eur(Minor::new(4_000)),
+            nominal: Money::eur(Minor::new(5_000)),
+            closing_on: day("2026-12-31"),
+        },
     ]
 }
 

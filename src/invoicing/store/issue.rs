@@ -134,11 +134,43 @@ struct RateJson {
     rate_ppm: i64,
 }
 
-/// The number that an invoice got.
+/// Documents that are numbered together, in their own order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Series {
+    /// Invoices: `2026-0001`.
+    Invoice,
+    /// Credit notes: `C2026-0001`.
+    CreditNote,
+}
+
+impl Series {
+    /// The stored name, which is the kind of its documents.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Invoice => "invoice",
+            Self::CreditNote => "credit_note",
+        }
+    }
+}
+
+/// The number that a document got.
 #[derive(Debug, Clone)]
 pub struct Number {
     pub(super) year: i32,
     pub(super) seq: i64,
+}
+
+impl Number {
+    /// As it stands on the document.
+    #[must_use]
+    pub fn of(&self, series: Series) -> String {
+        let prefix = match series {
+            Series::Invoice => "",
+            Series::CreditNote => "C",
+        };
+        format!("{prefix}{}-{:04}", self.year, self.seq)
+    }
 }
 
 /// Reads across the tables of other rooms, in one statement instead of nine: the only store that does. The activity
@@ -243,17 +275,23 @@ struct Seq {
     last_seq: i64,
 }
 
-/// The next number of the series. From here to the commit nobody else issues in this series.
-pub(in crate::invoicing) fn take_number(tx: &mut Tx<'_>, entity: EntityId, today: NaiveDate) -> Result<Number> {
+/// The next number of a series. From here to the commit nobody else issues in this series.
+pub(in crate::invoicing) fn take_number(
+    tx: &mut Tx<'_>,
+    entity: EntityId,
+    series: Series,
+    today: NaiveDate,
+) -> Result<Number> {
     use chrono::Datelike;
     let year = today.year();
     let taken: Option<Seq> = diesel::sql_query(
-        "INSERT INTO document_series (entity_id, series, year, last_seq, last_issued_on) VALUES ($1, 'invoice', $2, 1, $3) \
+        "INSERT INTO document_series (entity_id, series, year, last_seq, last_issued_on) VALUES ($1, $2, $3, 1, $4) \
          ON CONFLICT (entity_id, series, year) DO UPDATE \
          SET last_seq = document_series.last_seq + 1, last_issued_on = excluded.last_issued_on \
          WHERE document_series.last_issued_on <= excluded.last_issued_on RETURNING last_seq",
     )
     .bind::<SqlUuid, _>(entity)
+    .bind::<Text, _>(series.name())
     .bind::<Integer, _>(year)
     .bind::<Date, _>(today)
     .prepared()
@@ -282,7 +320,7 @@ pub(in crate::invoicing) fn seal(
             invoice::advance_due_on.eq(issued.advance_due_on),
             invoice::series_year.eq(number.year),
             invoice::seq.eq(number.seq),
-            invoice::number.eq(format!("{}-{:04}", number.year, number.seq)),
+            invoice::number.eq(number.of(Series::Invoice)),
             invoice::payment_reference.eq(reference.digits()),
             invoice::seller_snapshot.eq(serde_json::to_value(&context.seller)?),
             invoice::buyer_snapshot.eq(serde_json::to_value(&context.buyer)?),

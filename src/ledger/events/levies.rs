@@ -5,6 +5,7 @@ use crate::kernel::ids::{ActivityId, ArrearsId, ChargeId, ClientId, InvoiceId, P
 use crate::kernel::levies::LevyKind;
 use crate::kernel::money::Minor;
 use crate::kernel::refusal::Refusal;
+use crate::ledger::Held;
 use crate::ledger::entry::{Account, Dimensions, Entry, Event, Source, credit, debit};
 
 /// Where a levy goes.
@@ -32,15 +33,15 @@ pub struct LevyFact {
 
 /// What a levy is taken from. Balances are locked in this transaction.
 #[derive(Debug, Clone, Copy)]
-pub enum ChargedTo {
+pub enum ChargedTo<'a> {
     /// What an invoice still has pending, then what is available, then arrears.
     Invoice {
         /// The invoice that was paid.
         invoice: InvoiceId,
         /// Its client.
         client: ClientId,
-        /// What it has pending on the activity.
-        pending: Minor,
+        /// What each activity that holds a part of it bears.
+        held: &'a [Held],
         /// What the activity has available.
         available: Minor,
     },
@@ -55,14 +56,23 @@ pub enum ChargedTo {
 ///
 /// # Errors
 /// As all events.
-pub fn levy_charged(at: Booking, it: LevyFact, to: ChargedTo) -> Result<Entry, Refusal> {
+pub fn levy_charged(at: Booking, it: LevyFact, to: ChargedTo<'_>) -> Result<Entry, Refusal> {
     let own = Dimensions { activity: Some(it.activity), member: Some(it.member), ..Dimensions::default() };
     let mut postings = Vec::new();
     let (rest, available) = match to {
-        ChargedTo::Invoice { invoice, client, pending, available } => {
-            let about = Dimensions { invoice: Some(invoice), client: Some(client), ..own.clone() };
-            let taken = it.amount.min(pending.max(Minor::ZERO));
-            postings.push(debit(Account::FundsPending, taken, &about)?);
+        ChargedTo::Invoice { invoice, client, held, available } => {
+            for part in held {
+                let about = Dimensions {
+                    activity: Some(part.activity),
+                    member: Some(part.member),
+                    owner: Some(part.member),
+                    invoice: Some(invoice),
+                    client: Some(client),
+                    ..Dimensions::default()
+                };
+                postings.push(debit(Account::FundsPending, part.amount, &about)?);
+            }
+            let taken = Minor::sum(held.iter().map(|part| part.amount)).map_err(overflow)?;
             (it.amount.minus(taken).map_err(overflow)?, available)
         }
         ChargedTo::Activity { available } => (it.amount, available),

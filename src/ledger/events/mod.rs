@@ -5,30 +5,48 @@
 //! | `share_subscribed` | share_receivable / share_capital |
 //! | `share_paid` | bank or bank_suspense / share_receivable |
 //! | `invoice_issued` | receivable / turnover, vat_output; member_cost / funds.pending; funds.pending / fee_income; funds.pending / guarantee_fund |
+//! | `credit_note_issued` | turnover, vat_output / receivable; fee_income, guarantee_fund, funds.pending, then funds.available, then activity_arrears / member_cost; memo.advances_contra / memo.advances by the same share; when nothing is open any more funds.pending / funds.available |
 //! | `guarantee_advanced` | funds.pending / funds.available; memo.advances / memo.advances_contra |
 //! | `client_paid` | bank or bank_suspense / receivable; unless advanced funds.pending / funds.available in proportion; when paid in full after an advance memo.advances_contra / memo.advances |
+//! | `guarantee_advanced` | for each holder: funds.pending / funds.available; memo.advances / memo.advances_contra |
+//! | `client_paid` | bank or bank_suspense / receivable; for each holder, unless advanced, funds.pending / funds.available in proportion; when paid in full after an advance memo.advances_contra / memo.advances |
 //! | `payout_reserved`, `payout_cancelled` | funds.available / funds.reserved, and back |
 //! | `payout_released` | funds.reserved / member_cost, and the residual back to funds.available; member_fees / payouts_in_transit |
 //! | `payout_settled` | payouts_in_transit / bank |
 //! | `payout_returned` | bank / funds.available; member_cost / member_fees |
 //! | `bank_opened` | bank / opening_balance |
 //! | `bank_line_booked` | bank / bank_suspense |
+//! | `share_redeemed` | share_capital / redemption_payable, and what the share is worth less than its nominal value to retained_surplus |
+//! | `redemption_paid` | redemption_payable / bank_suspense |
+//! | `year_closed` | every income and expense account of the year / retained_surplus |
+//! | `surplus_appropriated` | retained_surplus / legal_reserve, indivisible_reserve, guarantee_fund, funds.available of each activity; a loss guarantee_fund / retained_surplus |
 //! | `cost_booked` | operating_cost or pool_cost, vat_input / supplier_payable; for an activity funds.available / member_cost |
 //! | `supplier_paid` | supplier_payable / bank_suspense |
 //! | `pool_allocated` | of each activity funds.available, and activity_arrears for what is missing / pool_recovery |
 //! | `pool_allocation_reversed` | the same lines reversed; arrears as far as they are still owed, the rest to funds.available |
 //! | `levy_charged` | funds.pending of the invoice that was paid, else funds.available and activity_arrears / fee_income or guarantee_fund; the other way round to funds.available when a cost lowered the margin |
 //! | `arrears_settled` | funds.available / activity_arrears |
+//! | `transferred` | funds.pending / funds.pending of the same invoice, or funds.available / funds.available with memo.advances / memo.advances for the part that was advanced |
 
+mod credit;
 mod levies;
 mod pools;
+mod shares;
+mod surplus;
+mod transfers;
+
+pub use shares::{RedeemedShare, redemption_paid, share_redeemed};
+pub use surplus::{Appropriated, Refund, surplus_appropriated, year_closed};
 
 use chrono::NaiveDate;
+pub use credit::{CreditNote, credit_note_issued};
 pub use levies::{ChargedTo, LevyFact, arrears_settled, levy_charged};
 pub use pools::{
     CostFunds, CostOf, PoolPart, PoolTaken, cost_booked, pool_allocated, pool_allocation_reversed, supplier_paid,
 };
+pub use transfers::{End, Moved, transferred};
 
+use super::Held;
 use super::entry::{Account, Dimensions, Entry, Event, Posting, Source, credit, debit};
 use crate::kernel::ids::{
     ActivityId, AdvanceId, AllocationId, BankAccountId, BankLineId, ClientId, EntityId, InvoiceId, PayoutId, PersonId,
@@ -176,6 +194,11 @@ pub struct InvoiceFunds {
 }
 
 impl InvoiceFunds {
+    /// The part that one activity holds, which its own member sees.
+    fn about_held(self, held: &Held) -> Dimensions {
+        Dimensions { activity: Some(held.activity), owner: Some(held.member), ..self.about() }
+    }
+
     fn about(self) -> Dimensions {
         Dimensions {
             activity: Some(self.activity),
@@ -186,31 +209,34 @@ impl InvoiceFunds {
     }
 }
 
-/// The guarantee paid before the client.
+/// The guarantee paid before the client: each activity what it held of the invoice.
 ///
 /// # Errors
 /// As all events.
-pub fn guarantee_advanced(at: Booking, advance: AdvanceId, of: InvoiceFunds, amount: Minor) -> Result<Entry, Refusal> {
-    let about = of.about();
-    let postings = [
-        debit(Account::FundsPending, amount, &about)?,
-        credit(Account::FundsAvailable, amount, &about)?,
-        debit(Account::MemoAdvances, amount, &about)?,
-        credit(Account::MemoAdvancesContra, amount, &about)?,
-    ];
+pub fn guarantee_advanced(at: Booking, advance: AdvanceId, of: InvoiceFunds, held: &[Held]) -> Result<Entry, Refusal> {
+    let mut postings = Vec::new();
+    for part in held {
+        let about = of.about_held(part);
+        postings.extend([
+            debit(Account::FundsPending, part.amount, &about)?,
+            credit(Account::FundsAvailable, part.amount, &about)?,
+            debit(Account::MemoAdvances, part.amount, &about)?,
+            credit(Account::MemoAdvancesContra, part.amount, &about)?,
+        ]);
+    }
     let fact = (Event::GuaranteeAdvanced, Source::Advance(advance));
     Entry::new(at.entity, at.on, fact, at.currency, Some(of.member), postings)
 }
 
 /// What a client's payment does beside closing the receivable.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct ClientPayment {
     /// What was paid.
     pub amount: Minor,
-    /// What becomes available to the activity now; zero when it was advanced.
-    pub freed: Minor,
-    /// The advance that this payment closes; zero while something is still open.
-    pub advance_closed: Minor,
+    /// What becomes available now, by holder; nothing when it was advanced.
+    pub freed: Vec<Held>,
+    /// The advances that this payment closes, by holder; none while something is still open.
+    pub advances_closed: Vec<Held>,
 }
 
 /// A client paid, in part or in full.
@@ -221,18 +247,20 @@ pub fn client_paid(
     at: Booking,
     allocation: AllocationId,
     of: InvoiceFunds,
-    paid: ClientPayment,
+    paid: &ClientPayment,
     from: Arrival,
 ) -> Result<Entry, Refusal> {
-    let about = of.about();
-    let postings = [
-        from.posting(paid.amount)?,
-        credit(Account::Receivable, paid.amount, &about)?,
-        debit(Account::FundsPending, paid.freed, &about)?,
-        credit(Account::FundsAvailable, paid.freed, &about)?,
-        debit(Account::MemoAdvancesContra, paid.advance_closed, &about)?,
-        credit(Account::MemoAdvances, paid.advance_closed, &about)?,
-    ];
+    let mut postings = vec![from.posting(paid.amount)?, credit(Account::Receivable, paid.amount, &of.about())?];
+    for part in &paid.freed {
+        let about = of.about_held(part);
+        postings.push(debit(Account::FundsPending, part.amount, &about)?);
+        postings.push(credit(Account::FundsAvailable, part.amount, &about)?);
+    }
+    for part in &paid.advances_closed {
+        let about = of.about_held(part);
+        postings.push(debit(Account::MemoAdvancesContra, part.amount, &about)?);
+        postings.push(credit(Account::MemoAdvances, part.amount, &about)?);
+    }
     let fact = (Event::ClientPaid, Source::Allocation(allocation));
     Entry::new(at.entity, at.on, fact, at.currency, Some(of.member), postings)
 }

@@ -15,7 +15,7 @@ use crate::platform::db::{Db, Tx};
 use crate::platform::error::Result;
 use crate::platform::keys::Keys;
 use crate::platform::web::{Command, Empty, Listing, Page, QueryOf};
-use crate::pools::{self, Account, Basis, Deficit, Key, NewKey, NewPool, Overfunding, PoolRow, PoolState};
+use crate::pools::{self, Account, Deficit, Key, NewKey, NewPool, Overfunding, PoolBasis, PoolRow, PoolState};
 
 crate::endpoints!(
     propose_pool,
@@ -257,7 +257,7 @@ async fn close_pool(who: Reviewer, db: Data<Db>, id: Path<PoolId>, command: Comm
 #[serde(deny_unknown_fields)]
 struct KeyPart {
     /// By what: `equal`, `turnover`, `usage`, `days_present`, `fixed_shares` or `seats`.
-    basis: Basis,
+    basis: PoolBasis,
     /// Its share of the whole: `"1"`, or two that sum to it, such as `"0.4"` and `"0.6"`.
     #[schema(max_length = 16, pattern = r"^\d(\.\d{1,6})?$", example = "1")]
     share: String,

@@ -17,7 +17,7 @@ use crate::platform::error::Result;
 use crate::platform::keys::Keys;
 use crate::platform::web::{Command, Listing, Page, QueryOf};
 use crate::pools::{
-    self, Basis, Booked, DividedSplit, NameRow, NewRun, PartRow, RunCostRow, RunKind, RunRow, RunState, SplitRow,
+    self, Booked, DividedSplit, NameRow, NewRun, PartRow, PoolBasis, RunCostRow, RunKind, RunRow, RunState, SplitRow,
 };
 
 crate::endpoints!(
@@ -35,7 +35,7 @@ pub struct SplitView {
     /// The how manieth part of the key, from 1.
     pub n: i16,
     /// By what.
-    pub basis: Basis,
+    pub basis: PoolBasis,
     /// Its share of the whole.
     pub share: String,
     /// What it divides.
@@ -72,7 +72,7 @@ pub struct PartSplitView {
 
 /// What an activity bears of a run.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct PartView {
+pub struct PoolPartView {
     /// The run.
     pub run_id: PoolRunId,
     /// The activity.
@@ -117,7 +117,7 @@ pub struct RunView {
     pub arrears: Option<Money>,
     /// All parts; said when it is previewed.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub parts: Option<Vec<PartView>>,
+    pub parts: Option<Vec<PoolPartView>>,
     /// Who booked it.
     pub booked_by: PersonId,
     /// When.
@@ -202,7 +202,7 @@ fn load(tx: &mut Tx<'_>, id: PoolRunId) -> Result<RunView> {
     RunView::of_rows(tx, vec![row])?.pop().ok_or_else(crate::platform::error::Error::not_found)
 }
 
-fn part(run: &RunRow, activity: ActivityId, name: Option<&NameRow>, rows: &[PartRow]) -> Result<PartView> {
+fn part(run: &RunRow, activity: ActivityId, name: Option<&NameRow>, rows: &[PartRow]) -> Result<PoolPartView> {
     let money = |amount_minor: Minor| Money { amount_minor, currency: run.currency };
     let shown = |row: &PartRow| PartSplitView {
         n: row.n,
@@ -212,7 +212,7 @@ fn part(run: &RunRow, activity: ActivityId, name: Option<&NameRow>, rows: &[Part
         has_missing_cent: row.amount_minor != row.floor_minor,
         amount: money(row.amount_minor),
     };
-    Ok(PartView {
+    Ok(PoolPartView {
         run_id: run.id,
         activity_id: activity,
         activity_name: name.map(|name| name.activity_name.clone()),
@@ -223,7 +223,7 @@ fn part(run: &RunRow, activity: ActivityId, name: Option<&NameRow>, rows: &[Part
 }
 
 /// Every part of a run that is previewed, by activity.
-fn all_parts(tx: &mut Tx<'_>, pool: PoolId, run: &RunRow, splits: &[DividedSplit]) -> Result<Vec<PartView>> {
+fn all_parts(tx: &mut Tx<'_>, pool: PoolId, run: &RunRow, splits: &[DividedSplit]) -> Result<Vec<PoolPartView>> {
     let mut rows: BTreeMap<ActivityId, Vec<PartRow>> = BTreeMap::new();
     for split in splits {
         for part in &split.parts {
@@ -332,7 +332,7 @@ async fn show_pool_run(who: MemberOrDesk, db: Data<Db>, id: Path<PoolRunId>) -> 
 }
 
 /// Lists what each activity bears of a run, by activity, for whoever is or was in the pool, and for the office.
-#[utoipa::path(tag = "pools", params(("id" = PoolRunId, Path), PageQuery), responses((status = 200, body = Page<PartView>)),
+#[utoipa::path(tag = "pools", params(("id" = PoolRunId, Path), PageQuery), responses((status = 200, body = Page<PoolPartView>)),
     extensions(("x-roles" = json!(["member", "reviewer", "payout_approver", "accountant", "administrator"]))))]
 #[get("/v1/pool_runs/{id}/parts")]
 async fn list_pool_run_parts(
@@ -341,7 +341,7 @@ async fn list_pool_run_parts(
     keys: Data<Keys>,
     id: Path<PoolRunId>,
     query: QueryOf<PageQuery>,
-) -> Result<Json<Page<PartView>>> {
+) -> Result<Json<Page<PoolPartView>>> {
     let (id, query) = (id.into_inner(), query.0);
     let key = keys.sign_link("cursor", b"");
     let listing = Listing::new(&key, who.person(), "pool_run_parts", &id, query.limit, query.cursor.as_deref())?;
@@ -404,7 +404,7 @@ pub struct MyPartsView {
     /// Your part of it.
     pub amount: Money,
     /// Activity by activity.
-    pub parts: Vec<PartView>,
+    pub parts: Vec<PoolPartView>,
 }
 
 /// Lists what you bear of a pool, run by run, newest first.

@@ -246,14 +246,14 @@ async fn record_pool_usage(
 
 /// What a file of usage brought.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct ImportView {
+pub struct UsageImportView {
     /// Lines that are new.
     pub imported: usize,
     /// Lines that were there already, word for word.
     pub skipped: usize,
 }
 
-impl From<Imported> for ImportView {
+impl From<Imported> for UsageImportView {
     fn from(it: Imported) -> Self {
         Self { imported: it.imported, skipped: it.skipped }
     }
@@ -263,7 +263,7 @@ impl From<Imported> for ImportView {
 ///
 /// The same file again changes nothing. Each wrong line is named: `/lines/3/quantity`, where the head is line 1.
 #[utoipa::path(tag = "pools", params(("id" = PoolId, Path)), request_body(content = Vec<u8>, content_type = "text/csv"),
-    responses((status = 200, body = ImportView)), extensions(("x-roles" = json!(["reviewer"]))))]
+    responses((status = 200, body = UsageImportView)), extensions(("x-roles" = json!(["reviewer"]))))]
 #[post("/v1/pools/{id}/usage_imports")]
 async fn import_pool_usage(who: Reviewer, db: Data<Db>, id: Path<PoolId>, upload: Upload) -> Result<HttpResponse> {
     if upload.media_type != "text/csv" {
@@ -274,7 +274,7 @@ async fn import_pool_usage(who: Reviewer, db: Data<Db>, id: Path<PoolId>, upload
     upload
         .command
         .run(&db, who.into(), "import_pool_usage", move |tx, bytes| {
-            pools::import_usage(tx, pool, &bytes).map(ImportView::from)
+            pools::import_usage(tx, pool, &bytes).map(UsageImportView::from)
         })
         .await
 }

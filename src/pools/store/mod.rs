@@ -14,7 +14,7 @@ use diesel::sql_types::{Array, Date, Nullable, Text, Uuid as SqlUuid};
 use umbel_schema::{pool, pool_key, pool_key_part, pool_share};
 use uuid::Uuid;
 
-use super::rules::{Basis, Deficit, Overfunding, PoolState};
+use super::rules::{Deficit, Overfunding, PoolBasis, PoolState};
 use crate::kernel::ids::{ActivityId, EntityId, PersonId, PoolId};
 use crate::kernel::money::{Currency, Minor};
 use crate::platform::db::{Locked, Tx};
@@ -92,7 +92,7 @@ pub struct KeyPartRow {
     /// The how manieth, from 1.
     pub n: i16,
     /// By what it divides.
-    pub basis: Basis,
+    pub basis: PoolBasis,
     /// Its share of the whole.
     pub share_ppm: i64,
 }

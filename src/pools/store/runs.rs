@@ -12,7 +12,7 @@ use crate::platform::db::{Locked, Tx};
 use crate::platform::error::Result;
 use crate::platform::faults::Guard;
 use crate::platform::prepared::Prepare;
-use crate::pools::rules::{Basis, DividedSplit, RunKind, RunState};
+use crate::pools::rules::{DividedSplit, PoolBasis, RunKind, RunState};
 
 /// One division of a pool's cost.
 #[derive(Debug, Clone, Queryable, Selectable, Insertable)]
@@ -61,7 +61,7 @@ pub struct SplitRow {
     /// The how manieth part of the key.
     pub n: i16,
     /// By what.
-    pub basis: Basis,
+    pub basis: PoolBasis,
     /// Its share of the whole.
     pub share_ppm: i64,
     /// What it divides.
@@ -127,33 +127,33 @@ const TAKERS: &str = "SELECT t.activity_id, greatest(coalesce(w.weight, 0), 0)::
 const BY_ACTIVITY: &str = ") w ON w.activity_id = t.activity_id ORDER BY t.activity_id";
 
 /// The weights of one basis. Invoices and usage count on days in the pool, seats where they meet such days.
-fn weights_of(basis: Basis) -> &'static str {
+fn weights_of(basis: PoolBasis) -> &'static str {
     match basis {
-        Basis::Equal => "SELECT DISTINCT activity_id, 1 AS weight FROM pool_membership WHERE pool_id = $1",
-        Basis::DaysPresent => {
+        PoolBasis::Equal => "SELECT DISTINCT activity_id, 1 AS weight FROM pool_membership WHERE pool_id = $1",
+        PoolBasis::DaysPresent => {
             "SELECT activity_id, sum(least(coalesce(out_from, $3 + 1), $3 + 1) - greatest(in_from, $2)) AS weight \
              FROM pool_membership WHERE pool_id = $1 AND in_from <= $3 AND (out_from IS NULL OR out_from > $2) GROUP BY activity_id"
         }
-        Basis::Turnover => {
+        PoolBasis::Turnover => {
             "SELECT i.activity_id, sum(CASE i.kind WHEN 'invoice' THEN i.net_minor ELSE -abs(i.net_minor) END) AS weight \
              FROM invoice i JOIN pool_membership m ON m.pool_id = $1 AND m.activity_id = i.activity_id \
               AND i.issued_on >= m.in_from AND (m.out_from IS NULL OR i.issued_on < m.out_from) \
              WHERE i.state = 'issued' AND i.issued_on BETWEEN $2 AND $3 GROUP BY i.activity_id"
         }
-        Basis::Usage => {
+        PoolBasis::Usage => {
             "SELECT u.activity_id, sum(u.quantity) * 10000 AS weight \
              FROM pool_usage u JOIN pool_membership m ON m.pool_id = $1 AND m.activity_id = u.activity_id \
               AND u.used_on >= m.in_from AND (m.out_from IS NULL OR u.used_on < m.out_from) \
              WHERE u.pool_id = $1 AND u.used_on BETWEEN $2 AND $3 GROUP BY u.activity_id"
         }
-        Basis::FixedShares => "SELECT activity_id, weight FROM pool_share WHERE key_id = $4",
-        Basis::Seats => {
+        PoolBasis::FixedShares => "SELECT activity_id, weight FROM pool_share WHERE key_id = $4",
+        PoolBasis::Seats => {
             "SELECT activity_id, sum(seats * (upper(days) - lower(days))) AS weight FROM ( \
                  SELECT s.activity_id, s.seats, daterange(s.from_on, s.until_on) * daterange(m.in_from, m.out_from) * daterange($2, $3 + 1) AS days \
                  FROM pool_seat s JOIN pool_membership m ON m.pool_id = $1 AND m.activity_id = s.activity_id WHERE s.pool_id = $1) x \
              WHERE NOT isempty(days) GROUP BY activity_id"
         }
-        Basis::Parts => {
+        PoolBasis::Parts => {
             "SELECT p.activity_id, sum(p.amount_minor) AS weight FROM pool_run_part p JOIN pool_run r ON r.id = p.run_id \
              WHERE r.pool_id = $1 AND r.state = 'booked' GROUP BY p.activity_id"
         }
@@ -165,7 +165,7 @@ pub(in crate::pools) fn list_weights(
     tx: &mut Tx<'_>,
     pool: PoolId,
     key: Option<Uuid>,
-    basis: Basis,
+    basis: PoolBasis,
     (from, to): (NaiveDate, NaiveDate),
 ) -> Result<Vec<(ActivityId, i64)>> {
     let text = format!("{TAKERS}{}{BY_ACTIVITY}", weights_of(basis));

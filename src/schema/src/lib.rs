@@ -33,6 +33,7 @@ diesel::table! {
         closed_at -> Nullable<Timestamptz>,
         created_at -> Timestamptz,
         version -> Int4,
+        is_collective -> Bool,
     }
 }
 
@@ -45,6 +46,32 @@ diesel::table! {
         available_minor -> Int8,
         reserved_minor -> Int8,
         overdraft_minor -> Int8,
+    }
+}
+
+diesel::table! {
+    activity_manager (member_id, activity_id) {
+        activity_id -> Uuid,
+        member_id -> Uuid,
+        since -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    activity_member (id) {
+        id -> Uuid,
+        activity_id -> Uuid,
+        member_id -> Uuid,
+        role -> Text,
+        state -> Text,
+        activity_name -> Text,
+        member_name -> Text,
+        invited_by -> Uuid,
+        invited_by_name -> Text,
+        receives_on_id -> Nullable<Uuid>,
+        created_at -> Timestamptz,
+        answered_at -> Nullable<Timestamptz>,
+        version -> Int4,
     }
 }
 
@@ -97,6 +124,49 @@ diesel::table! {
         created_at -> Timestamptz,
         submitted_at -> Nullable<Timestamptz>,
         version -> Int4,
+    }
+}
+
+diesel::table! {
+    appropriation (id) {
+        id -> Uuid,
+        entity_id -> Uuid,
+        fiscal_year_id -> Uuid,
+        state -> Text,
+        surplus_minor -> Int8,
+        currency -> Bpchar,
+        decision -> Text,
+        decided_on -> Date,
+        proposed_by -> Uuid,
+        approved_by -> Nullable<Uuid>,
+        booked_on -> Nullable<Date>,
+        created_at -> Timestamptz,
+        version -> Int4,
+    }
+}
+
+diesel::table! {
+    appropriation_part (appropriation_id, n, member_id) {
+        appropriation_id -> Uuid,
+        n -> Int4,
+        member_id -> Uuid,
+        activity_id -> Uuid,
+        weight -> Int8,
+        quota_minor -> Int8,
+        remainder -> Int8,
+        amount_minor -> Int8,
+    }
+}
+
+diesel::table! {
+    appropriation_step (appropriation_id, n) {
+        appropriation_id -> Uuid,
+        n -> Int4,
+        kind -> Text,
+        key -> Nullable<Text>,
+        rate_ppm -> Int8,
+        amount_minor -> Int8,
+        weight_sum -> Int8,
     }
 }
 
@@ -275,6 +345,11 @@ diesel::table! {
         to_period -> Bpchar,
         carried -> Jsonb,
         invoice_count -> Int8,
+        member_count -> Nullable<Int8>,
+        better_off -> Nullable<Int8>,
+        worse_off -> Nullable<Int8>,
+        largest_gain_minor -> Nullable<Int8>,
+        largest_loss_minor -> Nullable<Int8>,
         sha256 -> Nullable<Bytea>,
         finished_at -> Nullable<Timestamptz>,
         created_at -> Timestamptz,
@@ -359,6 +434,19 @@ diesel::table! {
 }
 
 diesel::table! {
+    fiscal_year (id) {
+        id -> Uuid,
+        entity_id -> Uuid,
+        year -> Int4,
+        result_minor -> Int8,
+        currency -> Bpchar,
+        booked_on -> Date,
+        closed_by -> Uuid,
+        closed_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     guarantee_advance (id) {
         id -> Uuid,
         invoice_id -> Uuid,
@@ -434,6 +522,8 @@ diesel::table! {
         return_reason -> Nullable<Text>,
         created_at -> Timestamptz,
         version -> Int4,
+        corrects_id -> Nullable<Uuid>,
+        correction_reason -> Nullable<Text>,
     }
 }
 
@@ -446,6 +536,7 @@ diesel::table! {
         unit_price_minor -> Int8,
         vat_case -> Text,
         net_minor -> Int8,
+        corrects_line -> Nullable<Int4>,
     }
 }
 
@@ -546,6 +637,18 @@ diesel::table! {
     ledger_source (kind) {
         kind -> Text,
         source_table -> Text,
+    }
+}
+
+diesel::table! {
+    legal_reserve_minimum (country, valid_from) {
+        country -> Bpchar,
+        rate_ppm -> Int8,
+        until_capital_ppm -> Nullable<Int8>,
+        valid_from -> Date,
+        valid_until -> Nullable<Date>,
+        source -> Text,
+        review_on -> Date,
     }
 }
 
@@ -995,6 +1098,63 @@ diesel::table! {
 }
 
 diesel::table! {
+    redemption (id) {
+        id -> Uuid,
+        entity_id -> Uuid,
+        member_id -> Uuid,
+        share_id -> Uuid,
+        state -> Text,
+        noticed_on -> Date,
+        due_on -> Date,
+        quantity -> Int4,
+        nominal_minor -> Int8,
+        currency -> Bpchar,
+        run_id -> Nullable<Uuid>,
+        amount_minor -> Nullable<Int8>,
+        decided_on -> Nullable<Date>,
+        paid_on -> Nullable<Date>,
+        created_at -> Timestamptz,
+        version -> Int4,
+    }
+}
+
+diesel::table! {
+    redemption_policy (id) {
+        id -> Uuid,
+        entity_id -> Uuid,
+        valid_from -> Date,
+        notice_months -> Int4,
+        waits_a_closing -> Bool,
+        ceiling_minor -> Nullable<Int8>,
+        ceiling_ppm -> Nullable<Int8>,
+        currency -> Bpchar,
+        decision -> Text,
+        decided_on -> Date,
+        created_by -> Uuid,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    redemption_run (id) {
+        id -> Uuid,
+        entity_id -> Uuid,
+        closing_on -> Date,
+        capital_minor -> Int8,
+        retained_minor -> Int8,
+        result_minor -> Int8,
+        share_count -> Int8,
+        value_minor -> Int8,
+        ceiling_minor -> Nullable<Int8>,
+        redeemed_minor -> Int8,
+        currency -> Bpchar,
+        decided_by -> Uuid,
+        decided_on -> Date,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     refresh_token (hash) {
         hash -> Bytea,
         session_id -> Uuid,
@@ -1117,6 +1277,44 @@ diesel::table! {
 }
 
 diesel::table! {
+    split_part (rule_id, member_id) {
+        rule_id -> Uuid,
+        member_id -> Uuid,
+        share_ppm -> Nullable<Int8>,
+        amount_minor -> Nullable<Int8>,
+        currency -> Bpchar,
+    }
+}
+
+diesel::table! {
+    split_rule (id) {
+        id -> Uuid,
+        activity_id -> Uuid,
+        n -> Int4,
+        kind -> Text,
+        valid_from -> Date,
+        currency -> Bpchar,
+        made_by -> Uuid,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    split_run (id) {
+        id -> Uuid,
+        activity_id -> Uuid,
+        rule_id -> Uuid,
+        invoice_id -> Nullable<Uuid>,
+        amount_minor -> Int8,
+        rest_minor -> Int8,
+        currency -> Bpchar,
+        made_by -> Uuid,
+        made_on -> Date,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     state_history (id) {
         id -> Int8,
         machine -> Text,
@@ -1136,6 +1334,41 @@ diesel::table! {
         machine -> Text,
         from_state -> Text,
         to_state -> Text,
+    }
+}
+
+diesel::table! {
+    surplus_policy (id) {
+        id -> Uuid,
+        entity_id -> Uuid,
+        valid_from -> Date,
+        legal_reserve_ppm -> Int8,
+        guarantee_for_losses_ppm -> Int8,
+        decision -> Text,
+        decided_on -> Date,
+        created_by -> Uuid,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    transfer (id) {
+        id -> Uuid,
+        entity_id -> Uuid,
+        from_activity_id -> Uuid,
+        from_member_id -> Uuid,
+        to_activity_id -> Uuid,
+        to_member_id -> Uuid,
+        invoice_id -> Nullable<Uuid>,
+        amount_minor -> Int8,
+        advanced_minor -> Int8,
+        currency -> Bpchar,
+        reason -> Text,
+        split_run_id -> Nullable<Uuid>,
+        returns_id -> Nullable<Uuid>,
+        made_by -> Uuid,
+        made_on -> Date,
+        created_at -> Timestamptz,
     }
 }
 
@@ -1170,12 +1403,20 @@ diesel::joinable!(accounting_period -> person (closed_by));
 diesel::joinable!(activity -> entity (entity_id));
 diesel::joinable!(activity -> member (member_id));
 diesel::joinable!(activity_balance -> currency (currency));
+diesel::joinable!(activity_manager -> activity (activity_id));
+diesel::joinable!(activity_manager -> member (member_id));
 diesel::joinable!(agreement -> entity (entity_id));
 diesel::joinable!(allocation -> bank_line (bank_line_id));
 diesel::joinable!(allocation -> invoice (invoice_id));
 diesel::joinable!(allocation -> member (member_id));
 diesel::joinable!(application -> agreement (agreement_id));
 diesel::joinable!(application -> entity (entity_id));
+diesel::joinable!(appropriation -> currency (currency));
+diesel::joinable!(appropriation -> entity (entity_id));
+diesel::joinable!(appropriation -> fiscal_year (fiscal_year_id));
+diesel::joinable!(appropriation_part -> activity (activity_id));
+diesel::joinable!(appropriation_part -> member (member_id));
+diesel::joinable!(appropriation_step -> appropriation (appropriation_id));
 diesel::joinable!(arrears_settlement -> activity (activity_id));
 diesel::joinable!(arrears_settlement -> currency (currency));
 diesel::joinable!(arrears_settlement -> entity (entity_id));
@@ -1208,6 +1449,9 @@ diesel::joinable!(dry_run_month -> currency (currency));
 diesel::joinable!(dry_run_month -> dry_run (dry_run_id));
 diesel::joinable!(entity_bank_account -> currency (currency));
 diesel::joinable!(entity_bank_account -> entity (entity_id));
+diesel::joinable!(fiscal_year -> currency (currency));
+diesel::joinable!(fiscal_year -> entity (entity_id));
+diesel::joinable!(fiscal_year -> person (closed_by));
 diesel::joinable!(guarantee_advance -> activity (activity_id));
 diesel::joinable!(guarantee_advance -> currency (currency));
 diesel::joinable!(guarantee_advance -> invoice (invoice_id));
@@ -1294,6 +1538,17 @@ diesel::joinable!(posting -> ledger_account (account));
 diesel::joinable!(proposal -> entity (entity_id));
 diesel::joinable!(proposal -> person (created_by));
 diesel::joinable!(proposal -> rule_set (rule_set_id));
+diesel::joinable!(redemption -> currency (currency));
+diesel::joinable!(redemption -> entity (entity_id));
+diesel::joinable!(redemption -> member (member_id));
+diesel::joinable!(redemption -> redemption_run (run_id));
+diesel::joinable!(redemption -> share (share_id));
+diesel::joinable!(redemption_policy -> currency (currency));
+diesel::joinable!(redemption_policy -> entity (entity_id));
+diesel::joinable!(redemption_policy -> person (created_by));
+diesel::joinable!(redemption_run -> currency (currency));
+diesel::joinable!(redemption_run -> entity (entity_id));
+diesel::joinable!(redemption_run -> person (decided_by));
 diesel::joinable!(refresh_token -> session (session_id));
 diesel::joinable!(rule_set -> archived_file (evidence_id));
 diesel::joinable!(rule_set -> currency (currency));
@@ -1304,6 +1559,23 @@ diesel::joinable!(session -> person (person_id));
 diesel::joinable!(share -> currency (currency));
 diesel::joinable!(share -> entity (entity_id));
 diesel::joinable!(share -> member (member_id));
+diesel::joinable!(split_part -> currency (currency));
+diesel::joinable!(split_part -> member (member_id));
+diesel::joinable!(split_part -> split_rule (rule_id));
+diesel::joinable!(split_rule -> activity (activity_id));
+diesel::joinable!(split_rule -> currency (currency));
+diesel::joinable!(split_rule -> member (made_by));
+diesel::joinable!(split_run -> activity (activity_id));
+diesel::joinable!(split_run -> currency (currency));
+diesel::joinable!(split_run -> invoice (invoice_id));
+diesel::joinable!(split_run -> member (made_by));
+diesel::joinable!(split_run -> split_rule (rule_id));
+diesel::joinable!(surplus_policy -> entity (entity_id));
+diesel::joinable!(surplus_policy -> person (created_by));
+diesel::joinable!(transfer -> currency (currency));
+diesel::joinable!(transfer -> entity (entity_id));
+diesel::joinable!(transfer -> invoice (invoice_id));
+diesel::joinable!(transfer -> split_run (split_run_id));
 diesel::joinable!(vat_check -> client (client_id));
 
 diesel::allow_tables_to_appear_in_same_query!(
@@ -1311,9 +1583,14 @@ diesel::allow_tables_to_appear_in_same_query!(
     accounting_period,
     activity,
     activity_balance,
+    activity_manager,
+    activity_member,
     agreement,
     allocation,
     application,
+    appropriation,
+    appropriation_part,
+    appropriation_step,
     archived_file,
     arrears_settlement,
     audit_log,
@@ -1330,6 +1607,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     email_message,
     entity,
     entity_bank_account,
+    fiscal_year,
     guarantee_advance,
     guarantee_decision,
     holiday,
@@ -1345,6 +1623,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     ledger_account,
     ledger_event,
     ledger_source,
+    legal_reserve_minimum,
     levy_charge,
     levy_exemption,
     levy_override,
@@ -1373,6 +1652,9 @@ diesel::allow_tables_to_appear_in_same_query!(
     pool_usage,
     posting,
     proposal,
+    redemption,
+    redemption_policy,
+    redemption_run,
     refresh_token,
     role_grant,
     rule_set,
@@ -1382,8 +1664,13 @@ diesel::allow_tables_to_appear_in_same_query!(
     session,
     share,
     sign_in_failure,
+    split_part,
+    split_rule,
+    split_run,
     state_history,
     state_transition,
+    surplus_policy,
+    transfer,
     vat_check,
     vat_rate
 );

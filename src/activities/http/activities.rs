@@ -1,4 +1,4 @@
-//! The counter for activities: what a member has, and what moved.
+//! What a member has, and what moved.
 
 use actix_web::web::{Data, Json, Path};
 use actix_web::{HttpResponse, get, post};
@@ -7,17 +7,86 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::{ActivityRow, NewActivity};
 use crate::access::{Member, MemberOrDesk};
+use crate::activities::{self, ActivityRow, NewActivity, Standing};
 use crate::kernel::ids::{ActivityId, EntityId, PersonId};
 use crate::kernel::money::{Minor, Money};
-use crate::ledger::{ActivityBalance, PostingRow};
+use crate::ledger::PostingRow;
+use crate::named;
 use crate::platform::db::{Db, Tx};
 use crate::platform::error::Result;
 use crate::platform::keys::Keys;
 use crate::platform::web::{Command, Empty, Listing, Page, QueryOf};
 
 crate::endpoints!(open_activity, list_activities, show_activity, list_activity_postings, close_activity);
+
+named! {
+    /// Why a balance is what it is; the reader's program has the words.
+    BalanceKey {
+        /// Invoices issued, without VAT, less credit notes.
+        Invoiced = "issued_net_of_credits",
+        /// What clients have paid of them, without VAT.
+        Collected = "paid_by_clients_without_vat",
+        /// May be paid out or handed on now.
+        AvailableForPay = "available_now",
+        /// Of that, what no open advance of the guarantee stands behind.
+        AvailableForExpenses = "available_less_open_advances",
+        /// Waits for clients or the guarantee.
+        Pending = "waits_for_clients_or_guarantee",
+        /// Set aside for payouts that were asked for.
+        Reserved = "set_aside_for_payouts",
+        /// Charged when there was nothing; later income settles it.
+        Arrears = "owed_by_the_activity",
+    }
+}
+
+/// A balance and the key of its explanation.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct BalanceView {
+    /// How much.
+    pub amount: Money,
+    /// What it says.
+    #[schema(inline)]
+    pub explanation: BalanceKey,
+}
+
+/// What can be said about the money of an activity.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct BalancesView {
+    /// Invoices issued, without VAT, less credit notes.
+    pub invoiced: BalanceView,
+    /// What clients have paid of them, without VAT.
+    pub collected: BalanceView,
+    /// May be paid out or handed on.
+    pub available_for_pay: BalanceView,
+    /// May be spent: the guarantee has not advanced it.
+    pub available_for_expenses: BalanceView,
+    /// Waits.
+    pub pending: BalanceView,
+    /// Set aside.
+    pub reserved: BalanceView,
+    /// Owed by the activity.
+    pub arrears: BalanceView,
+}
+
+impl BalancesView {
+    fn new(standing: &Standing) -> Result<Self> {
+        let (has, figures) = (&standing.balance, &standing.figures);
+        let view = |amount_minor, explanation| BalanceView {
+            amount: Money { amount_minor, currency: has.currency },
+            explanation,
+        };
+        Ok(Self {
+            invoiced: view(figures.invoiced_minor, BalanceKey::Invoiced),
+            collected: view(figures.collected_minor, BalanceKey::Collected),
+            available_for_pay: view(has.available_minor, BalanceKey::AvailableForPay),
+            available_for_expenses: view(standing.available_for_expenses()?, BalanceKey::AvailableForExpenses),
+            pending: view(has.pending_minor, BalanceKey::Pending),
+            reserved: view(has.reserved_minor, BalanceKey::Reserved),
+            arrears: view(figures.arrears_minor, BalanceKey::Arrears),
+        })
+    }
+}
 
 /// An activity and what is on it.
 #[derive(Debug, Serialize, ToSchema)]
@@ -26,8 +95,10 @@ pub struct ActivityView {
     pub id: ActivityId,
     /// Of which entity.
     pub entity_id: EntityId,
-    /// Whose.
+    /// Whose; of a collective, who manages it.
     pub member_id: PersonId,
+    /// Whether several members share it.
+    pub is_collective: bool,
     /// How its member calls it.
     pub name: String,
     /// Waits for clients or the guarantee.
@@ -38,6 +109,8 @@ pub struct ActivityView {
     pub reserved: Money,
     /// All three together.
     pub total: Money,
+    /// What can be said about its money, each with the key of its explanation.
+    pub balances: BalancesView,
     /// When it was opened.
     pub created_at: DateTime<Utc>,
     /// When it was closed.
@@ -47,18 +120,21 @@ pub struct ActivityView {
 }
 
 impl ActivityView {
-    fn new(row: ActivityRow, has: &ActivityBalance) -> Result<Self> {
+    fn new(row: ActivityRow, standing: &Standing) -> Result<Self> {
+        let has = &standing.balance;
         let money = |amount_minor| Money { amount_minor, currency: has.currency };
         let total = Minor::sum([has.pending_minor, has.available_minor, has.reserved_minor])?;
         Ok(Self {
             id: row.id,
             entity_id: row.entity_id,
             member_id: row.member_id,
+            is_collective: row.is_collective,
             name: row.name,
             pending: money(has.pending_minor),
             available: money(has.available_minor),
             reserved: money(has.reserved_minor),
             total: money(total),
+            balances: BalancesView::new(standing)?,
             created_at: row.created_at,
             closed_at: row.closed_at,
             version: row.version,
@@ -66,8 +142,9 @@ impl ActivityView {
     }
 
     fn load(tx: &mut Tx<'_>, id: ActivityId) -> Result<Self> {
-        let row = super::activity(tx, id)?;
-        Self::new(row, &super::balance(tx, id)?)
+        let row = activities::activity(tx, id)?;
+        let standing = activities::standing(tx, id)?;
+        Self::new(row, &standing)
     }
 }
 
@@ -114,16 +191,23 @@ struct OpenActivity {
     /// How you call it.
     #[schema(max_length = 140)]
     name: String,
+    /// Whether other members will share it; you manage it.
+    #[serde(default)]
+    is_collective: bool,
+    /// Of a collective: on which activity of yours your shares of its money arrive.
+    receives_on: Option<ActivityId>,
 }
 
-/// Opens an activity with nothing on it.
+/// Opens an activity with nothing on it; as a collective, the member who opens it manages it.
 #[utoipa::path(tag = "activities", request_body = OpenActivity, responses((status = 201, body = ActivityView)),
     extensions(("x-roles" = json!(["member"]))))]
 #[post("/v1/activities")]
 async fn open_activity(who: Member, db: Data<Db>, command: Command<OpenActivity>) -> Result<HttpResponse> {
     command
         .create(&db, who.into(), "open_activity", "/v1/activities", |tx, body| {
-            let activity = super::open(tx, &NewActivity { id: body.id, name: body.name })?;
+            let (is_collective, receives_on) = (body.is_collective, body.receives_on);
+            let new = NewActivity { id: body.id, name: body.name, is_collective, receives_on };
+            let activity = activities::open(tx, &new)?;
             ActivityView::load(tx, activity.id)
         })
         .await
@@ -160,8 +244,8 @@ async fn list_activities(
     let listing = Listing::new(&secret, who.person(), "activities", &filter, filter.limit, cursor)?;
     let page = db
         .write(who.into(), move |tx| {
-            let rows = super::activities(tx, filter.member_id, listing.after, listing.fetch)?;
-            let rows = super::with_balances(tx, rows)?;
+            let rows = activities::activities(tx, filter.member_id, listing.after, listing.fetch)?;
+            let rows = activities::with_standings(tx, rows)?;
             let views = rows.into_iter().map(|(row, has)| ActivityView::new(row, &has)).collect::<Result<Vec<_>>>()?;
             Ok(listing.page(views, |view| view.id.0, |view| view))
         })
@@ -215,7 +299,7 @@ async fn list_activity_postings(
     let page = db
         .write(who.into(), move |tx| {
             let before = listing.after.and_then(|key| i64::try_from(key.as_u128()).ok());
-            let rows = super::postings(tx, id, before, listing.fetch)?;
+            let rows = activities::postings(tx, id, before, listing.fetch)?;
             let views = rows.into_iter().map(ActivityPostingView::new).collect::<Result<Vec<_>>>()?;
             Ok(listing.page(views, |view| posting_key(view.id), |view| view))
         })
@@ -236,7 +320,7 @@ async fn close_activity(
     let id = id.into_inner();
     command
         .change(&db, who.into(), "close_activity", id, ActivityView::load, |tx, id, expected, _| {
-            super::close(tx, id, expected)?;
+            activities::close(tx, id, expected)?;
             ActivityView::load(tx, id)
         })
         .await

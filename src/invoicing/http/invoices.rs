@@ -6,11 +6,9 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::IssueCharge;
-use super::store::{Filter, InvoiceRow, TaxRow};
-use super::{Draft, Invoice, InvoiceState};
 use crate::access::{Member, MemberOrDesk, Reviewer};
 use crate::archive::{self, Kind};
+use crate::invoicing::{self, Draft, Filter, Invoice, InvoiceRow, InvoiceState, IssueCharge, Open, TaxRow};
 use crate::kernel::ids::{ActivityId, ClientId, EntityId, InvoiceId, OrderId, PersonId, RuleSetId};
 use crate::kernel::levies::LevyKind;
 use crate::kernel::lines::DocumentLine;
@@ -74,7 +72,7 @@ impl InvoiceBody {
     /// The draft: what is said, and from the order what is not.
     fn draft(self, tx: &mut Tx<'_>) -> Result<Draft> {
         let from_order = match self.order_id {
-            Some(order) => Some(super::draft_from_order(tx, order)?),
+            Some(order) => Some(invoicing::draft_from_order(tx, order)?),
             None => None,
         };
         let missing = |pointer: &'static str| move || Error::field(pointer, "required");
@@ -116,6 +114,8 @@ pub struct InvoiceLineView {
     pub line: DocumentLine,
     /// What it comes to without VAT.
     pub net: Money,
+    /// What credit notes gave back of it, without VAT.
+    pub credited: Money,
 }
 
 /// VAT of one case and rate.
@@ -204,8 +204,12 @@ pub struct InvoiceView {
     pub total_vat: Money,
     /// To pay.
     pub total_gross: Money,
+    /// What credit notes and write-offs took off that.
+    pub reduced: Money,
     /// Still to pay.
     pub open: Money,
+    /// What the client has paid beyond what is left to pay: theirs.
+    pub over_settled: Money,
     /// What the mutual keeps; empty before it is issued.
     pub charges: Vec<ChargeView>,
     /// What the activity gets; absent before it is issued.
@@ -225,7 +229,7 @@ fn forecast(invoice: &Invoice) -> ForecastView {
     if let Some(advance) = &invoice.advance {
         return ForecastView { basis: "available", on: Some(advance.advanced_on), blocked_by: Vec::new() };
     }
-    let is_paid = invoice.open == Minor::ZERO;
+    let is_paid = invoice.open.amount <= Minor::ZERO;
     let blocked_by = match row.state {
         InvoiceState::Draft => vec!["submit"],
         InvoiceState::Submitted => vec!["issue"],
@@ -240,12 +244,36 @@ fn forecast(invoice: &Invoice) -> ForecastView {
     ForecastView { basis, on: row.advance_due_on, blocked_by }
 }
 
-fn settlement(row: &InvoiceRow, open: Minor) -> &'static str {
+fn settlement(row: &InvoiceRow, open: Open) -> &'static str {
     match row.state {
-        InvoiceState::Issued if open == Minor::ZERO => "settled",
-        InvoiceState::Issued if open == row.gross_minor => "open",
+        InvoiceState::Issued if open.amount <= Minor::ZERO => "settled",
+        InvoiceState::Issued if open.amount.plus(open.reduced) == Ok(row.gross_minor) => "open",
         InvoiceState::Issued => "part_settled",
         InvoiceState::Draft | InvoiceState::Submitted | InvoiceState::Discarded => "none",
+    }
+}
+
+/// VAT of one case and rate, as it is shown.
+pub(super) fn tax_view(tax: &TaxRow, currency: Currency) -> TaxView {
+    let money = |amount_minor: Minor| Money { amount_minor, currency };
+    TaxView {
+        vat_case: tax.vat_case,
+        rate: Ppm(tax.rate_ppm).to_fraction(),
+        base: money(tax.base_minor),
+        tax: money(tax.tax_minor),
+    }
+}
+
+/// What the mutual keeps or gives back, as it is shown.
+pub(super) fn charge_view(charge: &IssueCharge, currency: Currency) -> ChargeView {
+    let money = |amount_minor: Minor| Money { amount_minor, currency };
+    ChargeView {
+        kind: charge.kind,
+        base: money(charge.base),
+        rate: charge.rate.map(Ppm::to_fraction),
+        rule_set_id: charge.rule_set,
+        rounding: "half away from zero, to the cent",
+        amount: money(charge.amount),
     }
 }
 
@@ -257,33 +285,22 @@ impl InvoiceView {
         let kept = Minor::sum(invoice.charges.iter().map(|charge| charge.amount))?;
         let to_activity = row.net_minor.minus(kept)?;
         let is_issued = row.state == InvoiceState::Issued;
-        let tax = |tax: &TaxRow| TaxView {
-            vat_case: tax.vat_case,
-            rate: Ppm(tax.rate_ppm).to_fraction(),
-            base: money(tax.base_minor),
-            tax: money(tax.tax_minor),
-        };
-        let charge = |charge: &IssueCharge| ChargeView {
-            kind: charge.kind,
-            base: money(charge.base),
-            rate: charge.rate.map(Ppm::to_fraction),
-            rule_set_id: charge.rule_set,
-            rounding: "half away from zero, to the cent",
-            amount: money(charge.amount),
+        let line = |line: &invoicing::InvoiceLineRow| InvoiceLineView {
+            line: line.document(row.currency),
+            net: money(line.net_minor),
+            credited: money(invoice.credited.get(&line.n).copied().unwrap_or_default()),
         };
         Ok(Self {
             settlement: settlement(&row, invoice.open),
-            lines: invoice
-                .lines
-                .iter()
-                .map(|line| InvoiceLineView { line: line.document(row.currency), net: money(line.net_minor) })
-                .collect(),
-            taxes: invoice.taxes.iter().map(tax).collect(),
-            charges: invoice.charges.iter().map(charge).collect(),
+            lines: invoice.lines.iter().map(line).collect(),
+            taxes: invoice.taxes.iter().map(|tax| tax_view(tax, row.currency)).collect(),
+            charges: invoice.charges.iter().map(|charge| charge_view(charge, row.currency)).collect(),
             total_net: money(row.net_minor),
             total_vat: money(row.tax_minor),
             total_gross: money(row.gross_minor),
-            open: money(invoice.open),
+            reduced: money(invoice.open.reduced),
+            open: money(invoice.open.amount.max(Minor::ZERO)),
+            over_settled: money(Minor::ZERO.minus(invoice.open.amount.min(Minor::ZERO))?),
             to_activity: is_issued.then(|| money(to_activity)),
             payout_forecast,
             payment_reference: row.payment_reference.as_deref().and_then(Ogm::parse).map(|ogm| ogm.printed()),
@@ -339,13 +356,13 @@ pub struct InvoiceSummary {
     pub open: Money,
 }
 
-impl From<(InvoiceRow, Minor)> for InvoiceSummary {
-    fn from((row, open): (InvoiceRow, Minor)) -> Self {
+impl From<(InvoiceRow, Open)> for InvoiceSummary {
+    fn from((row, open): (InvoiceRow, Open)) -> Self {
         let money = |amount_minor| Money { amount_minor, currency: row.currency };
         Self {
             settlement: settlement(&row, open),
             total_gross: money(row.gross_minor),
-            open: money(open),
+            open: money(open.amount.max(Minor::ZERO)),
             id: row.id,
             version: row.version,
             state: row.state,
@@ -361,7 +378,7 @@ impl From<(InvoiceRow, Minor)> for InvoiceSummary {
 }
 
 fn load(tx: &mut Tx<'_>, id: InvoiceId) -> Result<InvoiceView> {
-    InvoiceView::new(super::find(tx, id)?)
+    InvoiceView::new(invoicing::find(tx, id)?)
 }
 
 /// Makes a draft, from an order or alone. It has no number.
@@ -373,7 +390,7 @@ async fn create_invoice(who: Member, db: Data<Db>, command: Command<InvoiceBody>
         .create(&db, who.into(), "create_invoice", "/v1/invoices", |tx, body| {
             let id = body.id.ok_or_else(|| Error::field("/id", "required"))?;
             let draft = body.draft(tx)?;
-            InvoiceView::new(super::create(tx, id, &draft)?)
+            InvoiceView::new(invoicing::create(tx, id, &draft)?)
         })
         .await
 }
@@ -413,7 +430,7 @@ async fn list_invoices(
     let listing = Listing::new(&key, who.person(), "invoices", &filter, query.limit, query.cursor.as_deref())?;
     let page = db
         .write(who.into(), move |tx| {
-            let rows = super::list(tx, &filter, listing.after, listing.fetch)?;
+            let rows = invoicing::list(tx, &filter, listing.after, listing.fetch)?;
             Ok(listing.page(rows, |row| row.0.id.0, InvoiceSummary::from))
         })
         .await?;
@@ -442,9 +459,9 @@ async fn revise_invoice(
 ) -> Result<HttpResponse> {
     command
         .change(&db, who.into(), "revise_invoice", id.into_inner(), load, |tx, id, expected, body| {
-            let body = body.apply(&InvoiceBody::from(super::find(tx, id)?))?;
+            let body = body.apply(&InvoiceBody::from(invoicing::find(tx, id)?))?;
             let draft = body.draft(tx)?;
-            InvoiceView::new(super::revise(tx, id, expected, &draft)?)
+            InvoiceView::new(invoicing::revise(tx, id, expected, &draft)?)
         })
         .await
 }
@@ -461,7 +478,7 @@ async fn submit_invoice(
 ) -> Result<HttpResponse> {
     command
         .change(&db, who.into(), "submit_invoice", id.into_inner(), load, |tx, id, expected, _| {
-            InvoiceView::new(super::submit(tx, id, expected)?)
+            InvoiceView::new(invoicing::submit(tx, id, expected)?)
         })
         .await
 }
@@ -486,7 +503,7 @@ async fn return_invoice(
 ) -> Result<HttpResponse> {
     command
         .change(&db, who.into(), "return_invoice", id.into_inner(), load, |tx, id, expected, body| {
-            InvoiceView::new(super::give_back(tx, id, expected, &body.reason)?)
+            InvoiceView::new(invoicing::give_back(tx, id, expected, &body.reason)?)
         })
         .await
 }
@@ -503,7 +520,7 @@ async fn discard_invoice(
 ) -> Result<HttpResponse> {
     command
         .change(&db, who.into(), "discard_invoice", id.into_inner(), load, |tx, id, expected, _| {
-            InvoiceView::new(super::discard(tx, id, expected)?)
+            InvoiceView::new(invoicing::discard(tx, id, expected)?)
         })
         .await
 }
@@ -521,7 +538,7 @@ async fn issue_invoice(
     command
         .about_money()
         .change(&db, who.into(), "issue_invoice", id.into_inner(), load, |tx, id, expected, _| {
-            InvoiceView::new(super::issue(tx, id, expected)?)
+            InvoiceView::new(invoicing::issue(tx, id, expected)?)
         })
         .await
 }
@@ -535,7 +552,7 @@ async fn download_invoice(who: MemberOrDesk, db: Data<Db>, id: Path<InvoiceId>) 
     let id = id.into_inner();
     let file = db
         .write(who.into(), move |tx| {
-            super::owner(tx, id)?;
+            invoicing::owner(tx, id)?;
             archive::find_of(tx, id.0, Kind::InvoicePdf)?.ok_or_else(Error::not_found)
         })
         .await?;
@@ -550,7 +567,7 @@ async fn list_invoice_emails(who: MemberOrDesk, db: Data<Db>, id: Path<InvoiceId
     let id = id.into_inner();
     let rows = db
         .write(who.into(), move |tx| {
-            super::owner(tx, id)?;
+            invoicing::owner(tx, id)?;
             outbox::emails_about(tx, id.0)
         })
         .await?;

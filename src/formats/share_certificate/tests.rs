@@ -1,0 +1,58 @@
+use super::*;
+use crate::kernel::money::Minor;
+
+fn facts(language: Language) -> CertificateFacts {
+    CertificateFacts {
+        language,
+        number: 42,
+        entity: "Ombelle".to_owned(),
+        legal_form: "SC agréée".to_owned(),
+        address: vec!["Rue de la Coopération 12".to_owned(), "1000 Bruxelles".to_owned()],
+        enterprise_number: "0123456749".to_owned(),
+        register: "RPM Bruxelles".to_owned(),
+        member: "Łukasz Øster-Ñuñez".to_owned(),
+        member_number: 17,
+        quantity: 3,
+        nominal: Money::eur(Minor::new(3_000)),
+        amount: Money::eur(Minor::new(9_000)),
+        paid_on: "2026-05-04".parse().unwrap(),
+    }
+}
+
+#[test]
+fn equal_facts_give_equal_bytes_on_one_page_in_every_language() {
+    for language in Language::ALL {
+        let bytes = render(&facts(language)).unwrap();
+        assert_eq!(bytes, render(&facts(language)).unwrap(), "{language}");
+        let pdf = lopdf::Document::load_mem(&bytes).unwrap();
+        assert_eq!(pdf.get_pages().len(), 1, "{language}");
+        if let Ok(folder) = std::env::var("UMBEL_CERTIFICATES") {
+            std::fs::write(format!("{folder}/certificate-{language}.pdf"), &bytes).unwrap();
+        }
+    }
+}
+
+#[test]
+fn every_place_of_a_statement_is_filled_and_no_name_breaks_the_page() {
+    let values = values(&facts(Language::En));
+    for language in Language::ALL {
+        let words = words::of(language);
+        let filled = texts::fill(words.statement, |name| {
+            values.iter().find(|(known, _)| *known == name).map(|(_, text)| text.clone())
+        });
+        assert!(!filled.contains('{') && filled.contains("Łukasz Øster-Ñuñez"), "{language}: {filled}");
+    }
+    let long = CertificateFacts {
+        entity: "W".repeat(70),
+        member: "M\u{202e}".repeat(200),
+        address: vec!["x ".repeat(80); 2],
+        ..facts(Language::De)
+    };
+    assert_eq!(lopdf::Document::load_mem(&render(&long).unwrap()).unwrap().get_pages().len(), 1);
+}
+
+#[test]
+fn a_belgian_number_is_written_as_people_do() {
+    assert_eq!(grouped("0123456749"), "0123.456.749");
+    assert_eq!(grouped("552032534"), "552032534");
+}
