@@ -206,7 +206,8 @@ pub fn known_routes() -> Result<KnownRoutes> {
     let methods = |item: &Value| {
         item.as_object().map(|item| item.keys().map(|method| method.to_uppercase()).collect()).unwrap_or_default()
     };
-    let pages = ["/healthz", "/readyz", "/docs", "/openapi.json", "/solvency"].map(|path| (path.to_owned(), vec!["GET".to_owned()]));
+    let pages = ["/healthz", "/readyz", "/docs", "/openapi.json", "/solvency"]
+        .map(|path| (path.to_owned(), vec!["GET".to_owned()]));
     Ok(KnownRoutes::new(paths.iter().map(|(path, item)| (path.clone(), methods(item))).chain(pages)))
 }
 

@@ -234,9 +234,8 @@ impl Worker {
     fn prove_days(&self, entity: EntityId, today: NaiveDate) -> Result<()> {
         while let Some(day) = self.db.write_blocking(&Actor::System, |tx| solvency::next_day(tx, entity, today))? {
             let through = self.db.write_blocking(&Actor::System, solvency::draw_line)?;
-            let proven = self
-                .db
-                .write_blocking(&Actor::System, |tx| solvency::prove(tx, &self.keys, entity, day, through));
+            let proven =
+                self.db.write_blocking(&Actor::System, |tx| solvency::prove(tx, &self.keys, entity, day, through));
             match proven {
                 Err(error) if error.code == "already_booked" => break,
                 proven => proven?,

@@ -3,8 +3,8 @@
 use rust_decimal::Decimal;
 
 use super::rules::{self, BandPart, By};
-use super::store::LineRow;
 use super::step::Step;
+use super::store::LineRow;
 use super::tree::{Explainer, Found};
 use crate::formats::local;
 use crate::kernel::ids::ChargeId;
@@ -19,7 +19,10 @@ impl Explainer<'_, '_> {
         let charge = levies::charge(self.tx, ChargeId(line.source_id))?;
         let whole = charge.amount_minor;
         if rules::signed(whole, whole)? == rules::signed(amount, amount)? {
-            return Ok(Found { parts: vec![self.charge(charge, line.currency, rules::like(amount, whole)?)?], ..Found::default() });
+            return Ok(Found {
+                parts: vec![self.charge(charge, line.currency, rules::like(amount, whole)?)?],
+                ..Found::default()
+            });
         }
         let step = self.charge(charge, line.currency, Minor::ZERO)?;
         Ok(Found { rests_on: vec![step], ..Found::default() })
@@ -107,8 +110,7 @@ impl Explainer<'_, '_> {
         let text = self.say("part", &format!("month_{}", month.part), &params);
         let mut due = Step::new(month.due_minor, currency, text);
         let whole = Money { amount_minor: month.whole_minor, currency };
-        due.calculation =
-            rules::calculate(self.language, whole, By::Days(month.days, month.of_days), month.due_minor);
+        due.calculation = rules::calculate(self.language, whole, By::Days(month.days, month.of_days), month.due_minor);
         let rest = basis.rounded_minor.minus(month.due_minor)?;
         let mut parts = vec![due];
         if rest != Minor::ZERO {

@@ -1,8 +1,8 @@
 //! How credit notes, transfers and losses are explained: a sixth kind of file, the part of the tree that reads what was given
 //! back, moved or given up.
 
-use super::store::{self, LineRow};
 use super::step::Step;
+use super::store::{self, LineRow};
 use super::tree::{Explainer, Found};
 use crate::formats::traces::Params;
 use crate::invoicing::credit::{self, CreditNote};

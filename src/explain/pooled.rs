@@ -5,8 +5,8 @@ use rust_decimal::Decimal;
 use uuid::Uuid;
 
 use super::rules::{self, By};
-use super::store::{self, LineRow};
 use super::step::Step;
+use super::store::{self, LineRow};
 use super::tree::{Explainer, Found};
 use crate::costs;
 use crate::kernel::ids::{AppropriationId, CostId, PoolRunId, RedemptionId};
@@ -64,7 +64,14 @@ impl Explainer<'_, '_> {
     }
 
     /// Parts that sum to `whole`: those of the line when it is all of it, else what the line rests on.
-    fn whole_or_rest(&self, line: &LineRow, amount: Minor, whole: Minor, mut parts: Vec<Step>, key: &str) -> Result<Found> {
+    fn whole_or_rest(
+        &self,
+        line: &LineRow,
+        amount: Minor,
+        whole: Minor,
+        mut parts: Vec<Step>,
+        key: &str,
+    ) -> Result<Found> {
         if rules::signed(whole, whole)? == rules::signed(amount, amount)? {
             sign(&mut parts, rules::like(amount, whole)?)?;
             return Ok(Found { parts, ..Found::default() });
@@ -91,7 +98,8 @@ impl Explainer<'_, '_> {
         let quantity = Decimal::from(it.quantity);
         let paid = it.nominal_minor.times(quantity)?;
         let value = it.amount_minor.unwrap_or(paid);
-        let mut nominal = Step::new(paid, line.currency, self.say("part", "shares", &[("quantity", it.quantity.to_string())]));
+        let mut nominal =
+            Step::new(paid, line.currency, self.say("part", "shares", &[("quantity", it.quantity.to_string())]));
         let price = Money { amount_minor: it.nominal_minor, currency: line.currency };
         nominal.calculation = rules::calculate(self.language, price, By::Quantity(quantity), paid);
         nominal.href = Some(format!("/v1/shares/{}", it.share_id));

@@ -83,12 +83,14 @@ pub(super) fn list_entry(tx: &mut Tx<'_>, entry: i64) -> Result<Vec<LineRow>> {
 /// The lines of an account that a fact was booked with, oldest first.
 pub(super) fn list_of_source(tx: &mut Tx<'_>, kind: &str, id: Uuid, account: Account) -> Result<Vec<LineRow>> {
     let reader = tx.only_owner();
-    Ok(diesel::sql_query(format!("{LINES} AND e.source_kind = $2 AND e.source_id = $3 AND p.account = $4 ORDER BY p.id"))
-        .bind::<Nullable<SqlUuid>, _>(reader)
-        .bind::<Text, _>(kind)
-        .bind::<SqlUuid, _>(id)
-        .bind::<Text, _>(account)
-        .load(tx.conn())?)
+    Ok(diesel::sql_query(format!(
+        "{LINES} AND e.source_kind = $2 AND e.source_id = $3 AND p.account = $4 ORDER BY p.id"
+    ))
+    .bind::<Nullable<SqlUuid>, _>(reader)
+    .bind::<Text, _>(kind)
+    .bind::<SqlUuid, _>(id)
+    .bind::<Text, _>(account)
+    .load(tx.conn())?)
 }
 
 /// The lines of an invoice on an account, of one activity or of all, older than an entry; oldest first.
@@ -139,7 +141,12 @@ pub(super) fn list_pieces(
 }
 
 /// What an activity still holds of each invoice or payout on an account, as the newest line of each with the sum.
-pub(super) fn list_held(tx: &mut Tx<'_>, activity: ActivityId, account: Account, by_payout: bool) -> Result<Vec<PieceRow>> {
+pub(super) fn list_held(
+    tx: &mut Tx<'_>,
+    activity: ActivityId,
+    account: Account,
+    by_payout: bool,
+) -> Result<Vec<PieceRow>> {
     Ok(diesel::sql_query(
         "SELECT max(id) AS id, (-sum(amount_minor))::bigint AS amount_minor FROM posting WHERE activity_id = $1 AND account = $2 \
          GROUP BY CASE WHEN $3 THEN payout_id ELSE invoice_id END HAVING sum(amount_minor) <> 0 ORDER BY 1",
@@ -151,7 +158,12 @@ pub(super) fn list_held(tx: &mut Tx<'_>, activity: ActivityId, account: Account,
 }
 
 /// The sum of an account over an invoice, up to and without an entry.
-pub(super) fn sum_of_invoice(tx: &mut Tx<'_>, invoice: InvoiceId, account: Account, before_entry: i64) -> Result<Minor> {
+pub(super) fn sum_of_invoice(
+    tx: &mut Tx<'_>,
+    invoice: InvoiceId,
+    account: Account,
+    before_entry: i64,
+) -> Result<Minor> {
     let found: Sum = diesel::sql_query(
         "SELECT coalesce(sum(amount_minor), 0)::bigint AS amount_minor FROM posting WHERE invoice_id = $1 AND account = $2 AND entry_id < $3",
     )

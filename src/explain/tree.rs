@@ -14,9 +14,9 @@ use crate::kernel::language::Language;
 use crate::kernel::levies::LevyKind;
 use crate::kernel::money::{Currency, Minor, Money, Ppm};
 use crate::ledger::{Account, Event, Source};
+use crate::levies::{self, ChargeSource};
 use crate::platform::db::Tx;
 use crate::platform::error::{Error, Result};
-use crate::levies::{self, ChargeSource};
 use crate::{members, orders};
 
 /// Lines that one answer explains at most; whatever is left can be asked for by its own address.
@@ -152,12 +152,21 @@ impl<'a, 'b> Explainer<'a, 'b> {
             Origin::Shares => self.shares(line, amount),
             Origin::InvoiceNet => {
                 let invoice = self.invoice_of(line)?;
-                Ok(Found { parts: self.lines(&invoice.lines, invoice.row.currency, &address_of(&invoice), amount)?, rests_on: self.order(&invoice)?, ..Found::default() })
+                Ok(Found {
+                    parts: self.lines(&invoice.lines, invoice.row.currency, &address_of(&invoice), amount)?,
+                    rests_on: self.order(&invoice)?,
+                    ..Found::default()
+                })
             }
             Origin::InvoiceGross => {
                 let invoice = self.invoice_of(line)?;
                 let mut parts = self.lines(&invoice.lines, invoice.row.currency, &address_of(&invoice), amount)?;
-                parts.extend(self.taxes(&invoice.taxes, invoice.row.currency, &address_of(&invoice), (amount, None))?);
+                parts.extend(self.taxes(
+                    &invoice.taxes,
+                    invoice.row.currency,
+                    &address_of(&invoice),
+                    (amount, None),
+                )?);
                 Ok(Found { parts, rests_on: self.order(&invoice)?, ..Found::default() })
             }
             Origin::InvoiceTax => {
@@ -300,8 +309,7 @@ impl<'a, 'b> Explainer<'a, 'b> {
     /// The lines that still waited of the invoice, which sum to `amount` or its opposite.
     fn waiting(&mut self, line: &LineRow, like: Minor) -> Result<(Minor, Vec<Step>)> {
         let id = line.invoice_id.ok_or_else(|| Error::internal("waiting money without its invoice"))?;
-        let before =
-            store::list_of_invoice(self.tx, id, Account::FundsPending, line.activity_id, line.entry_id)?;
+        let before = store::list_of_invoice(self.tx, id, Account::FundsPending, line.activity_id, line.entry_id)?;
         let mut sum = Minor::ZERO;
         let mut parts = Vec::with_capacity(before.len());
         for earlier in before {
@@ -360,8 +368,7 @@ impl<'a, 'b> Explainer<'a, 'b> {
         whole.href = line.invoice_id.map(|id| format!("/v1/invoices/{id}/trace"));
         let mut share =
             Step::new(rules::signed(part, amount)?, line.currency, self.say("part", "share_of_pending", &params));
-        share.calculation =
-            rules::calculate(self.language, base, By::Weight(paid.negated()?.get(), open.get()), part);
+        share.calculation = rules::calculate(self.language, base, By::Weight(paid.negated()?.get(), open.get()), part);
         share.rests_on.push(whole);
         let mut parts = vec![share];
         for mut step in levied {
@@ -410,7 +417,10 @@ impl<'a, 'b> Explainer<'a, 'b> {
         };
         let Some(spender) = spender else { return Ok(Found::default()) };
         let pieces = store::list_pieces(self.tx, activity, Account::FundsAvailable, Some(spender))?;
-        Ok(Found { parts: self.pieces(pieces, "spent", Money { amount_minor: amount, currency: line.currency }, PIECES_MAX)?, ..Found::default() })
+        Ok(Found {
+            parts: self.pieces(pieces, "spent", Money { amount_minor: amount, currency: line.currency }, PIECES_MAX)?,
+            ..Found::default()
+        })
     }
 
     /// Debts of the activity that were settled, in the order in which they arose.
@@ -499,8 +509,7 @@ impl<'a, 'b> Explainer<'a, 'b> {
 
     /// What was set aside when the payout was asked for.
     fn reserved(&mut self, line: &LineRow) -> Result<Found> {
-        let set_aside =
-            store::list_of_source(self.tx, &line.source_kind, line.source_id, Account::FundsReserved)?;
+        let set_aside = store::list_of_source(self.tx, &line.source_kind, line.source_id, Account::FundsReserved)?;
         let first = set_aside.into_iter().find(|it| it.event == Event::PayoutReserved);
         let rests_on = first.map(|first| self.line(&first, Some("reserved"))).transpose()?;
         Ok(Found { rests_on: rests_on.into_iter().collect(), ..Found::default() })

@@ -125,9 +125,7 @@ pub fn verify(file: &str, jwks: &str) -> Result<Value, NotEvidence> {
         }
     };
     let keys: JwkSet = serde_json::from_str(jwks).map_err(|_another_shape| NotEvidence::Keys)?;
-    let is_ed25519 = |params: &AlgorithmParameters| {
-        matches!(params, AlgorithmParameters::OctetKeyPair(pair) if pair.curve == EllipticCurve::Ed25519)
-    };
+    let is_ed25519 = |params: &AlgorithmParameters| matches!(params, AlgorithmParameters::OctetKeyPair(pair) if pair.curve == EllipticCurve::Ed25519);
     let key = keys.find(&header.kid).filter(|key| is_ed25519(&key.algorithm));
     let key = key.ok_or_else(|| NotEvidence::UnknownKey(header.kid.clone()))?;
     let key = DecodingKey::from_jwk(key).map_err(|_not_a_key| NotEvidence::Keys)?;
@@ -224,10 +222,7 @@ mod tests {
             with(json!({"alg": "none", "kid": kid, "typ": TYPE})),
             Err(NotEvidence::Algorithm("none".to_owned()))
         );
-        assert_eq!(
-            with(json!({"alg": "EdDSA", "kid": kid, "typ": TYPE, "crit": ["b64"]})),
-            Err(NotEvidence::Header)
-        );
+        assert_eq!(with(json!({"alg": "EdDSA", "kid": kid, "typ": TYPE, "crit": ["b64"]})), Err(NotEvidence::Header));
         assert_eq!(
             with(json!({"alg": "EdDSA", "kid": other_kid, "typ": TYPE})),
             Err(NotEvidence::UnknownKey(other_kid))

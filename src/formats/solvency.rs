@@ -361,8 +361,8 @@ pub fn check_inclusion(text: &str, chain: Option<&[Checked]>) -> Result<Inclusio
     for activity in &it.activities {
         let elsewhere = NotIncluded::Elsewhere(activity.activity_id);
         let salt = unhex(&activity.salt).ok_or(NotIncluded::Unreadable)?;
-        let leaf = merkle::leaf(&salt, activity.activity_id.0, activity.owed.amount_minor)
-            .map_err(|_negative| elsewhere)?;
+        let leaf =
+            merkle::leaf(&salt, activity.activity_id.0, activity.owed.amount_minor).map_err(|_negative| elsewhere)?;
         let path: Option<Vec<Neighbour>> =
             activity.path.iter().map(|step| Some(Neighbour { side: step.side, node: node(&step.node)? })).collect();
         let top = merkle::climb(leaf, &path.ok_or(NotIncluded::Unreadable)?).map_err(|_negative| elsewhere)?;

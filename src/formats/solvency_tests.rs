@@ -55,7 +55,10 @@ fn a_sound_chain_is_read_with_its_ratios() {
     let links = check_chain(&chain(&three())).unwrap();
     let ratios: Vec<_> = links.iter().map(|link| (link.proof.ratio_ppm.unwrap(), link.proof.trend_ppm)).collect();
     assert_eq!(ratios, [(8_810_572, None), (1_000_000, Some(-7_810_572)), (881_057, Some(-118_943))]);
-    assert_eq!((ratio_ppm(Minor::new(1), Minor::ZERO), ratio_ppm(Minor::new(-1), Minor::new(3))), (None, Some(-333_334)));
+    assert_eq!(
+        (ratio_ppm(Minor::new(1), Minor::ZERO), ratio_ppm(Minor::new(-1), Minor::new(3))),
+        (None, Some(-333_334))
+    );
 }
 
 #[test]
@@ -105,8 +108,12 @@ fn inclusion() -> (Inclusion, Vec<Checked>) {
     let links = check_chain(&chain(&[proof])).unwrap();
     let path = merkle::path(&leaves, 4).unwrap();
     let path = path.iter().map(|step| NeighbourView { side: step.side, node: view(&step.node) }).collect();
-    let mine =
-        Included { activity_id: ActivityId(ids[4]), owed: Money::eur(Minor::new(18_500)), salt: hex(&salt(&ids[4])), path };
+    let mine = Included {
+        activity_id: ActivityId(ids[4]),
+        owed: Money::eur(Minor::new(18_500)),
+        salt: hex(&salt(&ids[4])),
+        path,
+    };
     let it = Inclusion {
         entity_id: EntityId(Uuid::nil()),
         day: "2026-05-04".parse().unwrap(),

@@ -18,14 +18,7 @@ use crate::platform::error::{Error, Result};
 use crate::platform::keys::Keys;
 use crate::platform::web::{Listing, Page, PageInfo, QueryOf, attachment};
 
-crate::endpoints!(
-    list_proofs,
-    download_chain,
-    show_inclusion,
-    show_fund_page,
-    show_solidarity,
-    export_solidarity,
-);
+crate::endpoints!(list_proofs, download_chain, show_inclusion, show_fund_page, show_solidarity, export_solidarity,);
 
 /// Links that one block of a download reads.
 const BLOCK: i64 = 500;
@@ -166,14 +159,13 @@ async fn show_inclusion(
     let day: NaiveDate = day.parse().map_err(|_not_a_day| Error::not_found())?;
     let of = query.0;
     let keys = keys.into_inner();
-    let found =
-        db.write(who.into(), move |tx| super::inclusion(tx, &keys, day, of.entity_id, of.activity_id)).await?;
+    let found = db.write(who.into(), move |tx| super::inclusion(tx, &keys, day, of.entity_id, of.activity_id)).await?;
     Ok(Json(found))
 }
 
 /// The guarantee fund of an entity.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct FundView {
+pub struct FundPageView {
     /// Whose.
     pub entity_id: EntityId,
     /// What is in it.
@@ -199,7 +191,7 @@ pub struct FundView {
     pub payout_days: Option<i64>,
 }
 
-impl FundView {
+impl FundPageView {
     fn new(entity_id: EntityId, currency: Currency, fund: Fund) -> Self {
         let money = |amount_minor| Money { amount_minor, currency };
         Self {
@@ -219,14 +211,14 @@ impl FundView {
 }
 
 /// Shows the guarantee fund: what is in it, what it carries, what it lost, what it would survive.
-#[utoipa::path(tag = "solvency", params(("id" = EntityId, Path)), responses((status = 200, body = FundView)),
+#[utoipa::path(tag = "solvency", params(("id" = EntityId, Path)), responses((status = 200, body = FundPageView)),
     extensions(("x-roles" = json!(["any"]))))]
 #[get("/v1/entities/{id}/fund_page")]
-async fn show_fund_page(who: SignedIn, db: Data<Db>, id: Path<EntityId>) -> Result<Json<FundView>> {
+async fn show_fund_page(who: SignedIn, db: Data<Db>, id: Path<EntityId>) -> Result<Json<FundPageView>> {
     let id = id.into_inner();
     let currency = Currency::EUR;
     let fund = db.write(who.into(), move |tx| super::fund(tx, id, currency)).await?;
-    Ok(Json(FundView::new(id, currency, fund)))
+    Ok(Json(FundPageView::new(id, currency, fund)))
 }
 
 /// A line of a solidarity statement.
@@ -363,7 +355,15 @@ fn csv_of(it: &Solidarity) -> std::result::Result<Vec<u8>, Box<dyn std::error::E
     }
     for (kind, sum) in &it.sums {
         let total = format!("sum_of_{kind}");
-        writer.write_record([it.year.to_string(), total, plain(*sum), it.currency.to_string(), String::new(), String::new(), String::new()])?;
+        writer.write_record([
+            it.year.to_string(),
+            total,
+            plain(*sum),
+            it.currency.to_string(),
+            String::new(),
+            String::new(),
+            String::new(),
+        ])?;
     }
     Ok(writer.into_inner()?)
 }

@@ -5,7 +5,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Binary, Date, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 
-use super::rules::{FundFigures, Side, SolidarityKind};
+use super::rules::{Exposures, Side, SolidarityKind};
 use crate::formats::solvency::Component;
 use crate::kernel::ids::{ActivityId, EntityId, InvoiceId, PersonId, ProofId};
 use crate::kernel::money::{Currency, Minor};
@@ -54,8 +54,7 @@ pub struct ProofRow {
 }
 
 /// The columns of [`ProofRow`].
-const PROOF: &str =
-    "id, position, entity_id, currency::text AS currency, day, owed_minor, held_minor, ratio_ppm, body, prev_sha256, sha256, created_at";
+const PROOF: &str = "id, position, entity_id, currency::text AS currency, day, owed_minor, held_minor, ratio_ppm, body, prev_sha256, sha256, created_at";
 
 /// What is owed to an activity.
 #[derive(Debug, Clone, QueryableByName)]
@@ -147,15 +146,7 @@ struct Leaves {
 }
 
 #[derive(QueryableByName)]
-struct FundRow {
-    #[diesel(sql_type = BigInt)]
-    fund_minor: Minor,
-    #[diesel(sql_type = BigInt)]
-    advances_minor: Minor,
-    #[diesel(sql_type = BigInt)]
-    advances: i64,
-    #[diesel(sql_type = BigInt)]
-    drawn_minor: Minor,
+struct ExposureRow {
     #[diesel(sql_type = BigInt)]
     covered_net_minor: Minor,
     #[diesel(sql_type = Array<BigInt>)]
@@ -246,7 +237,8 @@ pub(super) fn owed(
 }
 
 pub(super) fn find_last(tx: &mut Tx<'_>, entity: EntityId, currency: Currency) -> Result<Option<ProofRow>> {
-    let query = format!("SELECT {PROOF} FROM solvency_proof WHERE entity_id = $1 AND currency = $2 ORDER BY day DESC LIMIT 1");
+    let query =
+        format!("SELECT {PROOF} FROM solvency_proof WHERE entity_id = $1 AND currency = $2 ORDER BY day DESC LIMIT 1");
     Ok(diesel::sql_query(query)
         .bind::<SqlUuid, _>(entity)
         .bind::<Text, _>(currency)
@@ -320,12 +312,7 @@ pub(super) fn list(
 }
 
 /// Links of a chain, oldest first, after a position.
-pub(super) fn list_chain(
-    tx: &mut Tx<'_>,
-    entity: Option<EntityId>,
-    after: i64,
-    limit: i64,
-) -> Result<Vec<ProofRow>> {
+pub(super) fn list_chain(tx: &mut Tx<'_>, entity: Option<EntityId>, after: i64, limit: i64) -> Result<Vec<ProofRow>> {
     let query = format!(
         "SELECT {PROOF} FROM solvency_proof WHERE ($1 IS NULL OR entity_id = $1) AND position > $2 ORDER BY position LIMIT $3"
     );
@@ -338,12 +325,10 @@ pub(super) fn list_chain(
 
 /// The proofs of a day.
 pub(super) fn list_day(tx: &mut Tx<'_>, day: NaiveDate, entity: Option<EntityId>) -> Result<Vec<ProofRow>> {
-    let query =
-        format!("SELECT {PROOF} FROM solvency_proof WHERE day = $1 AND ($2 IS NULL OR entity_id = $2) ORDER BY position");
-    Ok(diesel::sql_query(query)
-        .bind::<Date, _>(day)
-        .bind::<Nullable<SqlUuid>, _>(entity)
-        .load(tx.conn())?)
+    let query = format!(
+        "SELECT {PROOF} FROM solvency_proof WHERE day = $1 AND ($2 IS NULL OR entity_id = $2) ORDER BY position"
+    );
+    Ok(diesel::sql_query(query).bind::<Date, _>(day).bind::<Nullable<SqlUuid>, _>(entity).load(tx.conn())?)
 }
 
 /// One's own leaves in some proofs.
@@ -364,22 +349,21 @@ pub(super) fn find_leaves(tx: &mut Tx<'_>, id: ProofId) -> Result<Vec<u8>> {
     Ok(found.leaves)
 }
 
-pub(super) fn fund_figures(
+/// What the fund is measured against: invoices since a day, payouts since another.
+pub(super) fn exposures(
     tx: &mut Tx<'_>,
     entity: EntityId,
     currency: Currency,
-    day: NaiveDate,
-) -> Result<FundFigures> {
-    let row: FundRow = diesel::sql_query("SELECT * FROM fund_figures($1, $2, $3)")
+    since: NaiveDate,
+    payouts_since: NaiveDate,
+) -> Result<Exposures> {
+    let row: ExposureRow = diesel::sql_query("SELECT * FROM fund_exposures($1, $2, $3, $4)")
         .bind::<SqlUuid, _>(entity)
         .bind::<Text, _>(currency)
-        .bind::<Date, _>(day)
+        .bind::<Date, _>(since)
+        .bind::<Date, _>(payouts_since)
         .get_result(tx.conn())?;
-    Ok(FundFigures {
-        fund: row.fund_minor,
-        advances: row.advances_minor,
-        advance_count: row.advances,
-        drawn: row.drawn_minor,
+    Ok(Exposures {
         covered_net: row.covered_net_minor,
         largest: row.largest_minor.into_iter().map(Minor::new).collect(),
         bank: row.bank_minor,

@@ -193,7 +193,10 @@ fn fund(page: &ProofPage, language: Language) -> Vec<Row> {
     vec![
         row("fund_balance", money(it.balance)),
         row("fund_advances", money(it.open_advances)),
-        row("fund_loss_rate", it.loss_rate_ppm.map_or_else(|| "—".to_owned(), |ppm| local::percent(language, Ppm(ppm)))),
+        row(
+            "fund_loss_rate",
+            it.loss_rate_ppm.map_or_else(|| "—".to_owned(), |ppm| local::percent(language, Ppm(ppm))),
+        ),
         row("fund_largest", largest),
         row("fund_after", money(it.after_three_failures)),
         row("fund_days", days),
