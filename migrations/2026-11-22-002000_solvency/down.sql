@@ -7,6 +7,6 @@ FROM (SELECT e.entity_id,
              coalesce(sum(p.amount_minor) FILTER (WHERE p.account IN ('bank', 'receivable')), 0) AS held
       FROM posting p JOIN journal_entry e ON e.id = p.entry_id GROUP BY e.entity_id) s
 WHERE s.owed > s.held;
-DROP FUNCTION fund_figures, last_entry_settled, solvency_components, solvency_activities, solvency_receivables;
+DROP FUNCTION fund_exposures, last_entry_settled, solvency_components, solvency_activities, solvency_receivables;
 DROP TABLE solvency_leaf, solvency_proof;
 DROP FUNCTION check_proof;

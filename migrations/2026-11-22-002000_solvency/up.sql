@@ -136,25 +136,14 @@ CREATE TRIGGER no_truncate BEFORE TRUNCATE ON solvency_leaf EXECUTE FUNCTION ref
 ALTER TABLE solvency_leaf ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own ON solvency_leaf USING (umbel_owns(owner_id)) WITH CHECK (true);
 
--- The figures of the guarantee fund. Anybody who is signed in may read them, so only sums leave the function.
-CREATE FUNCTION fund_figures(p_entity uuid, p_currency text, p_day date)
-RETURNS TABLE (fund_minor bigint, advances_minor bigint, advances bigint, drawn_minor bigint, covered_net_minor bigint,
-               largest_minor bigint[], bank_minor bigint, paid_out_minor bigint)
+-- What the page of the guarantee fund says beside its own figures. Anybody who is signed in may read it, so only sums
+-- leave the function.
+CREATE FUNCTION fund_exposures(p_entity uuid, p_currency text, p_since date, p_payouts_since date)
+RETURNS TABLE (covered_net_minor bigint, largest_minor bigint[], bank_minor bigint, paid_out_minor bigint)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public AS $$
     SELECT
-        (SELECT coalesce(-sum(p.amount_minor), 0)::bigint FROM posting p JOIN journal_entry e ON e.id = p.entry_id
-         WHERE p.account = 'guarantee_fund' AND e.entity_id = p_entity AND p.currency = p_currency),
-        (SELECT coalesce(sum(p.amount_minor), 0)::bigint FROM posting p JOIN journal_entry e ON e.id = p.entry_id
-         WHERE p.account = 'memo.advances' AND e.entity_id = p_entity AND p.currency = p_currency),
-        (SELECT count(*) FROM (SELECT FROM posting p JOIN journal_entry e ON e.id = p.entry_id
-         WHERE p.account = 'memo.advances' AND e.entity_id = p_entity AND p.currency = p_currency
-         GROUP BY p.invoice_id HAVING sum(p.amount_minor) <> 0) open_advances),
-        (SELECT coalesce(sum(p.amount_minor), 0)::bigint FROM posting p JOIN journal_entry e ON e.id = p.entry_id
-         WHERE p.account = 'guarantee_fund' AND e.event = 'guarantee_drawn' AND e.entity_id = p_entity AND p.currency = p_currency
-           AND e.booked_on > p_day - interval '12 months'),
         (SELECT coalesce(sum(i.net_minor), 0)::bigint FROM invoice i JOIN guarantee_decision d ON d.order_id = i.order_id AND d.eligible
-         WHERE i.entity_id = p_entity AND i.currency = p_currency AND i.state = 'issued' AND i.kind = 'invoice'
-           AND i.issued_on > p_day - interval '12 months'),
+         WHERE i.entity_id = p_entity AND i.currency = p_currency AND i.state = 'issued' AND i.kind = 'invoice' AND i.issued_on >= p_since),
         (SELECT coalesce(array_agg(x.amount ORDER BY x.amount DESC), '{}') FROM (
             -- What the fund would pay if a client failed today: what it advanced and what it promised to advance.
             -- A client is the same over all members when its VAT number is.
@@ -168,7 +157,7 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public AS $$
          WHERE p.account = 'bank' AND e.entity_id = p_entity AND p.currency = p_currency),
         (SELECT coalesce(-sum(p.amount_minor), 0)::bigint FROM posting p JOIN journal_entry e ON e.id = p.entry_id
          WHERE p.account = 'payouts_in_transit' AND e.event = 'payout_released' AND e.entity_id = p_entity AND p.currency = p_currency
-           AND e.booked_on > p_day - 90)
+           AND e.booked_on > p_payouts_since)
 $$;
 
 -- Everything owed against everything held. Receivables count whole here, whoever owes them: what breaks this is
@@ -214,6 +203,6 @@ FROM solvency_proof p
 LEFT JOIN (SELECT proof_id, sum(amount_minor) AS amount FROM solvency_leaf GROUP BY proof_id) l ON l.proof_id = p.id
 WHERE (p.body::jsonb -> 'activities' ->> 'sum_minor')::bigint <> coalesce(l.amount, 0);
 
-GRANT EXECUTE ON FUNCTION solvency_receivables, solvency_activities, solvency_components, last_entry_settled, fund_figures TO umbel_app;
+GRANT EXECUTE ON FUNCTION solvency_receivables, solvency_activities, solvency_components, last_entry_settled, fund_exposures TO umbel_app;
 GRANT SELECT, INSERT ON solvency_proof, solvency_leaf TO umbel_app;
 GRANT SELECT ON invariant_i23_proofs_chain TO umbel_app;

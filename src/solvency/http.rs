@@ -165,7 +165,7 @@ async fn show_inclusion(
 
 /// The guarantee fund of an entity.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct FundView {
+pub struct FundPageView {
     /// Whose.
     pub entity_id: EntityId,
     /// What is in it.
@@ -191,7 +191,7 @@ pub struct FundView {
     pub payout_days: Option<i64>,
 }
 
-impl FundView {
+impl FundPageView {
     fn new(entity_id: EntityId, currency: Currency, fund: Fund) -> Self {
         let money = |amount_minor| Money { amount_minor, currency };
         Self {
@@ -211,14 +211,14 @@ impl FundView {
 }
 
 /// Shows the guarantee fund: what is in it, what it carries, what it lost, what it would survive.
-#[utoipa::path(tag = "solvency", params(("id" = EntityId, Path)), responses((status = 200, body = FundView)),
+#[utoipa::path(tag = "solvency", params(("id" = EntityId, Path)), responses((status = 200, body = FundPageView)),
     extensions(("x-roles" = json!(["any"]))))]
 #[get("/v1/entities/{id}/fund_page")]
-async fn show_fund_page(who: SignedIn, db: Data<Db>, id: Path<EntityId>) -> Result<Json<FundView>> {
+async fn show_fund_page(who: SignedIn, db: Data<Db>, id: Path<EntityId>) -> Result<Json<FundPageView>> {
     let id = id.into_inner();
     let currency = Currency::EUR;
     let fund = db.write(who.into(), move |tx| super::fund(tx, id, currency)).await?;
-    Ok(Json(FundView::new(id, currency, fund)))
+    Ok(Json(FundPageView::new(id, currency, fund)))
 }
 
 /// A line of a solidarity statement.

@@ -11,7 +11,7 @@ pub mod pages;
 mod rules;
 mod store;
 
-use chrono::NaiveDate;
+use chrono::{Days, Months, NaiveDate};
 pub use rules::{Fund, SolidarityKind};
 pub use store::{ProofRow, SolidarityRow};
 
@@ -22,7 +22,7 @@ use crate::kernel::money::{Currency, Minor, Money};
 use crate::platform::db::Tx;
 use crate::platform::error::{Error, Result};
 use crate::platform::keys::Keys;
-use crate::{activities, charter, members, outbox};
+use crate::{activities, charter, guarantee, members, outbox};
 
 /// The work of a day, by its name in the calendar.
 const JOB: &str = "solvency_proof";
@@ -211,8 +211,11 @@ pub fn inclusion(
 pub fn fund(tx: &mut Tx<'_>, entity: EntityId, currency: Currency) -> Result<Fund> {
     let zone = charter::entity(tx, entity)?.zone();
     let today = tx.today(zone);
-    let figures = store::fund_figures(tx, entity, currency, today)?;
-    Ok(rules::fund(figures)?)
+    let since = today.checked_sub_months(Months::new(12)).unwrap_or(today);
+    let payouts_since = today.checked_sub_days(Days::new(rules::PAYOUT_DAYS.unsigned_abs())).unwrap_or(today);
+    let figures = guarantee::figures(tx, entity, since)?;
+    let exposures = store::exposures(tx, entity, currency, since, payouts_since)?;
+    Ok(rules::fund(&figures, exposures)?)
 }
 
 /// What a member paid into what is shared in a year, and what they drew, line by line.

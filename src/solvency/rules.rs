@@ -3,6 +3,7 @@
 use chrono::{Days, NaiveDate};
 
 use crate::formats::solvency::{Commitment, Component, Proof, Prover, ratio_ppm, trend_ppm};
+use crate::guarantee::FundFigures;
 use crate::kernel::merkle::{self, HASH_LEN, MerkleError, Node};
 use crate::kernel::money::{Currency, Minor, MoneyError};
 use crate::kernel::refusal::Refusal;
@@ -11,7 +12,7 @@ use crate::named;
 /// How far back the first proof of an entity reaches: what is older was never promised a proof.
 const FIRST_PROOF_BACK: Days = Days::new(31);
 /// Over how many days payouts are averaged.
-const PAYOUT_DAYS: i64 = 90;
+pub(super) const PAYOUT_DAYS: i64 = 90;
 
 fn overflow(_error: MoneyError) -> Refusal {
     Refusal::value("amount_invalid")
@@ -117,13 +118,9 @@ pub(super) fn leaf(salt: &[u8; HASH_LEN], activity: uuid::Uuid, owed: Minor) -> 
     merkle::leaf(salt, activity, owed).map_err(|_negative| Refusal::value("amount_invalid"))
 }
 
-/// The figures of the fund as they are read off the books.
+/// What the fund is measured against.
 #[derive(Debug, Clone)]
-pub(super) struct FundFigures {
-    pub(super) fund: Minor,
-    pub(super) advances: Minor,
-    pub(super) advance_count: i64,
-    pub(super) drawn: Minor,
+pub(super) struct Exposures {
     pub(super) covered_net: Minor,
     pub(super) largest: Vec<Minor>,
     pub(super) bank: Minor,
@@ -153,22 +150,22 @@ pub struct Fund {
     pub payout_days: Option<i64>,
 }
 
-pub(super) fn fund(it: FundFigures) -> Result<Fund, Refusal> {
+pub(super) fn fund(figures: &FundFigures, it: Exposures) -> Result<Fund, Refusal> {
     let exposed = Minor::sum(it.largest.iter().copied()).map_err(overflow)?;
     let days = || {
         let whole = it.bank.get().checked_mul(PAYOUT_DAYS)?;
         (it.paid_out > Minor::ZERO).then(|| whole.checked_div(it.paid_out.get()))?
     };
     Ok(Fund {
-        balance: it.fund,
-        open_advances: it.advances,
-        open_advance_count: it.advance_count,
-        loss_rate_ppm: ratio_ppm(it.drawn, it.covered_net),
-        drawn: it.drawn,
+        balance: figures.fund_minor,
+        open_advances: figures.advances_minor,
+        open_advance_count: figures.advance_count,
+        loss_rate_ppm: ratio_ppm(figures.drawn_minor, it.covered_net),
+        drawn: figures.drawn_minor,
         covered_net: it.covered_net,
-        after_three_failures: it.fund.minus(exposed).map_err(overflow)?,
-        largest_exposures: it.largest,
         payout_days: days(),
+        after_three_failures: figures.fund_minor.minus(exposed).map_err(overflow)?,
+        largest_exposures: it.largest,
     })
 }
 
@@ -230,20 +227,29 @@ mod tests {
     fn the_fund_is_measured_against_its_three_largest_clients() {
         let minor = Minor::new;
         let figures = FundFigures {
-            fund: minor(400_000),
-            advances: minor(92_500),
+            fund_minor: minor(400_000),
+            contributed_minor: minor(100_000),
+            drawn_minor: minor(93_500),
+            returned_minor: Minor::ZERO,
+            recovered_minor: Minor::ZERO,
+            advances_minor: minor(92_500),
             advance_count: 1,
-            drawn: minor(93_500),
+            claims_minor: Minor::ZERO,
+            claim_count: 0,
+            covered_count: 1,
+            not_covered_count: 0,
+        };
+        let against = Exposures {
             covered_net: minor(5_000_000),
             largest: vec![minor(300_000), minor(200_000), minor(100_000)],
             bank: minor(1_000_000),
             paid_out: minor(900_000),
         };
-        let seen = fund(figures.clone()).unwrap();
+        let seen = fund(&figures, against.clone()).unwrap();
         assert_eq!(seen.after_three_failures, minor(-200_000));
         assert_eq!((seen.loss_rate_ppm, seen.payout_days), (Some(18_700), Some(100)));
-        let quiet = FundFigures { covered_net: Minor::ZERO, paid_out: Minor::ZERO, ..figures };
-        let seen = fund(quiet).unwrap();
+        let quiet = Exposures { covered_net: Minor::ZERO, paid_out: Minor::ZERO, ..against };
+        let seen = fund(&figures, quiet).unwrap();
         assert_eq!((seen.loss_rate_ppm, seen.payout_days), (None, None));
     }
 }

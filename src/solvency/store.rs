@@ -5,7 +5,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Binary, Date, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 
-use super::rules::{FundFigures, Side, SolidarityKind};
+use super::rules::{Exposures, Side, SolidarityKind};
 use crate::formats::solvency::Component;
 use crate::kernel::ids::{ActivityId, EntityId, InvoiceId, PersonId, ProofId};
 use crate::kernel::money::{Currency, Minor};
@@ -146,15 +146,7 @@ struct Leaves {
 }
 
 #[derive(QueryableByName)]
-struct FundRow {
-    #[diesel(sql_type = BigInt)]
-    fund_minor: Minor,
-    #[diesel(sql_type = BigInt)]
-    advances_minor: Minor,
-    #[diesel(sql_type = BigInt)]
-    advances: i64,
-    #[diesel(sql_type = BigInt)]
-    drawn_minor: Minor,
+struct ExposureRow {
     #[diesel(sql_type = BigInt)]
     covered_net_minor: Minor,
     #[diesel(sql_type = Array<BigInt>)]
@@ -357,22 +349,21 @@ pub(super) fn find_leaves(tx: &mut Tx<'_>, id: ProofId) -> Result<Vec<u8>> {
     Ok(found.leaves)
 }
 
-pub(super) fn fund_figures(
+/// What the fund is measured against: invoices since a day, payouts since another.
+pub(super) fn exposures(
     tx: &mut Tx<'_>,
     entity: EntityId,
     currency: Currency,
-    day: NaiveDate,
-) -> Result<FundFigures> {
-    let row: FundRow = diesel::sql_query("SELECT * FROM fund_figures($1, $2, $3)")
+    since: NaiveDate,
+    payouts_since: NaiveDate,
+) -> Result<Exposures> {
+    let row: ExposureRow = diesel::sql_query("SELECT * FROM fund_exposures($1, $2, $3, $4)")
         .bind::<SqlUuid, _>(entity)
         .bind::<Text, _>(currency)
-        .bind::<Date, _>(day)
+        .bind::<Date, _>(since)
+        .bind::<Date, _>(payouts_since)
         .get_result(tx.conn())?;
-    Ok(FundFigures {
-        fund: row.fund_minor,
-        advances: row.advances_minor,
-        advance_count: row.advances,
-        drawn: row.drawn_minor,
+    Ok(Exposures {
         covered_net: row.covered_net_minor,
         largest: row.largest_minor.into_iter().map(Minor::new).collect(),
         bank: row.bank_minor,
