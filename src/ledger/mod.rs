@@ -18,6 +18,8 @@ pub use store::{
     ResultRow, TrialRow,
 };
 
+use std::collections::BTreeMap;
+
 use chrono::NaiveDate;
 
 use crate::kernel::ids::{ActivityId, EntityId, InvoiceId, PersonId, WriteOffId};

@@ -635,19 +635,7 @@ pub(super) fn list_borne(tx: &mut Tx<'_>, write_off: WriteOffId) -> Result<Vec<H
          GROUP BY p.activity_id, b.owner_id HAVING sum(p.amount_minor) > 0 ORDER BY p.activity_id",
     )
     .bind::<SqlUuid, _>(write_off)
-    .load(tx.conn())?;
-    let held = |row: Borne| Held { activity: row.activity_id, member: row.member_id, amount: row.amount_minor };
-    Ok(rows.into_iter().map(held).collect())
-}
-
-#[derive(QueryableByName)]
-struct Borne {
-    #[diesel(sql_type = SqlUuid)]
-    activity_id: ActivityId,
-    #[diesel(sql_type = SqlUuid)]
-    member_id: PersonId,
-    #[diesel(sql_type = BigInt)]
-    amount_minor: Minor,
+    .load(tx.conn())?)
 }
 
 #[derive(QueryableByName)]
