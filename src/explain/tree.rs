@@ -541,12 +541,11 @@ fn address(source: Source, line: &LineRow) -> Option<String> {
     match source {
         Source::Share(id) => Some(format!("/v1/shares/{id}")),
         Source::WriteOff(id) => Some(format!("/v1/write_offs/{id}")),
-        Source::Draw(_) | Source::Recovery(_) => of_invoice(),
         Source::Transfer(id) => Some(format!("/v1/transfers/{id}")),
         Source::Invoice(id) if line.event == Event::CreditNoteIssued => Some(format!("/v1/credit_notes/{id}")),
         Source::Invoice(id) => Some(format!("/v1/invoices/{id}")),
         Source::Payout(id) => Some(format!("/v1/payouts/{id}")),
-        Source::Advance(_) | Source::Allocation(_) => of_invoice(),
+        Source::Advance(_) | Source::Allocation(_) | Source::Draw(_) | Source::Recovery(_) => of_invoice(),
         Source::Statement(id) => Some(format!("/v1/bank_statements/{id}")),
         Source::BankLine(id) => Some(format!("/v1/bank_lines/{id}")),
         Source::Cost(id) => Some(format!("/v1/costs/{id}")),

@@ -119,7 +119,7 @@ pub fn verify(file: &str, jwks: &str) -> Result<Value, NotEvidence> {
     }
     let encoded = match &it.payload {
         Value::String(encoded) => encoded.clone(),
-        readable => {
+        readable @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => {
             let text = canonical::write(readable).map_err(|_fraction| NotEvidence::Unreadable)?;
             URL_SAFE_NO_PAD.encode(text)
         }
@@ -142,7 +142,9 @@ pub fn verify(file: &str, jwks: &str) -> Result<Value, NotEvidence> {
             let text = String::from_utf8(text).map_err(|_not_text| NotEvidence::Unreadable)?;
             canonical::read(&text).ok_or(NotEvidence::Unreadable)
         }
-        readable => Ok(readable),
+        readable @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => {
+            Ok(readable)
+        }
     }
 }
 

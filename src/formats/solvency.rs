@@ -128,7 +128,11 @@ pub fn link_hash(before: &[u8; HASH_LEN], body: &str) -> [u8; HASH_LEN] {
 /// Bytes as hex digits.
 #[must_use]
 pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len().saturating_mul(2)), |mut text, byte| {
+        let _written = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 /// 64 small hex digits as a hash.

@@ -10,7 +10,7 @@ use super::{ClaimRow, DisputeRow, DrawRow, DrawRunRow, FundPage, HoldRow};
 use crate::access::{Approver, MemberOrDesk, SignedIn};
 use crate::kernel::ids::{ClaimId, DisputeId, DrawId, DrawRunId, EntityId, InvoiceId, PersonId, RuleSetId, WriteOffId};
 use crate::kernel::language::Language;
-use crate::kernel::money::{Currency, Minor, Money};
+use crate::kernel::money::{Currency, Minor, Money, Ppm};
 use crate::platform::db::Db;
 use crate::platform::error::Result;
 use crate::platform::i18n;
@@ -134,11 +134,8 @@ impl From<FundPage> for FundView {
             open_advance_count: it.advance_count,
             open_claims: money(it.claims_minor),
             open_claim_count: it.claim_count,
-            multiple_used: page.multiple_used.map(|multiple| multiple.to_fraction()),
-            multiple_allowed: page
-                .limits
-                .and_then(|limits| limits.fund_multiple)
-                .map(|multiple| multiple.to_fraction()),
+            multiple_used: page.multiple_used.map(Ppm::to_fraction),
+            multiple_allowed: page.limits.and_then(|limits| limits.fund_multiple).map(Ppm::to_fraction),
             paused: page.limits.is_some_and(|limits| limits.is_paused(it.fund_minor)),
             pause_below: page.limits.and_then(|limits| limits.pause_below).map(money),
             rule_set_id: page.rule_set,

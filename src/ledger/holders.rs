@@ -112,6 +112,7 @@ impl Holders {
 }
 
 #[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "an overflow in a test is a failed test")]
 mod tests {
     use super::*;
     use proptest::prelude::*;

@@ -272,10 +272,13 @@ mod tests {
         text.parse().unwrap()
     }
 
+    /// Shares by the day of payment, since when the rule holds, and the last day that they are held.
+    type Case = (&'static [(&'static str, i32)], &'static str, Option<&'static str>);
+
     #[test]
     fn each_share_is_a_year_from_its_payment_and_early_ones_are_added() {
         let always = day("2000-01-01");
-        let cases: [(&[(&str, i32)], &str, Option<&str>); 7] = [
+        let cases: [Case; 7] = [
             (&[], "2000-01-01", None),
             (&[("2026-05-04", 1)], "2000-01-01", Some("2027-05-03")),
             (&[("2026-05-04", 3)], "2000-01-01", Some("2029-05-03")),

@@ -146,6 +146,7 @@ struct Leaves {
 }
 
 #[derive(QueryableByName)]
+#[expect(clippy::struct_field_names, reason = "columns of amounts end alike in all tables")]
 struct ExposureRow {
     #[diesel(sql_type = BigInt)]
     covered_net_minor: Minor,

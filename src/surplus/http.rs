@@ -538,6 +538,6 @@ impl From<MinimumRow> for LegalReserveMinimumView {
     extensions(("x-roles" = json!(["reviewer", "payout_approver", "accountant", "administrator"]))))]
 #[get("/v1/legal_reserve_minimums")]
 async fn list_legal_reserve_minimums(who: Desk, db: Data<Db>) -> Result<Json<Vec<LegalReserveMinimumView>>> {
-    let rows = db.write(who.into(), |tx| super::minimums(tx)).await?;
+    let rows = db.write(who.into(), super::minimums).await?;
     Ok(Json(rows.into_iter().map(LegalReserveMinimumView::from).collect()))
 }

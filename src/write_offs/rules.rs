@@ -180,7 +180,7 @@ pub(super) fn recovery(
     let member_left = left(row.member_minor, before.member)?;
     let shares = split(rest, &[weight(member_left), weight(contribution_left), weight(fee_left)]).map_err(overflow)?;
     let [member, contribution, fee] = shares[..] else { return Err(Refusal::value("amount_invalid")) };
-    Ok(RecoveryParts { member, contribution, fee, ..parts })
+    Ok(RecoveryParts { contribution, fee, member, ..parts })
 }
 
 #[cfg(test)]

@@ -64,7 +64,7 @@ struct Row {
 
 #[derive(Serialize)]
 struct Day {
-    day: String,
+    on: String,
     owed: String,
     held: String,
     ratio: String,
@@ -206,7 +206,7 @@ fn fund(page: &ProofPage, language: Language) -> Vec<Row> {
 fn row_of(day: &ProvenDay, language: Language) -> Day {
     let proof = &day.proof;
     Day {
-        day: local::date(language, proof.day),
+        on: local::date(language, proof.day),
         owed: local::amount(language, proof.owed_minor, proof.currency),
         held: local::amount(language, proof.held_minor, proof.currency),
         ratio: ratio(language, proof.ratio_ppm),

@@ -5,7 +5,7 @@ use crate::kernel::ids::{DrawId, RecoveryId, WriteOffId};
 use crate::kernel::money::Minor;
 use crate::kernel::refusal::Refusal;
 use crate::ledger::Held;
-use crate::ledger::entry::{Account, Dimensions, Entry, Event, Posting, Source, credit, debit};
+use crate::ledger::entry::{Account, Entry, Event, Posting, Source, credit, debit};
 
 /// A receivable given up, by its shares. Together they are what was open.
 #[derive(Debug, Clone, Copy)]
@@ -43,11 +43,6 @@ pub enum Bearer<'a> {
         /// What the activity of the invoice has available, locked.
         available: Minor,
     },
-}
-
-/// The dimensions of a line of an invoice on an activity that may be another's.
-fn held(of: InvoiceFunds, by: &Held) -> Dimensions {
-    Dimensions { activity: Some(by.activity), owner: Some(by.member), ..of.about() }
 }
 
 fn moved(of: InvoiceFunds, parts: &[Held], from: Account, to: Account) -> Result<Vec<Posting>, Refusal> {
