@@ -189,6 +189,8 @@ BEGIN
 END $$;
 GRANT USAGE ON SCHEMA public TO umbel_replay;
 GRANT EXECUTE ON FUNCTION umbel_now, umbel_person, umbel_sees_all, umbel_owns TO umbel_replay;
+-- Asked by the row-level security of what it reads.
+GRANT EXECUTE ON FUNCTION umbel_shares_activity, umbel_in_pool TO umbel_replay;
 GRANT SELECT ON activity, invoice, levy_charge, rule_set, rule_set_levy, proposal TO umbel_replay;
 GRANT SELECT ON levy_override, levy_exemption, allocation, cost TO umbel_replay;
 GRANT SELECT, UPDATE (carried, invoice_count, member_count, better_off, worse_off, largest_gain_minor, largest_loss_minor, sha256, finished_at)

@@ -305,14 +305,9 @@ fn what_is_adopted_becomes_a_rule_set_with_its_decision() {
     assert_eq!((stale.status, stale.json()["current"]["state"].as_str()), (412, Some("published")));
     let late = json!({"rule_set_id": administrator.new_id(), "decision": "", "decided_on": "2026-06-02", "valid_from": "2026-06-01"});
     let refused = administrator.change(&format!("{place}/adopt"), 2, &late).unwrap();
-    let fields: Vec<&str> = refused.json()["errors"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|e| e["pointer"].as_str().unwrap().to_owned())
-        .map(|p| if p == "/decision" { "/decision" } else { "/decided_on" })
-        .collect();
-    assert_eq!((refused.status, fields), (422, vec!["/decision", "/decided_on"]));
+    let told = refused.json();
+    assert_eq!((refused.status, told["errors"].as_array().unwrap().len()), (422, 2), "{told}");
+    assert_eq!((&told["errors"][0]["pointer"], &told["errors"][1]["pointer"]), (&json!("/decision"), &json!("/decided_on")));
     let adopted = command(administrator, &proposal, "adopt", 2, &decision);
     assert_eq!((adopted["state"].as_str(), &adopted["rule_set_id"]), (Some("adopted"), &decision["rule_set_id"]));
     let rule_set =
