@@ -56,8 +56,8 @@ pub struct CreditNote {
 /// The invoice is locked first, then the balances of the activities concerned, then the series.
 ///
 /// # Errors
-/// 404; 409 for an invoice that is not issued or was given up, `already_credited` when nothing is left of it, a closed period; 403 for
-/// one's own invoice; 422 for the reason and for lines that are not its own or have less left.
+/// 404; 409 for an invoice that is not issued or was given up, `already_credited` when nothing is left of it, a closed
+/// period; 403 for one's own invoice; 422 for the reason and for lines that are not its own or have less left.
 pub fn issue(tx: &mut Tx<'_>, new: &NewCreditNote) -> Result<CreditNote> {
     let invoice = store::lock(tx, new.invoice)?;
     if tx.principal().is_some_and(|who| who.person == invoice.member_id) {
