@@ -294,7 +294,7 @@ fn explain_the_pay(stage: &Stage, teller: &mut Teller, payout: &str, folder: &Pa
     chain.expect(200)?;
     save(folder, "solvency-chain.jsonl", &chain)?;
     teller.says("member", "keeps it signed; umbel verify trace.json --jwks jwks.json checks it without the mutual");
-    let proven = chain.body.iter().filter(|byte| **byte == b'\n').count();
+    let proven = chain.body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).count();
     teller.says("mutual", &format!("has proven its solvency on {proven} days: {}/solvency", stage.base));
     Ok(())
 }
@@ -305,7 +305,8 @@ fn print_step(step: &Value, depth: usize) {
     let mut line = format!("     {indent}{:>9}  {}", euros(amount(step, "/amount")), field(step, "/text"));
     for extra in ["/calculation/text", "/rule/text"] {
         if let Some(text) = step.pointer(extra).and_then(Value::as_str) {
-            line.push_str(&format!(" | {text}"));
+            line.push_str(" | ");
+            line.push_str(text);
         }
     }
     println!("{line}");

@@ -43,7 +43,8 @@ impl Explainer<'_, '_> {
         let Some(activity) = line.activity_id else {
             let mut parts: Vec<Step> =
                 splits.iter().map(|split| self.part("pool_split", split.amount_minor, line.currency)).collect();
-            sign(&mut parts, amount)?;
+            let whole = Minor::sum(parts.iter().map(|part| part.amount.amount_minor))?;
+            sign(&mut parts, rules::like(amount, whole)?)?;
             return Ok(Found { parts, ..Found::default() });
         };
         let before = activity.0.as_u128().checked_sub(1).map(Uuid::from_u128);

@@ -1,26 +1,9 @@
 //! Who holds what of an invoice: money keeps its origin when it moves, and what becomes of the invoice reaches all
 //! who hold a part of it.
 
-use diesel::QueryableByName;
-use diesel::sql_types::{BigInt, Uuid as SqlUuid};
-
-use super::store::Holding;
-use crate::kernel::ids::{ActivityId, PersonId};
+use super::store::{Held, Holding};
+use crate::kernel::ids::ActivityId;
 use crate::kernel::money::{Minor, MoneyError, split};
-
-/// A part of an invoice's money on one activity.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, QueryableByName)]
-pub struct Held {
-    /// The activity.
-    #[diesel(sql_type = SqlUuid)]
-    pub activity: ActivityId,
-    /// Who manages it.
-    #[diesel(sql_type = SqlUuid)]
-    pub member: PersonId,
-    /// How much.
-    #[diesel(sql_type = BigInt)]
-    pub amount: Minor,
-}
 
 /// All who hold a part of an invoice, lowest activity id first.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -115,6 +98,7 @@ impl Holders {
 #[expect(clippy::arithmetic_side_effects, reason = "an overflow in a test is a failed test")]
 mod tests {
     use super::*;
+    use crate::kernel::ids::PersonId;
     use proptest::prelude::*;
     use uuid::Uuid;
 

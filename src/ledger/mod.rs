@@ -12,9 +12,9 @@ mod holders;
 mod store;
 
 pub use entry::{Account, Dimensions, Entry, Event, Posting, Source, credit, debit};
-pub use holders::{Held, Holders};
+pub use holders::Holders;
 pub use store::{
-    ActivityBalance, ActivityFigures, BookedShares, EntryLine, Holding, JournalRow, MoveRow, Origin, PostingRow,
+    ActivityBalance, ActivityFigures, BookedShares, EntryLine, Held, Holding, JournalRow, MoveRow, Origin, PostingRow,
     ResultRow, TrialRow,
 };
 

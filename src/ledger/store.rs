@@ -11,7 +11,6 @@ use umbel_schema::activity_balance;
 use uuid::Uuid;
 
 use super::entry::{Account, Entry, Event, Source};
-use super::holders::Held;
 use crate::kernel::ids::{ActivityId, EntityId, InvoiceId, PersonId, WriteOffId};
 use crate::kernel::money::{Currency, Minor};
 use crate::platform::db::Tx;
@@ -182,6 +181,20 @@ pub struct EntryLine {
     /// Left owing; debit positive.
     #[diesel(sql_type = BigInt)]
     pub arrears_minor: Minor,
+}
+
+/// A part of an invoice's money on one activity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, QueryableByName)]
+pub struct Held {
+    /// The activity.
+    #[diesel(sql_type = SqlUuid)]
+    pub activity: ActivityId,
+    /// Who manages it.
+    #[diesel(sql_type = SqlUuid)]
+    pub member: PersonId,
+    /// How much.
+    #[diesel(sql_type = BigInt)]
+    pub amount: Minor,
 }
 
 /// What an activity holds of an invoice.

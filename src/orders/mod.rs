@@ -80,11 +80,11 @@ impl Order {
 /// 422 for every field that is not acceptable, 409 for a member or activity that cannot take orders.
 pub fn create(tx: &mut Tx<'_>, id: OrderId, draft: &Draft) -> Result<Order> {
     let me = tx.person()?;
-    let totals = check_draft(tx, draft)?;
     let activity = activities::require_open(tx, draft.activity)?;
     if activity.member_id != me {
         return Err(Error::field("/activity_id", "invalid"));
     }
+    let totals = check_draft(tx, draft)?;
     store::insert(tx, id, me, activity.entity_id, draft, &totals)?;
     store::replace_lines(tx, id, draft, &totals)?;
     find(tx, id)

@@ -117,6 +117,7 @@ fn line() -> Value {
 }
 
 /// The commands with something to say.
+#[expect(clippy::too_many_lines, reason = "a table of commands")]
 fn good_commands(app: &TestApp, world: &World) -> Vec<Good> {
     let staff = &world.cast.staff;
     let entity = format!("/v1/entities/{}", world.cast.entity_id);

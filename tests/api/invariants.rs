@@ -230,7 +230,9 @@ fn each_invariant_finds_the_damage_that_it_is_there_for() {
         if let Err(error) = conn.batch_execute(&ground.fill(sql)) {
             wrong.push(format!("{damage}: could not be planted: {error}"));
         } else {
-            let found = speaking(&mut conn, &views);
+            // The newest proof of solvency is compared with the books, so most damage to them contradicts it as well.
+            let mut found = speaking(&mut conn, &views);
+            found.retain(|name| name == view || name != "i23_proofs_chain");
             if found != [*view] {
                 wrong.push(format!("{damage}: expected {view} to speak, and alone; it was {found:?}"));
             }

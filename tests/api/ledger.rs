@@ -378,7 +378,7 @@ const DOCUMENTS: &[Case] = &[
     ("more VAT given back than is left", "", concat!(credit_note!("98999", "20791"), issued_credit_note!()), "credit_fits_rest"),
     ("all given back but a cent of the VAT", "", concat!(credit_note!("99000", "20789"), issued_credit_note!()), "credit_fits_rest"),
     ("a credit note that lowers nothing", "", concat!(credit_note!("100", "21"), sealed_credit_note!()), "credit_lowers_invoice"),
-    ("a credit note numbered out of turn", "", concat!("UPDATE document_series SET last_seq = last_seq + 2 WHERE series = 'credit_note'"), "series_goes_on_by_one"),
+    ("a credit note numbered out of turn", "", "UPDATE document_series SET last_seq = last_seq + 2 WHERE series = 'credit_note'", "series_goes_on_by_one"),
     ("a reduction changed", "", "UPDATE invoice_reduction SET amount_minor = 1", DENIED),
     ("more paid than credit notes leave", "", "INSERT INTO allocation (id, bank_line_id, invoice_id, member_id, amount_minor, allocated_on) \
      SELECT gen_random_uuid(), b.id, '{issued}', '{member}', 1, '2026-05-04' FROM bank_line b WHERE b.state = 'suspense'", "allocation_fits"),

@@ -88,7 +88,6 @@ const PRIVILEGES: &[(&str, &[&str])] = &[
     ("INSERT(activity_id), INSERT(currency), INSERT(owner_id), SELECT", &["activity_balance"]),
     ("INSERT, SELECT, UPDATE(ended_at)", &["advance_hold"]),
     ("INSERT, SELECT, UPDATE(resolution), UPDATE(resolved_at), UPDATE(resolved_by)", &["invoice_dispute"]),
-    ("INSERT, SELECT, UPDATE(ended_by), UPDATE(valid_until)", &["role_grant"]),
     ("INSERT, SELECT, UPDATE(ended_by), UPDATE(valid_until)", &["levy_exemption", "levy_override", "role_grant"]),
     ("INSERT, SELECT, UPDATE(superseded_at), UPDATE(verified_at), UPDATE(verified_by)", &["payee_account"]),
     ("INSERT, SELECT, UPDATE(paid_on), UPDATE(payment_reference), UPDATE(state)", &["share"]),

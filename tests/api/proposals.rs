@@ -130,11 +130,6 @@ impl Work {
         }
     }
 
-    fn mine(&self, member: &MemberCast, proposal: &str, run: &Value) -> Value {
-        let place = format!("/v1/proposals/{proposal}/dry_runs/{}/mine", run["id"].as_str().unwrap());
-        member.client.get(&place).unwrap().expect(200).unwrap()
-    }
-
     fn effects(&self, proposal: &str, run: &Value, query: &str) -> Value {
         let place = format!("/v1/proposals/{proposal}/dry_runs/{}/effects{query}", run["id"].as_str().unwrap());
         self.cast.staff.accountant.get(&place).unwrap().expect(200).unwrap()
@@ -236,13 +231,13 @@ fn everybody_sees_what_a_proposal_would_have_meant_for_them_and_the_office_for_a
     assert_eq!(work.awa.client.get(&place).unwrap().json()["state"], "published");
     assert_eq!(work.awa.client.get("/v1/proposals").unwrap().json()["data"][0]["id"].as_str(), Some(proposal.as_str()));
     assert_eq!(minor(&work.bo.client.get(&run_place).unwrap().json(), "/fee/booked"), 8_440);
-    let mine = work.mine(&work.awa, &proposal, &run);
+    let mine = mine(&work.awa, &proposal, &run);
     assert_eq!((minor(&mine, "/fee/booked"), minor(&mine, "/fee/proposed")), (6_790, 4_938));
     assert_eq!(
         (minor(&mine, "/difference"), minor(&mine, "/invoiced"), mine["invoice_count"].as_i64()),
         (-1_852, 123_456, Some(2))
     );
-    assert_eq!(minor(&work.mine(&work.bo, &proposal, &run), "/difference"), 1_963);
+    assert_eq!(minor(&mine(&work.bo, &proposal, &run), "/difference"), 1_963);
     assert_eq!(work.awa.client.get(&format!("{run_place}/effects")).unwrap().status, 403);
 
     // The office reads all of them, by pages, from either end.
@@ -307,7 +302,10 @@ fn what_is_adopted_becomes_a_rule_set_with_its_decision() {
     let refused = administrator.change(&format!("{place}/adopt"), 2, &late).unwrap();
     let told = refused.json();
     assert_eq!((refused.status, told["errors"].as_array().unwrap().len()), (422, 2), "{told}");
-    assert_eq!((&told["errors"][0]["pointer"], &told["errors"][1]["pointer"]), (&json!("/decision"), &json!("/decided_on")));
+    assert_eq!(
+        (&told["errors"][0]["pointer"], &told["errors"][1]["pointer"]),
+        (&json!("/decision"), &json!("/decided_on"))
+    );
     let adopted = command(administrator, &proposal, "adopt", 2, &decision);
     assert_eq!((adopted["state"].as_str(), &adopted["rule_set_id"]), (Some("adopted"), &decision["rule_set_id"]));
     let rule_set =
@@ -412,4 +410,9 @@ fn a_dry_run_that_is_not_finished_shows_no_ones_effect() {
     let list = administrator.get(&place).unwrap().json();
     assert_eq!(list[0]["distribution"]["members"], 0);
     assert_eq!(list[0]["id"].as_str(), Some(id.as_str()));
+}
+
+fn mine(member: &MemberCast, proposal: &str, run: &Value) -> Value {
+    let place = format!("/v1/proposals/{proposal}/dry_runs/{}/mine", run["id"].as_str().unwrap());
+    member.client.get(&place).unwrap().expect(200).unwrap()
 }
