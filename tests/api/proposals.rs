@@ -231,13 +231,13 @@ fn everybody_sees_what_a_proposal_would_have_meant_for_them_and_the_office_for_a
     assert_eq!(work.awa.client.get(&place).unwrap().json()["state"], "published");
     assert_eq!(work.awa.client.get("/v1/proposals").unwrap().json()["data"][0]["id"].as_str(), Some(proposal.as_str()));
     assert_eq!(minor(&work.bo.client.get(&run_place).unwrap().json(), "/fee/booked"), 8_440);
-    let mine = mine(&work.awa, &proposal, &run);
+    let mine = effect_on(&work.awa, &proposal, &run);
     assert_eq!((minor(&mine, "/fee/booked"), minor(&mine, "/fee/proposed")), (6_790, 4_938));
     assert_eq!(
         (minor(&mine, "/difference"), minor(&mine, "/invoiced"), mine["invoice_count"].as_i64()),
         (-1_852, 123_456, Some(2))
     );
-    assert_eq!(minor(&mine(&work.bo, &proposal, &run), "/difference"), 1_963);
+    assert_eq!(minor(&effect_on(&work.bo, &proposal, &run), "/difference"), 1_963);
     assert_eq!(work.awa.client.get(&format!("{run_place}/effects")).unwrap().status, 403);
 
     // The office reads all of them, by pages, from either end.
@@ -412,7 +412,7 @@ fn a_dry_run_that_is_not_finished_shows_no_ones_effect() {
     assert_eq!(list[0]["id"].as_str(), Some(id.as_str()));
 }
 
-fn mine(member: &MemberCast, proposal: &str, run: &Value) -> Value {
+fn effect_on(member: &MemberCast, proposal: &str, run: &Value) -> Value {
     let place = format!("/v1/proposals/{proposal}/dry_runs/{}/mine", run["id"].as_str().unwrap());
     member.client.get(&place).unwrap().expect(200).unwrap()
 }
