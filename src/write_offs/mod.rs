@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use crate::formats::letters::Letter;
 use crate::guarantee::{self, ClaimRow, DisputeRow};
-use crate::invoicing::{self, OpenInvoice};
+use crate::invoicing::{self, InvoiceState, OpenInvoice};
 use crate::kernel::ids::{BankLineId, EntityId, InvoiceId, PersonId, RecoveryId, WriteOffId};
 use crate::kernel::money::{Currency, Minor, Money, split};
 use crate::kernel::refusal::Checks;
@@ -69,18 +69,21 @@ pub fn dispute(tx: &mut Tx<'_>, id: InvoiceId, expected: i32, reason: &str) -> R
 /// Ends the dispute about an invoice: its advance is made at the next look of the day.
 ///
 /// # Errors
-/// 404 when it is not issued; 409 when it is not disputed; 403 for one's own; 422 for the text.
+/// 404; 409 when it is not issued or not disputed; 403 for one's own; 422 for the text.
 pub fn resolve_dispute(tx: &mut Tx<'_>, id: InvoiceId, expected: i32, resolution: &str) -> Result<DisputeRow> {
     hold_invoice(tx, id, expected)?;
     guarantee::resolve_dispute(tx, id, resolution)
 }
 
 fn hold_invoice(tx: &mut Tx<'_>, id: InvoiceId, expected: i32) -> Result<OpenInvoice> {
-    let invoice = invoicing::open_invoice(tx, id)?;
-    let version = invoicing::find(tx, id)?.row.version;
-    if version != expected {
-        return Err(Error::version_stale(version));
+    let row = invoicing::find(tx, id)?.row;
+    if row.version != expected {
+        return Err(Error::version_stale(row.version));
     }
+    if row.state != InvoiceState::Issued {
+        return Err(Error::state_conflict(row.state, "dispute"));
+    }
+    let invoice = invoicing::open_invoice(tx, id)?;
     check_not_own(tx, invoice.member_id)?;
     Ok(invoice)
 }

@@ -223,8 +223,9 @@ impl<T: Clone + Send + 'static> Command<T> {
             Err(mut error) => {
                 if error.status == StatusCode::PRECONDITION_FAILED {
                     let (db, actor) = again;
-                    let current = db.write(actor, move |tx| Ok(serde_json::to_value(load(tx, id)?)?)).await?;
-                    error.current = Some(Box::new(current));
+                    // What a first command would make is not there yet: then only the version is told.
+                    let current = db.write(actor, move |tx| Ok(serde_json::to_value(load(tx, id)?)?)).await;
+                    error.current = current.map(Box::new).map_or_else(|_nothing_there| None, Some);
                 }
                 Err(error)
             }
