@@ -225,7 +225,7 @@ impl<T: Clone + Send + 'static> Command<T> {
                     let (db, actor) = again;
                     // What a first command would make is not there yet: then only the version is told.
                     let current = db.write(actor, move |tx| Ok(serde_json::to_value(load(tx, id)?)?)).await;
-                    error.current = current.map(Box::new).map_or_else(|_nothing_there| None, Some);
+                    error.current = current.map(Box::new).ok();
                 }
                 Err(error)
             }
