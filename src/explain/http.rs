@@ -140,7 +140,7 @@ async fn trace_payout(
 }
 
 /// Explains a balance of an activity: which money it is made of, the newest pieces one by one.
-#[utoipa::path(tag = "explain", params(("id" = ActivityId, Path), ("balance" = Balance, Path), BalanceQuery),
+#[utoipa::path(tag = "explain", params(("id" = ActivityId, Path), ("balance" = inline(Balance), Path), BalanceQuery),
     responses((status = 200, body = Trace)),
     extensions(("x-roles" = json!(["member", "reviewer", "payout_approver", "accountant", "administrator"]))))]
 #[get("/v1/activities/{id}/balances/{balance}/trace")]

@@ -605,6 +605,7 @@ async fn show_my_effect(who: Member, db: Data<Db>, path: Path<(ProposalId, DryRu
 #[serde(deny_unknown_fields)]
 struct EffectFilter {
     /// Who comes first; `largest_loss` when it is left out.
+    #[param(inline)]
     order: Option<Order>,
     /// Rows a page, 1 to 200.
     #[serde(skip_serializing)]

@@ -217,7 +217,6 @@ pub struct SplitRuleView {
     /// Which version: 1 is the first.
     pub version_number: i32,
     /// `percent`, `equal` or `fixed`.
-    #[schema(inline)]
     pub kind: SplitKind,
     /// From which day.
     pub valid_from: NaiveDate,
@@ -255,7 +254,6 @@ struct MakeSplitRule {
     /// Made by the sender.
     id: SplitRuleId,
     /// By which key.
-    #[schema(inline)]
     kind: SplitKind,
     /// From which day, not in the past.
     valid_from: NaiveDate,
