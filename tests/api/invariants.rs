@@ -227,12 +227,15 @@ fn each_invariant_finds_the_damage_that_it_is_there_for() {
     for (view, damage, sql) in PLANTED {
         // Only a superuser passes by the triggers; not even the owner of the tables can.
         conn.batch_execute("BEGIN; SET LOCAL session_replication_role = replica").unwrap();
+        // The newest proof of solvency is compared with the books, so most damage to them contradicts it as well: it is
+        // put away where it is not the proof that is damaged, and the one view has to speak alone.
+        if *view != "i23_proofs_chain" {
+            conn.batch_execute("DELETE FROM solvency_leaf; DELETE FROM solvency_proof").unwrap();
+        }
         if let Err(error) = conn.batch_execute(&ground.fill(sql)) {
             wrong.push(format!("{damage}: could not be planted: {error}"));
         } else {
-            // The newest proof of solvency is compared with the books, so most damage to them contradicts it as well.
-            let mut found = speaking(&mut conn, &views);
-            found.retain(|name| name == view || name != "i23_proofs_chain");
+            let found = speaking(&mut conn, &views);
             if found != [*view] {
                 wrong.push(format!("{damage}: expected {view} to speak, and alone; it was {found:?}"));
             }
