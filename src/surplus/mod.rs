@@ -8,8 +8,8 @@
 //!
 //! What is decided about is the result and what earlier years left, so that old losses are covered first and what was
 //! carried forward can be used. Each step is a part of it, by largest remainder; what no step names stays in
-//! `retained_surplus`. One person brings the decision in, another approves it. Members with an open activity take
-//! part in refunds. Deliberately absent: dividends on shares.
+//! `retained_surplus`. One person brings the decision in, another approves it. Members with an open activity of their
+//! own take part in refunds. Deliberately absent: dividends on shares.
 
 pub mod http;
 mod rules;
@@ -284,13 +284,19 @@ fn check_limits(
     Ok(())
 }
 
-/// The members with an open activity, with what their activities did in a year.
+/// The members with an open activity of their own, with what their activities did in a year. What a collective did counts
+/// in equal parts for those who share it now.
 fn candidates(tx: &mut Tx<'_>, of: EntityId, (first_day, last_day): (NaiveDate, NaiveDate)) -> Result<Vec<Candidate>> {
     let zone = charter::entity(tx, of)?.zone();
     let mut first_open: BTreeMap<PersonId, ActivityId> = BTreeMap::new();
-    let mut owners: BTreeMap<ActivityId, PersonId> = BTreeMap::new();
+    let mut owners: BTreeMap<ActivityId, Vec<PersonId>> = BTreeMap::new();
     for activity in activities::of_entity(tx, of)? {
-        owners.insert(activity.id, activity.member_id);
+        if activity.is_collective {
+            let sharers = activities::collectives::sharers(tx, activity.id)?;
+            owners.insert(activity.id, sharers.iter().map(|sharer| sharer.member).collect());
+            continue;
+        }
+        owners.insert(activity.id, vec![activity.member_id]);
         if activity.closed_at.is_none() {
             first_open.entry(activity.member_id).or_insert(activity.id);
         }
@@ -298,10 +304,12 @@ fn candidates(tx: &mut Tx<'_>, of: EntityId, (first_day, last_day): (NaiveDate, 
     let mut by_member = |account| -> Result<BTreeMap<PersonId, Minor>> {
         let mut sums: BTreeMap<PersonId, Minor> = BTreeMap::new();
         for (activity, amount) in ledger::activity_sums_between(tx, of, account, first_day, last_day)? {
-            let Some(owner) = owners.get(&activity) else { continue };
-            let sum = sums.entry(*owner).or_default();
-            // Income is a credit, which is negative in the books.
-            *sum = sum.minus(amount)?;
+            let owners = owners.get(&activity).map(Vec::as_slice).unwrap_or_default();
+            for (owner, amount) in rules::shared(amount, owners)? {
+                let sum = sums.entry(owner).or_default();
+                // Income is a credit, which is negative in the books.
+                *sum = sum.minus(amount)?;
+            }
         }
         Ok(sums)
     };

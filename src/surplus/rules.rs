@@ -257,6 +257,18 @@ pub struct Part {
     pub amount: Minor,
 }
 
+/// What an activity did, for each of those who share it: in equal parts, by largest remainder. Nothing for nobody.
+///
+/// # Errors
+/// Refuses amounts out of range.
+pub(super) fn shared(amount: Minor, owners: &[PersonId]) -> Result<Vec<(PersonId, Minor)>, MoneyError> {
+    if owners.is_empty() {
+        return Ok(Vec::new());
+    }
+    let parts = money::split(amount, &vec![1; owners.len()])?;
+    Ok(owners.iter().copied().zip(parts).collect())
+}
+
 /// What somebody weighs. Who joined after the year weighs nothing, nor does who got more back than they paid.
 fn weight(of: &Candidate, key: PatronageKey, last_day: NaiveDate) -> i64 {
     let Some(years) = last_day.years_since(of.joined_on) else { return 0 };
@@ -391,6 +403,18 @@ mod tests {
         let refused = divide(Minor::new(100), PatronageKey::Fees, &none, day("2026-12-31"), 3).unwrap_err();
         assert_eq!((refused.fields[0].pointer.as_str(), refused.fields[0].code), ("/steps/3/key", "no_weight"));
         assert_eq!(divide(Minor::ZERO, PatronageKey::Fees, &none, day("2026-12-31"), 0).unwrap(), []);
+    }
+
+    #[test]
+    fn what_a_collective_did_counts_for_all_who_share_it() {
+        let people: Vec<PersonId> = (1..=3).map(|n| PersonId(Uuid::from_u128(n))).collect();
+        let of = |amount, owners: &[PersonId]| {
+            let parts = shared(Minor::new(amount), owners).unwrap();
+            parts.into_iter().map(|(_, part)| part.get()).collect::<Vec<_>>()
+        };
+        assert_eq!(of(-10_000, &people), [-3_334, -3_333, -3_333]);
+        assert_eq!(of(-10_000, &people[..1]), [-10_000]);
+        assert_eq!(of(-10_000, &[]), [0_i64; 0]);
     }
 
     #[test]
