@@ -10,7 +10,7 @@ SELECT jsonb_build_object(
         (SELECT id FROM session WHERE person_id = e.actor_id ORDER BY created_at DESC, id DESC LIMIT 1))
   || jsonb_build_object(
     'entities', '{' || i.entity_id || '}', 'todays', '{' || i.issued_on || '}', 'events', '{invoice_issued}',
-    'sources', '{invoice}', 'fingerprint', (SELECT max(fingerprint::text) FROM idempotency_key WHERE subject_id = i.id),
+    'sources', '{invoice}', 'reverses', '{NULL}', 'fingerprint', (SELECT max(fingerprint::text) FROM idempotency_key WHERE subject_id = i.id),
     'created_body', (SELECT body FROM idempotency_key WHERE subject_id = i.id AND operation = 'create_invoice'),
     'submitted_body', (SELECT body FROM idempotency_key WHERE subject_id = i.id AND operation = 'submit_invoice'),
     'issued_body', (SELECT body FROM idempotency_key WHERE subject_id = i.id AND operation = 'issue_invoice'))

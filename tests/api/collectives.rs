@@ -39,7 +39,7 @@ fn place_of(client: &Client, activity: &str, state: &str) -> Value {
 }
 
 /// The manager asks, the other confirms and says where shares arrive.
-fn join(app: &TestApp, manager: &Client, collective: &str, member: &MemberCast) {
+pub fn join(app: &TestApp, manager: &Client, collective: &str, member: &MemberCast) {
     let invitation = json!({"id": manager.new_id(), "email": member.email});
     manager.post(&format!("/v1/activities/{collective}/invitations"), &invitation).unwrap().expect(201).unwrap();
     app.stage.settle().unwrap();

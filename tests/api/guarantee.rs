@@ -54,7 +54,7 @@ fn days_pass(app: &TestApp, cast: &mut Cast, member: MemberCast, days: i64) -> M
     MemberCast { client: app.stage.sign_in(&member.email).unwrap(), ..member }
 }
 
-pub(super) fn propose(reviewer: &Client, invoice: &str) -> Answer {
+pub fn propose(reviewer: &Client, invoice: &str) -> Answer {
     let body = json!({"id": reviewer.new_id(), "reason": "The client is bankrupt.", "evidence": "Judgment of 4 May 2026, roll 12"});
     reviewer.post(&format!("/v1/invoices/{invoice}/write_offs"), &body).unwrap()
 }

@@ -43,3 +43,4 @@ mod stories;
 mod support;
 mod surplus;
 mod world;
+mod year;

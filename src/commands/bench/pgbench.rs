@@ -81,12 +81,15 @@ impl Pgbench {
 fn compare(sent: &[String]) -> Outcome<()> {
     let script = statements::of_script(SCRIPT);
     let script: Vec<String> = script.iter().skip(1).map(|statement| statements::shape(statement)).collect();
-    for (n, (script, sent)) in script.iter().zip(sent.iter().map(|sent| statements::shape(sent))).enumerate() {
-        if *script != sent {
-            return Err(
-                format!("statement {n} of benches/issue_path.sql is {script:?}, the program sends {sent:?}").into()
-            );
-        }
+    let differences: Vec<String> = (0..)
+        .zip(script.iter().zip(sent.iter().map(|sent| statements::shape(sent))))
+        .filter(|(_, (script, sent))| *script != sent)
+        .map(|(n, (script, sent))| {
+            format!("statement {n} of benches/issue_path.sql is {script:?}, the program sends {sent:?}")
+        })
+        .collect();
+    if !differences.is_empty() {
+        return Err(differences.join("\n").into());
     }
     if script.len() != sent.len() {
         return Err(format!(

@@ -10,7 +10,7 @@ use umbel::demo::{Cast, Client, MemberCast};
 use umbel::kernel::references::Ogm;
 use uuid::Uuid;
 
-use super::support::TestApp;
+use crate::support::TestApp;
 
 /// A member and the keys to act as them.
 pub struct Person {
@@ -94,7 +94,8 @@ INSERT INTO posting (entry_id, account, amount_minor, currency, member_id, owner
 /// Enrols `count` members: the last step, paying the share, is a bank statement like any other.
 pub fn enrol(app: &TestApp, cast: &mut Cast, count: usize) -> People {
     let stage = &app.stage;
-    let (application, _) = stage.apply(&cast.entity_id, "first@member.example", "First", super::support::IBANS[0]).unwrap();
+    let (application, _) =
+        stage.apply(&cast.entity_id, "first@member.example", "First", crate::support::IBANS[0]).unwrap();
     stage.accept(&cast.staff.reviewer, &application, "first@member.example").unwrap();
     let new_ids = || (0..count).map(|_| stage.clock.new_id()).collect::<Vec<Uuid>>();
     let (people, accounts, sessions) = (new_ids(), new_ids(), new_ids());
@@ -102,7 +103,7 @@ pub fn enrol(app: &TestApp, cast: &mut Cast, count: usize) -> People {
         (0..count).map(|n| Ogm::from_base(9_000_000_000 + n as u64).unwrap().digits().to_owned()).collect();
     let ibans: Vec<Vec<u8>> = accounts
         .iter()
-        .map(|id| app.parts.keys.seal(&format!("payee.iban:{id}"), super::support::IBANS[0].as_bytes()))
+        .map(|id| app.parts.keys.seal(&format!("payee.iban:{id}"), crate::support::IBANS[0].as_bytes()))
         .collect();
     let mut owner = app.database.owner();
     bind(&mut owner, [people.clone(), new_ids(), new_ids(), accounts, sessions.clone()], &references, &ibans);
