@@ -32,6 +32,8 @@ mod migrations;
 mod mixed;
 mod permissions;
 mod pool_runs;
+#[cfg(feature = "faults")]
+mod pooled_mix;
 mod pools;
 mod privileges;
 mod proposals;
