@@ -11,6 +11,7 @@
 )]
 
 mod bad_input;
+mod bad_requests;
 mod collectives;
 #[cfg(feature = "faults")]
 mod concurrency;
@@ -19,7 +20,9 @@ mod costs;
 mod credit_notes;
 mod described;
 mod explain;
+mod ground;
 mod guarantee;
+mod guarantee_limits;
 mod house;
 mod invariants;
 mod jobs;
@@ -44,4 +47,5 @@ mod statements;
 mod stories;
 mod support;
 mod surplus;
+mod transfers;
 mod world;

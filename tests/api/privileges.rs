@@ -2,7 +2,8 @@
 
 use diesel::connection::SimpleConnection;
 
-use super::ledger::{APPEND_ONLY, lines};
+use super::ground::lines;
+use super::ledger::APPEND_ONLY;
 use super::support::TestDatabase;
 
 /// Table by table.
