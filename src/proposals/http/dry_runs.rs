@@ -297,10 +297,8 @@ async fn list_effects(
     filter: QueryOf<EffectFilter>,
 ) -> Result<Json<Page<EffectView>>> {
     let ((id, run), filter) = (path.into_inner(), filter.0);
-    let secret = keys.sign_link("cursor", b"");
     let binding: (Uuid, &EffectFilter) = (run.0, &filter);
-    let cursor = filter.cursor.as_deref();
-    let listing = Listing::new(&secret, who.person(), "effects", &binding, filter.limit, cursor)?;
+    let listing = Listing::new(&keys, who.person(), "effects", &binding, filter.limit, filter.cursor.as_deref())?;
     let page = db
         .write(who.into(), move |tx| {
             let order = filter.order.unwrap_or_default();

@@ -227,8 +227,7 @@ async fn list_proposals(
     filter: QueryOf<ProposalFilter>,
 ) -> Result<Json<Page<ProposalView>>> {
     let filter = filter.0;
-    let secret = keys.sign_link("cursor", b"");
-    let listing = Listing::new(&secret, who.person(), "proposals", &filter, filter.limit, filter.cursor.as_deref())?;
+    let listing = Listing::new(&keys, who.person(), "proposals", &filter, filter.limit, filter.cursor.as_deref())?;
     let page = db
         .write(who.into(), move |tx| {
             let rows = proposals::proposals(tx, filter.state, listing.after, listing.fetch)?;
