@@ -311,7 +311,11 @@ impl Worker {
         let Some(mut run) = first else { return Ok(()) };
         while run <= today {
             let Some(month) = run.pred_opt() else { break };
-            let charged = self.in_blocks(|tx, after| levies::close_month(tx, entity, month, after))?;
+            let charged = match self.in_blocks(|tx, after| levies::close_month(tx, entity, month, after)) {
+                // Another worker is closing the same month. The next look finds what it has left.
+                Err(error) if error.code == "already_booked" => break,
+                charged => charged?,
+            };
             self.db.write_blocking(&Actor::System, |tx| levies::finish_closing(tx, entity, run, charged))?;
             let Some(next) = run.checked_add_months(Months::new(1)) else { break };
             run = next;

@@ -237,8 +237,7 @@ async fn list_costs(
 ) -> Result<Json<Page<CostView>>> {
     let query = query.0;
     let filter = CostFilter { state: query.state, activity_id: query.activity_id, pool_id: query.pool_id };
-    let key = keys.sign_link("cursor", b"");
-    let listing = Listing::new(&key, who.person(), "costs", &filter, query.limit, query.cursor.as_deref())?;
+    let listing = Listing::new(&keys, who.person(), "costs", &filter, query.limit, query.cursor.as_deref())?;
     let page = db
         .write(who.into(), move |tx| {
             let rows = super::list(tx, &filter, listing.after, listing.fetch)?;

@@ -301,9 +301,8 @@ async fn list_guarantee_claims(
     filter: QueryOf<ClaimFilter>,
 ) -> Result<Json<Page<ClaimView>>> {
     let filter = filter.0;
-    let key = keys.sign_link("cursor", b"");
-    let cursor = filter.cursor.as_deref();
-    let listing = Listing::new(&key, who.person(), "guarantee_claims", &filter, filter.limit, cursor)?;
+    let listing =
+        Listing::new(&keys, who.person(), "guarantee_claims", &filter, filter.limit, filter.cursor.as_deref())?;
     let page = db
         .write(who.into(), move |tx| {
             let rows = super::claims(tx, filter.open, listing.after, listing.fetch)?;
@@ -338,9 +337,8 @@ async fn list_guarantee_draws(
     filter: QueryOf<DrawFilter>,
 ) -> Result<Json<Page<DrawView>>> {
     let filter = filter.0;
-    let key = keys.sign_link("cursor", b"");
-    let cursor = filter.cursor.as_deref();
-    let listing = Listing::new(&key, who.person(), "guarantee_draws", &filter, filter.limit, cursor)?;
+    let listing =
+        Listing::new(&keys, who.person(), "guarantee_draws", &filter, filter.limit, filter.cursor.as_deref())?;
     let page = db
         .write(who.into(), move |tx| {
             let rows = super::draws(tx, listing.after, listing.fetch)?;

@@ -131,9 +131,8 @@ async fn list_levies(
     filter: QueryOf<LevyFilter>,
 ) -> Result<Json<LevyCharges>> {
     let (id, filter) = (id.into_inner(), filter.0);
-    let secret = keys.sign_link("cursor", b"");
-    let cursor = filter.cursor.as_deref();
-    let listing = Listing::new(&secret, who.person(), "levies", &(id, filter.year), filter.limit, cursor)?;
+    let listing =
+        Listing::new(&keys, who.person(), "levies", &(id, filter.year), filter.limit, filter.cursor.as_deref())?;
     let charges = db
         .write(who.into(), move |tx| {
             let rows = super::charges(tx, id, filter.year, listing.after, listing.fetch)?;

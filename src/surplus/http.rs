@@ -320,8 +320,7 @@ async fn list_appropriations(
     query: QueryOf<AppropriationQuery>,
 ) -> Result<Json<Page<AppropriationView>>> {
     let query = query.0;
-    let secret = keys.sign_link("cursor", b"");
-    let listing = Listing::new(&secret, who.person(), "appropriations", &query, query.limit, query.cursor.as_deref())?;
+    let listing = Listing::new(&keys, who.person(), "appropriations", &query, query.limit, query.cursor.as_deref())?;
     let page = db
         .write(who.into(), move |tx| {
             let rows = super::appropriations(tx, query.entity_id, listing.after, listing.fetch)?;

@@ -83,7 +83,7 @@ fn check(step: &Value) -> (usize, usize) {
 /// One line of each account of each event in the books of a test, explained to the office and checked: whatever a test
 /// books can be explained.
 pub fn check_books(app: &TestApp) {
-    let ids = super::ledger::lines(
+    let ids = super::ground::lines(
         &mut app.database.owner(),
         "SELECT max(p.id)::text AS line FROM posting p JOIN journal_entry e ON e.id = p.entry_id \
          GROUP BY e.event, p.account, sign(p.amount_minor) ORDER BY 1",
@@ -100,7 +100,7 @@ pub fn check_books(app: &TestApp) {
 fn check_all(app: &TestApp, member: &MemberCast) -> (usize, usize) {
     let reader = app.stage.sign_in(&member.email).unwrap();
     let person = reader.person_id.clone().unwrap();
-    let ids = super::ledger::lines(
+    let ids = super::ground::lines(
         &mut app.database.owner(),
         &format!("SELECT id::text AS line FROM posting WHERE owner_id = '{person}' ORDER BY id"),
     );

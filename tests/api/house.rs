@@ -7,7 +7,7 @@ use std::path::Path;
 
 use umbel::platform::i18n;
 
-use super::ledger::lines;
+use super::ground::lines;
 use super::support::TestDatabase;
 
 /// The rooms in reading order: each uses those before it, never those after it.

@@ -5,7 +5,7 @@ use diesel::Connection;
 use diesel::connection::SimpleConnection;
 use diesel::pg::PgConnection;
 
-use super::ledger::{Ground, lines};
+use super::ground::{Ground, lines};
 
 /// Postings slipped into the newest entry of an event, past every trigger. All carry the ids of the ground, so each
 /// account finds its own: account and amount.

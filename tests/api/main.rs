@@ -11,6 +11,7 @@
 )]
 
 mod bad_input;
+mod bad_requests;
 mod collectives;
 #[cfg(feature = "faults")]
 mod concurrency;
@@ -19,7 +20,9 @@ mod costs;
 mod credit_notes;
 mod described;
 mod explain;
+mod ground;
 mod guarantee;
+mod guarantee_limits;
 mod house;
 mod invariants;
 mod jobs;
@@ -32,6 +35,8 @@ mod migrations;
 mod mixed;
 mod permissions;
 mod pool_runs;
+#[cfg(feature = "faults")]
+mod pooled_mix;
 mod pools;
 mod privileges;
 mod proposals;
@@ -42,5 +47,6 @@ mod statements;
 mod stories;
 mod support;
 mod surplus;
+mod transfers;
 mod world;
 mod year;

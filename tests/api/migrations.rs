@@ -2,7 +2,7 @@
 
 use umbel::service;
 
-use super::ledger::lines;
+use super::ground::lines;
 use super::support::TestDatabase;
 
 /// Everything in the schema that is not an extension's, as text: what a migration can make or forget.

@@ -5,6 +5,9 @@ use diesel::connection::SimpleConnection;
 
 use super::ledger::{APPEND_ONLY, lines};
 use super::support::{TestApp, TestDatabase};
+use super::ground::lines;
+use super::ledger::APPEND_ONLY;
+use super::support::TestDatabase;
 
 /// Table by table.
 const PRIVILEGES: &[(&str, &[&str])] = &[

@@ -19,7 +19,7 @@ use crate::kernel::language::Language;
 use crate::kernel::money::{Currency, Money, Ppm};
 use crate::platform::db::Db;
 use crate::platform::error::Result;
-use crate::platform::web::command::{BODY_MAX, UPLOAD_MAX};
+use crate::platform::web::reading::{BODY_MAX, UPLOAD_MAX};
 use crate::platform::web::{Command, QueryOf, hex};
 
 crate::endpoints!(

@@ -318,8 +318,7 @@ async fn list_credit_notes(
 ) -> Result<Json<Page<CreditNoteSummary>>> {
     let query = query.0;
     let filter = CreditNoteFilter { invoice_id: query.invoice_id, client_id: query.client_id };
-    let key = keys.sign_link("cursor", b"");
-    let listing = Listing::new(&key, who.person(), "credit_notes", &filter, query.limit, query.cursor.as_deref())?;
+    let listing = Listing::new(&keys, who.person(), "credit_notes", &filter, query.limit, query.cursor.as_deref())?;
     let page = db
         .write(who.into(), move |tx| {
             let rows = credit::list(tx, &filter, listing.after, listing.fetch)?;
@@ -391,8 +390,7 @@ async fn list_client_credits(
     query: QueryOf<CreditsPage>,
 ) -> Result<Json<Page<ClientCreditView>>> {
     let query = query.0;
-    let key = keys.sign_link("cursor", b"");
-    let listing = Listing::new(&key, who.person(), "client_credits", &(), query.limit, query.cursor.as_deref())?;
+    let listing = Listing::new(&keys, who.person(), "client_credits", &(), query.limit, query.cursor.as_deref())?;
     let page = db
         .write(who.into(), move |tx| {
             let rows = credit::client_credits(tx, listing.after, listing.fetch)?;

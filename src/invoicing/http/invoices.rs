@@ -443,8 +443,7 @@ async fn list_invoices(
 ) -> Result<Json<Page<InvoiceSummary>>> {
     let query = query.0;
     let filter = Filter { state: query.state, client_id: query.client_id, is_overdue: query.overdue };
-    let key = keys.sign_link("cursor", b"");
-    let listing = Listing::new(&key, who.person(), "invoices", &filter, query.limit, query.cursor.as_deref())?;
+    let listing = Listing::new(&keys, who.person(), "invoices", &filter, query.limit, query.cursor.as_deref())?;
     let page = db
         .write(who.into(), move |tx| {
             let rows = invoicing::list(tx, &filter, listing.after, listing.fetch)?;

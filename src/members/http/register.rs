@@ -154,8 +154,7 @@ async fn list_members(
     query: QueryOf<MemberQuery>,
 ) -> Result<Json<Page<MemberView>>> {
     let query = query.0;
-    let secret = keys.sign_link("cursor", b"");
-    let listing = Listing::new(&secret, who.person(), "members", &query, query.limit, query.cursor.as_deref())?;
+    let listing = Listing::new(&keys, who.person(), "members", &query, query.limit, query.cursor.as_deref())?;
     let page = db
         .write(who.into(), move |tx| {
             let cards = members::members(tx, query.state, listing.after, listing.fetch)?;

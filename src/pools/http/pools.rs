@@ -175,8 +175,7 @@ async fn list_pools(
     query: QueryOf<PoolQuery>,
 ) -> Result<Json<Page<PoolView>>> {
     let query = query.0;
-    let key = keys.sign_link("cursor", b"");
-    let listing = Listing::new(&key, who.person(), "pools", &query, query.limit, query.cursor.as_deref())?;
+    let listing = Listing::new(&keys, who.person(), "pools", &query, query.limit, query.cursor.as_deref())?;
     let page = db
         .write(who.into(), move |tx| {
             let rows = pools::pools(tx, query.state, listing.after, listing.fetch)?;
@@ -483,8 +482,7 @@ async fn list_pool_account_activities(
     query: QueryOf<BorneQuery>,
 ) -> Result<Json<Page<BorneView>>> {
     let (id, query) = (id.into_inner(), query.0);
-    let key = keys.sign_link("cursor", b"");
-    let listing = Listing::new(&key, who.person(), "pool_borne", &id, query.limit, query.cursor.as_deref())?;
+    let listing = Listing::new(&keys, who.person(), "pool_borne", &id, query.limit, query.cursor.as_deref())?;
     let page = db
         .write(who.into(), move |tx| {
             let currency = pools::pool(tx, id)?.currency;

@@ -141,8 +141,7 @@ async fn list_redemptions(
     query: QueryOf<RedemptionQuery>,
 ) -> Result<Json<Page<RedemptionView>>> {
     let query = query.0;
-    let secret = keys.sign_link("cursor", b"");
-    let listing = Listing::new(&secret, who.person(), "redemptions", &query, query.limit, query.cursor.as_deref())?;
+    let listing = Listing::new(&keys, who.person(), "redemptions", &query, query.limit, query.cursor.as_deref())?;
     let filter = RedemptionFilter { entity: query.entity_id, state: query.state, run: query.run_id };
     let page = db
         .write(who.into(), move |tx| {
@@ -284,8 +283,7 @@ async fn list_redemption_runs(
     query: QueryOf<RunQuery>,
 ) -> Result<Json<Page<RedemptionRunView>>> {
     let query = query.0;
-    let secret = keys.sign_link("cursor", b"");
-    let listing = Listing::new(&secret, who.person(), "redemption_runs", &query, query.limit, query.cursor.as_deref())?;
+    let listing = Listing::new(&keys, who.person(), "redemption_runs", &query, query.limit, query.cursor.as_deref())?;
     let page = db
         .write(who.into(), move |tx| {
             let rows = shares::runs(tx, query.entity_id, listing.after, listing.fetch)?;

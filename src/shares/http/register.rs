@@ -130,8 +130,7 @@ async fn list_share_register(
     query: QueryOf<RegisterQuery>,
 ) -> Result<Json<RegisterPage>> {
     let query = query.0;
-    let secret = keys.sign_link("cursor", b"");
-    let listing = Listing::new(&secret, who.person(), "share_register", &query, query.limit, query.cursor.as_deref())?;
+    let listing = Listing::new(&keys, who.person(), "share_register", &query, query.limit, query.cursor.as_deref())?;
     let filter = RegisterFilter { entity: query.entity_id, member: query.member_id, state: query.state };
     let page = db
         .write(who.into(), move |tx| {
