@@ -13,8 +13,8 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::kernel::ids::{FileId, PersonId};
-use crate::platform::db::Tx;
 use crate::kernel::refusal::Checks;
+use crate::platform::db::Tx;
 use crate::platform::error::{Error, Result};
 
 /// What a file is.

@@ -88,11 +88,7 @@ pub(super) struct Credited {
 /// Notes everything that is wrong with a credit of a cost, but for its date; answers what it takes off.
 ///
 /// The VAT that the state had given back follows the VAT in proportion; the last of the VAT takes all that is left.
-pub(super) fn check_credit(
-    new: &NewCostCredit,
-    cost: &CostRow,
-    checks: &mut Checks,
-) -> Result<Credited, MoneyError> {
+pub(super) fn check_credit(new: &NewCostCredit, cost: &CostRow, checks: &mut Checks) -> Result<Credited, MoneyError> {
     checks.text(&new.reference, "/reference", 1, 140);
     checks.text(&new.reason, "/reason", 1, 2000);
     checks.require(new.net.currency == cost.currency, "/net/currency", "currency_mismatch");

@@ -4,9 +4,7 @@ mod credits;
 
 use chrono::{DateTime, NaiveDate, Utc};
 pub use credits::CostCreditRow;
-pub(super) use credits::{
-    find_credit, find_refund_due, insert_credit, list_credits, save_refunded,
-};
+pub(super) use credits::{find_credit, find_refund_due, insert_credit, list_credits, save_refunded};
 use diesel::prelude::*;
 use serde::Serialize;
 use umbel_schema::cost;

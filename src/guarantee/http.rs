@@ -8,7 +8,10 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{ClaimRow, ContributionOwedRow, DisputeRow, DrawRow, DrawRunRow, FundPage, HoldRow};
 use crate::access::{self, Approver, MemberOrDesk, SignedIn};
-use crate::kernel::ids::{ActivityId, ClaimId, ContributionOwedId, DisputeId, DrawId, DrawRunId, EntityId, InvoiceId, PersonId, RuleSetId, WriteOffId};
+use crate::kernel::ids::{
+    ActivityId, ClaimId, ContributionOwedId, DisputeId, DrawId, DrawRunId, EntityId, InvoiceId, PersonId, RuleSetId,
+    WriteOffId,
+};
 use crate::kernel::language::Language;
 use crate::kernel::money::{Currency, Minor, Money, Ppm};
 use crate::platform::db::Db;
@@ -17,7 +20,11 @@ use crate::platform::i18n;
 use crate::platform::keys::Keys;
 use crate::platform::web::{Command, Listing, Page, QueryOf};
 
-crate::endpoints!(show_guarantee_fund, list_guarantee_claims, list_guarantee_draws, draw_from_guarantee_fund,
+crate::endpoints!(
+    show_guarantee_fund,
+    list_guarantee_claims,
+    list_guarantee_draws,
+    draw_from_guarantee_fund,
     list_contributions_owed,
 );
 

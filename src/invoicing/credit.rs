@@ -133,12 +133,7 @@ fn short_of_fund(tx: &mut Tx<'_>, invoice: &InvoiceRow, credited: &rules::Credit
     Ok(contribution.minus(contribution.min(free))?)
 }
 
-fn owed(
-    invoice: &InvoiceRow,
-    credit_note: InvoiceId,
-    amount: Minor,
-    on: NaiveDate,
-) -> guarantee::NewContributionOwed {
+fn owed(invoice: &InvoiceRow, credit_note: InvoiceId, amount: Minor, on: NaiveDate) -> guarantee::NewContributionOwed {
     guarantee::NewContributionOwed {
         entity: invoice.entity_id,
         credit_note,

@@ -5,8 +5,8 @@ use uuid::Uuid;
 
 use crate::kernel::ids::{
     ActivityId, AdvanceId, AllocationId, AppropriationId, ArrearsId, BankAccountId, BankLineId, ChargeId, ClientId,
-    ContributionReturnId, CostCreditId, CostId, DrawId, EntityId, FiscalYearId, InvoiceId, PayoutId, PersonId, PoolId, PoolRunId, RecoveryId, RedemptionId,
-    ShareId, StatementId, TransferId, WriteOffId,
+    ContributionReturnId, CostCreditId, CostId, DrawId, EntityId, FiscalYearId, InvoiceId, PayoutId, PersonId, PoolId,
+    PoolRunId, RecoveryId, RedemptionId, ShareId, StatementId, TransferId, WriteOffId,
 };
 use crate::kernel::money::{Currency, Minor};
 use crate::kernel::refusal::Refusal;

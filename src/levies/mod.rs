@@ -18,6 +18,7 @@ pub use periods::{Block, close_month, finish_closing, last_closing, month_is_wai
 pub use store::{ChargeRow, ChargeSource, ExemptionRow, OverrideRow};
 use uuid::Uuid;
 
+use crate::archive::ArchivedFile;
 use crate::kernel::ids::{
     ActivityId, AllocationId, ChargeId, ClientId, EntityId, FileId, InvoiceId, LevyExemptionId, LevyOverrideId,
     PersonId, RuleSetId,
@@ -28,7 +29,6 @@ use crate::kernel::refusal::Checks;
 use crate::ledger::{self, Account, Holders, events};
 use crate::platform::db::Tx;
 use crate::platform::error::{Error, Result};
-use crate::archive::ArchivedFile;
 use crate::{activities, archive, charter};
 
 /// A charge to write.

@@ -150,11 +150,11 @@ impl Scene {
         member.client.get(&format!("/v1/activities/{}", member.activity_id)).unwrap().expect(200).unwrap()
     }
 
-    fn each(&self, pointer: &str) -> [i64; 3] {
+    pub fn each(&self, pointer: &str) -> [i64; 3] {
         [0, 1, 2].map(|index| minor(&self.activity(index), pointer))
     }
 
-    fn postings(&self) -> String {
+    pub fn postings(&self) -> String {
         postings(&self.app)
     }
 }
@@ -170,7 +170,7 @@ struct Posted {
 }
 
 /// The journal from the first invoice on, with the activities by the names of those who manage them.
-fn postings(app: &TestApp) -> String {
+pub fn postings(app: &TestApp) -> String {
     let rows: Vec<Posted> = diesel::sql_query(
         "SELECT e.id AS entry, e.booked_on || ' ' || e.event AS head, \
                 format('    %s %s %s %s', rpad(p.account, 21), lpad((p.amount_minor / 100.0)::numeric(12, 2)::text, 10), \
@@ -729,6 +729,6 @@ fn sixteen_move_money_around_in_circles_and_no_deadlock_reaches_them() {
     assert_eq!(scene.app.count("SELECT sum(amount_minor) FROM posting WHERE account = 'memo.advances'"), 0);
 }
 
-fn transfer_body(from: &MemberCast, to: &str, cents: i64) -> Value {
+pub fn transfer_body(from: &MemberCast, to: &str, cents: i64) -> Value {
     json!({"id": from.client.new_id(), "from_activity_id": from.activity_id, "to_activity_id": to, "amount": eur(cents)})
 }

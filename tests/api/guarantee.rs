@@ -7,14 +7,14 @@ use umbel::kernel::money::Minor;
 use super::stories::journal;
 use super::support::{ADMIN, TestApp};
 
-fn minor(value: &Value, pointer: &str) -> i64 {
+pub(super) fn minor(value: &Value, pointer: &str) -> i64 {
     value
         .pointer(&format!("{pointer}/amount_minor"))
         .and_then(Value::as_i64)
         .unwrap_or_else(|| panic!("{pointer}: {value}"))
 }
 
-fn minors(value: &Value, pointers: &[&str]) -> Vec<i64> {
+pub(super) fn minors(value: &Value, pointers: &[&str]) -> Vec<i64> {
     pointers.iter().map(|pointer| minor(value, pointer)).collect()
 }
 
@@ -22,17 +22,17 @@ fn version(value: &Value) -> i64 {
     value["version"].as_i64().unwrap()
 }
 
-fn id(value: &Value) -> &str {
+pub(super) fn id(value: &Value) -> &str {
     value["id"].as_str().unwrap()
 }
 
 /// The five parts of a loss.
-const LOSS: [&str; 5] = ["/loss/vat", "/loss/fee", "/loss/contribution", "/loss/member", "/loss/claim"];
+pub(super) const LOSS: [&str; 5] = ["/loss/vat", "/loss/fee", "/loss/contribution", "/loss/member", "/loss/claim"];
 /// Where something that came back went.
 const BACK: [&str; 6] = ["/vat", "/fund", "/claim", "/contribution", "/fee", "/member"];
 
 /// An invoice whose order the guarantee covers.
-fn covered(app: &TestApp, cast: &Cast, member: &MemberCast, net: i64) -> Invoiced {
+pub(super) fn covered(app: &TestApp, cast: &Cast, member: &MemberCast, net: i64) -> Invoiced {
     let order = app.stage.confirmed_order(member, net).unwrap();
     assert_eq!(order["guarantee"]["status"], "covered", "{order}");
     let submitted = app.stage.submitted_invoice(member, order["id"].as_str(), 0).unwrap();
@@ -42,13 +42,13 @@ fn covered(app: &TestApp, cast: &Cast, member: &MemberCast, net: i64) -> Invoice
 }
 
 /// An invoice without an order: nobody covers it. Its contribution fills the fund all the same.
-fn plain(app: &TestApp, cast: &Cast, member: &MemberCast, net: i64) -> Invoiced {
+pub(super) fn plain(app: &TestApp, cast: &Cast, member: &MemberCast, net: i64) -> Invoiced {
     let submitted = app.stage.submitted_invoice(member, None, net).unwrap();
     app.stage.issue(&cast.staff.reviewer, &submitted).unwrap()
 }
 
 /// Days later everybody signs in again.
-fn days_pass(app: &TestApp, cast: &mut Cast, member: MemberCast, days: i64) -> MemberCast {
+pub(super) fn days_pass(app: &TestApp, cast: &mut Cast, member: MemberCast, days: i64) -> MemberCast {
     app.stage.days_pass(days).unwrap();
     app.stage.office_returns(cast, ADMIN).unwrap();
     MemberCast { client: app.stage.sign_in(&member.email).unwrap(), ..member }
@@ -64,22 +64,22 @@ fn approve(approver: &Client, proposed: &Value) -> Answer {
 }
 
 /// Proposed by one, approved by the other.
-fn write_off(app: &TestApp, cast: &Cast, invoice: &Invoiced) -> Value {
+pub(super) fn write_off(app: &TestApp, cast: &Cast, invoice: &Invoiced) -> Value {
     tick(app);
     let proposed = propose(&cast.staff.reviewer, &invoice.id).expect(201).unwrap();
     approve(&cast.staff.approver, &proposed).expect(200).unwrap()
 }
 
-fn activity(member: &MemberCast) -> (i64, i64) {
+pub(super) fn activity(member: &MemberCast) -> (i64, i64) {
     let view = member.client.get(&format!("/v1/activities/{}", member.activity_id)).unwrap().expect(200).unwrap();
     (minor(&view, "/pending"), minor(&view, "/available"))
 }
 
-fn fund(cast: &Cast, reader: &Client) -> Value {
+pub(super) fn fund(cast: &Cast, reader: &Client) -> Value {
     reader.get(&format!("/v1/guarantee/{}/fund", cast.entity_id)).unwrap().expect(200).unwrap()
 }
 
-fn draw_run(cast: &Cast, query: &str) -> Answer {
+pub(super) fn draw_run(cast: &Cast, query: &str) -> Answer {
     let approver = &cast.staff.approver;
     let body = json!({"id": approver.new_id(), "entity_id": cast.entity_id});
     approver.post(&format!("/v1/guarantee/draw_runs{query}"), &body).unwrap()
@@ -96,7 +96,7 @@ fn arrives(app: &TestApp, cast: &mut Cast, invoice: &Invoiced, cents: i64) -> Va
 }
 
 /// Ids follow the clock, and the clock of the tests stands still: what comes later gets the greater id.
-fn tick(app: &TestApp) {
+pub(super) fn tick(app: &TestApp) {
     app.stage.clock.advance(chrono::Duration::milliseconds(1));
 }
 
@@ -112,7 +112,7 @@ fn recoveries(cast: &Cast, write_off: &Value) -> Vec<Vec<i64>> {
 }
 
 /// What an account of the books stands at; debit positive.
-fn book(app: &TestApp, account: &str) -> i64 {
+pub(super) fn book(app: &TestApp, account: &str) -> i64 {
     app.count(&format!("SELECT coalesce(sum(amount_minor), 0) FROM posting WHERE account = '{account}'"))
 }
 

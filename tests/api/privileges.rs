@@ -38,6 +38,8 @@ const PRIVILEGES: &[(&str, &[&str])] = &[
             "audit_log",
             "bank_statement",
             "batch_approval",
+            "contribution_owed",
+            "contribution_return",
             "dry_run",
             "entity_bank_account",
             "fiscal_year",
@@ -96,6 +98,7 @@ const PRIVILEGES: &[(&str, &[&str])] = &[
         "INSERT, SELECT, UPDATE(amount_minor), UPDATE(decided_on), UPDATE(paid_on), UPDATE(run_id), UPDATE(state)",
         &["redemption"],
     ),
+    ("INSERT, SELECT, UPDATE(bank_line_id), UPDATE(refunded_on)", &["cost_credit"]),
     (
         "INSERT, SELECT, UPDATE(bank_line_id), UPDATE(decided_by), UPDATE(decided_on), UPDATE(paid_on), UPDATE(reason), UPDATE(state)",
         &["cost"],

@@ -3,7 +3,13 @@
 //! Every month members invoice, clients pay late, the guarantee advances, pools are divided, members are paid; twenty
 //! clients go bankrupt and the fund is too small for all of them at once. At the end every invariant holds, and the
 //! journal is written to `UMBEL_YEAR_OUT` for the outside programs that check journals.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::as_conversions, clippy::float_arithmetic, reason = "a test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    clippy::float_arithmetic,
+    reason = "a test"
+)]
 
 mod people;
 #[path = "../api/support/mod.rs"]
@@ -187,7 +193,8 @@ impl Year {
         let batch = json!({"id": reviewer.new_id(), "entity_id": self.cast.entity_id});
         let built = reviewer.post("/v1/payout_batches", &batch).unwrap().expect(201).unwrap();
         let path = format!("/v1/payout_batches/{}/seal", built["id"].as_str().unwrap());
-        let sealed = reviewer.change(&path, built["version"].as_i64().unwrap(), &json!({})).unwrap().expect(200).unwrap();
+        let sealed =
+            reviewer.change(&path, built["version"].as_i64().unwrap(), &json!({})).unwrap().expect(200).unwrap();
         self.app.stage.release(&self.cast.staff.approver, &sealed).unwrap();
         let today = self.app.stage.today();
         for (end_to_end, amount) in asked {

@@ -94,7 +94,8 @@ INSERT INTO posting (entry_id, account, amount_minor, currency, member_id, owner
 /// Enrols `count` members: the last step, paying the share, is a bank statement like any other.
 pub fn enrol(app: &TestApp, cast: &mut Cast, count: usize) -> People {
     let stage = &app.stage;
-    let (application, _) = stage.apply(&cast.entity_id, "first@member.example", "First", super::support::IBANS[0]).unwrap();
+    let (application, _) =
+        stage.apply(&cast.entity_id, "first@member.example", "First", super::support::IBANS[0]).unwrap();
     stage.accept(&cast.staff.reviewer, &application, "first@member.example").unwrap();
     let new_ids = || (0..count).map(|_| stage.clock.new_id()).collect::<Vec<Uuid>>();
     let (people, accounts, sessions) = (new_ids(), new_ids(), new_ids());

@@ -103,7 +103,12 @@ pub(in crate::costs) fn find_refund_due(tx: &mut Tx<'_>, cost: CostId, gross: Mi
         .optional()?)
 }
 
-pub(in crate::costs) fn save_refunded(tx: &mut Tx<'_>, id: CostCreditId, line: BankLineId, on: NaiveDate) -> Result<()> {
+pub(in crate::costs) fn save_refunded(
+    tx: &mut Tx<'_>,
+    id: CostCreditId,
+    line: BankLineId,
+    on: NaiveDate,
+) -> Result<()> {
     diesel::update(cost_credit::table.find(id))
         .set((cost_credit::bank_line_id.eq(line), cost_credit::refunded_on.eq(on)))
         .execute(tx.conn())?;

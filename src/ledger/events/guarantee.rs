@@ -129,8 +129,7 @@ pub fn contribution_returned(
     amount: Minor,
 ) -> Result<Entry, Refusal> {
     let about = of.about();
-    let postings =
-        [debit(Account::GuaranteeFund, amount, &about)?, credit(Account::FundsAvailable, amount, &about)?];
+    let postings = [debit(Account::GuaranteeFund, amount, &about)?, credit(Account::FundsAvailable, amount, &about)?];
     let fact = (Event::ContributionReturned, Source::ContributionReturn(id));
     Entry::new(at.entity, at.on, fact, at.currency, Some(of.member), postings)
 }

@@ -50,8 +50,8 @@ pub use credit::{CreditNote, credit_note_issued};
 pub use guarantee::*;
 pub use levies::{ChargedTo, LevyFact, arrears_settled, levy_charged};
 pub use pools::{
-    CostFunds, CostOf, PoolPart, PoolTaken, cost_booked, pool_allocated, pool_allocation_reversed,
-    supplier_credited, supplier_paid, supplier_refunded,
+    CostFunds, CostOf, PoolPart, PoolTaken, cost_booked, pool_allocated, pool_allocation_reversed, supplier_credited,
+    supplier_paid, supplier_refunded,
 };
 pub use transfers::{End, Moved, transferred};
 
