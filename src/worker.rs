@@ -14,6 +14,7 @@ use crate::access;
 use crate::accounting;
 use crate::charter;
 use crate::formats::letters::{self, Letterhead};
+use crate::guarantee;
 use crate::invoicing;
 use crate::jobs::{self, Attempt, Ended, JobKind};
 use crate::kernel::ids::{ActivityId, EntityId, InvoiceId};
@@ -283,6 +284,7 @@ impl Worker {
                 day = next;
             }
             self.close_levies(entity.id, today)?;
+            self.db.write_blocking(&Actor::System, |tx| guarantee::return_contributions(tx, entity.id, today))?;
             self.settle_arrears(entity.id, today)?;
             self.prove_days(entity.id, today)?;
         }

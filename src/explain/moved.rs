@@ -51,7 +51,22 @@ impl Explainer<'_, '_> {
                 parts.push(self.charge(charge, line.currency, Minor::ZERO)?);
             }
         }
+        let owed = self.owed_by_fund(line)?;
+        if kind == LevyKind::Guarantee && !owed.is_empty() {
+            // The line is what the fund held of it.
+            parts.extend(owed);
+            return Ok(Found { rests_on: parts, ..Found::default() });
+        }
         Ok(Found { parts, ..Found::default() })
+    }
+
+    /// What of the contribution the fund did not hold, and owes.
+    fn owed_by_fund(&mut self, line: &LineRow) -> Result<Vec<Step>> {
+        let owed = self.credit_note(line)?.taken.owed_minor;
+        if owed == Minor::ZERO {
+            return Ok(Vec::new());
+        }
+        Ok(vec![Step::new(owed, line.currency, self.say("part", "owed_by_fund", &[]))])
     }
 
     /// The activity's share of the credit note: its lines, less what the mutual gave back. The line is it, or a part.
@@ -67,7 +82,9 @@ impl Explainer<'_, '_> {
         let mut share = Step::new(whole, line.currency, self.say("part", "invoice_share", &params));
         share.href = Some(place(&note));
         share.parts = parts;
-        Ok(Found { rests_on: vec![share], ..Found::default() })
+        let mut rests_on = vec![share];
+        rests_on.extend(self.owed_by_fund(line)?);
+        Ok(Found { rests_on, ..Found::default() })
     }
 
     /// What was given up, borne or came back of an invoice: by the line of the same account before it, else by the

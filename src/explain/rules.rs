@@ -42,6 +42,8 @@ pub(super) enum Origin {
     Arrears,
     /// What a supplier charged.
     Cost,
+    /// What a supplier took back of a cost.
+    CostCredit,
     /// A part of a shared cost.
     PoolPart,
     /// The line of the entry that is taken back.
@@ -86,9 +88,11 @@ pub(super) fn origin(event: Event, account: Account, is_debit: bool) -> Origin {
             Origin::Reserved
         }
         Event::BankOpened | Event::BankLineBooked => Origin::Bank,
+        Event::ContributionReturned => Origin::Document,
         Event::LevyCharged => Origin::Charge,
         Event::ArrearsSettled => Origin::Arrears,
         Event::CostBooked | Event::SupplierPaid => Origin::Cost,
+        Event::SupplierCredited | Event::SupplierRefunded => Origin::CostCredit,
         Event::PoolAllocated => Origin::PoolPart,
         Event::PoolAllocationReversed => Origin::Reversed,
         Event::ShareRedeemed => Origin::Redemption,

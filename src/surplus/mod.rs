@@ -23,8 +23,9 @@ pub use store::{AppropriationRow, FiscalYearRow, MinimumRow, PartRow, PolicyRow,
 use uuid::Uuid;
 
 use crate::activities;
+use crate::archive;
 use crate::charter::{self, EntityRow};
-use crate::kernel::ids::{ActivityId, AppropriationId, EntityId, PersonId, SurplusPolicyId};
+use crate::kernel::ids::{ActivityId, AppropriationId, EntityId, FileId, PersonId, SurplusPolicyId};
 use crate::kernel::money::{Minor, Ppm};
 use crate::kernel::refusal::Checks;
 use crate::ledger::{self, Account, events};
@@ -121,6 +122,8 @@ pub struct NewPolicy {
     pub decision: String,
     /// When it was decided.
     pub decided_on: NaiveDate,
+    /// The paper of the decision, uploaded before.
+    pub evidence: Option<FileId>,
 }
 
 /// Adds a policy. `rates`: the two parts as text, decimal fractions.
@@ -137,6 +140,7 @@ pub fn add_policy(tx: &mut Tx<'_>, mut new: NewPolicy, rates: (&str, &str)) -> R
     checks.text(&new.decision, "/decision", 1, 500);
     checks.require(new.decided_on <= tx.today(entity.zone()), "/decided_on", "out_of_range");
     checks.require(new.decided_on <= new.valid_from, "/valid_from", "out_of_range");
+    archive::check_evidence(tx, new.evidence, &mut checks);
     checks.done()?;
     let by = tx.person()?;
     store::insert_policy(tx, &new, by)
@@ -172,6 +176,8 @@ pub struct NewAppropriation {
     pub decision: String,
     /// When it was decided.
     pub decided_on: NaiveDate,
+    /// The paper of the decision, uploaded before.
+    pub evidence: Option<FileId>,
     /// Kind, key and rate of each step; a rate is a decimal fraction of the surplus, or of the loss.
     pub steps: Vec<(StepKind, Option<PatronageKey>, String)>,
 }
@@ -206,6 +212,7 @@ pub fn propose(tx: &mut Tx<'_>, new: NewAppropriation) -> Result<Appropriation> 
     let surplus = surplus_of(tx, &year, last_day)?;
     let mut checks = Checks::default();
     let steps = rules::parse_steps(&new.steps, surplus < Minor::ZERO, &mut checks);
+    archive::check_evidence(tx, new.evidence, &mut checks);
     rules::check_decision(&new.decision, new.decided_on, (last_day, tx.today(entity.zone())), checks)?;
     let amounts = rules::amounts(surplus, &steps)?;
     let of_kind =
@@ -239,6 +246,7 @@ pub fn propose(tx: &mut Tx<'_>, new: NewAppropriation) -> Result<Appropriation> 
         currency: year.currency,
         decision: new.decision.trim().to_owned(),
         decided_on: new.decided_on,
+        evidence_id: new.evidence,
         proposed_by: tx.person()?,
     };
     let row = store::insert(tx, &row, &step_rows, &part_rows)?;

@@ -162,9 +162,12 @@ pub fn approve(tx: &mut Tx<'_>, id: WriteOffId, expected: i32) -> Result<WriteOf
     let on = tx.today(zone);
     guarantee::lock_fund(tx, row.entity_id)?;
     let before = guarantee::figures(tx, row.entity_id, on)?;
-    let booked = ledger::booked_shares(tx, row.invoice_id)?;
+    let free = guarantee::free_balance(tx, row.entity_id)?;
+    let mut booked = ledger::booked_shares(tx, row.invoice_id)?;
+    // What a credit note gave back and the fund owes is not part of what is lost.
+    booked.contribution = booked.contribution.minus(guarantee::contribution_owed_of(tx, row.invoice_id)?)?;
     let cover = rules::Cover {
-        fund: before.fund_minor,
+        fund: free,
         is_covered: whole_invoice.is_covered,
         uncharged: invoicing::levies_to_come(tx, &invoice, on)?,
     };
@@ -176,7 +179,7 @@ pub fn approve(tx: &mut Tx<'_>, id: WriteOffId, expected: i32) -> Result<WriteOf
     let mut waiting = Minor::ZERO;
     if parts.claim > Minor::ZERO {
         let claim = guarantee::open_claim(tx, &new_claim(&row, &invoice, parts.claim, on))?;
-        let fund = before.fund_minor.minus(parts.contribution)?;
+        let fund = free.minus(parts.contribution)?;
         if before.claims_minor == Minor::ZERO && parts.claim <= fund {
             let entry = guarantee::draw_now(tx, &claim, parts.claim, on)?;
             ledger::post(tx, &entry)?;

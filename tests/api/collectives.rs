@@ -148,11 +148,11 @@ impl Scene {
         member.client.get(&format!("/v1/activities/{}", member.activity_id)).unwrap().expect(200).unwrap()
     }
 
-    fn each(&self, pointer: &str) -> [i64; 3] {
+    pub fn each(&self, pointer: &str) -> [i64; 3] {
         [0, 1, 2].map(|index| minor(&self.activity(index), pointer))
     }
 
-    fn postings(&self) -> String {
+    pub fn postings(&self) -> String {
         postings(&self.app)
     }
 }
@@ -168,7 +168,7 @@ struct Posted {
 }
 
 /// The journal from the first invoice on, with the activities by the names of those who manage them.
-fn postings(app: &TestApp) -> String {
+pub fn postings(app: &TestApp) -> String {
     let rows: Vec<Posted> = diesel::sql_query(
         "SELECT e.id AS entry, e.booked_on || ' ' || e.event AS head, \
                 format('    %s %s %s %s', rpad(p.account, 21), lpad((p.amount_minor / 100.0)::numeric(12, 2)::text, 10), \

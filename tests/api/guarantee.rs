@@ -14,7 +14,7 @@ pub fn minor(value: &Value, pointer: &str) -> i64 {
         .unwrap_or_else(|| panic!("{pointer}: {value}"))
 }
 
-fn minors(value: &Value, pointers: &[&str]) -> Vec<i64> {
+pub(super) fn minors(value: &Value, pointers: &[&str]) -> Vec<i64> {
     pointers.iter().map(|pointer| minor(value, pointer)).collect()
 }
 
@@ -27,7 +27,7 @@ pub fn id(value: &Value) -> &str {
 }
 
 /// The five parts of a loss.
-const LOSS: [&str; 5] = ["/loss/vat", "/loss/fee", "/loss/contribution", "/loss/member", "/loss/claim"];
+pub(super) const LOSS: [&str; 5] = ["/loss/vat", "/loss/fee", "/loss/contribution", "/loss/member", "/loss/claim"];
 /// Where something that came back went.
 const BACK: [&str; 6] = ["/vat", "/fund", "/claim", "/contribution", "/fee", "/member"];
 
@@ -64,7 +64,7 @@ pub fn approve(approver: &Client, proposed: &Value) -> Answer {
 }
 
 /// Proposed by one, approved by the other.
-fn write_off(app: &TestApp, cast: &Cast, invoice: &Invoiced) -> Value {
+pub(super) fn write_off(app: &TestApp, cast: &Cast, invoice: &Invoiced) -> Value {
     tick(app);
     let proposed = propose(&cast.staff.reviewer, &invoice.id).expect(201).unwrap();
     approve(&cast.staff.approver, &proposed).expect(200).unwrap()
@@ -96,7 +96,7 @@ fn arrives(app: &TestApp, cast: &mut Cast, invoice: &Invoiced, cents: i64) -> Va
 }
 
 /// Ids follow the clock, and the clock of the tests stands still: what comes later gets the greater id.
-fn tick(app: &TestApp) {
+pub(super) fn tick(app: &TestApp) {
     app.stage.clock.advance(chrono::Duration::milliseconds(1));
 }
 

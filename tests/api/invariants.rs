@@ -191,6 +191,26 @@ const PLANTED: &[(&str, &str, &str)] = &[
          VALUES ('{client}', '{entity}', '{issued}', '{member}', 'approved', 'EUR', 5, 'x', 'x', '{reviewer}', '{approver}', '2026-05-04', \
                  '2026-05-04', false, false, 0, 0, 0, 5, 0)",
     ),
+    (
+        "i25_contributions_owed",
+        "a contribution that the fund says it returned",
+        "INSERT INTO contribution_owed (id, entity_id, credit_note_id, invoice_id, member_id, activity_id, client_id, currency, amount_minor, returned_minor, owed_on) \
+         VALUES ('{client}', '{entity}', '{credit_note}', '{issued}', '{member}', '{activity}', '{client}', 'EUR', 5, 1, '2026-05-04'); \
+         UPDATE levy_charge SET amount_minor = amount_minor - 5 WHERE source_id = '{credit_note}' AND kind = 'guarantee'",
+    ),
+    (
+        "i25_contributions_owed",
+        "a return that is in no entry",
+        "INSERT INTO contribution_return (id, owed_id, entity_id, member_id, currency, amount_minor, returned_on) \
+         VALUES ('{client}', '{client}', '{entity}', '{member}', 'EUR', 5, '2026-05-04')",
+    ),
+    (
+        "i23_suppliers_are_costs",
+        "a supplier that took something back without a note",
+        "INSERT INTO cost (id, entity_id, activity_id, member_id, supplier, reference, invoiced_on, description, net_minor, vat_minor, \
+                           recoverable_vat_minor, gross_minor, charged_minor, currency, submitted_by, credited_net_minor) \
+         VALUES ('{client}', '{entity}', '{activity}', '{member}', 'x', 'x', '2026-05-04', 'x', 5, 0, 0, 5, 5, 'EUR', '{member}', 1)",
+    ),
     ("i23_proofs_chain", "a proof rewritten", "ALTER TABLE solvency_proof DROP CONSTRAINT solvency_proof_hash_is_its_own; UPDATE solvency_proof SET body = replace(body, '\"accounts\":1', '\"accounts\":2')"),
     ("i23_proofs_chain", "a proof rewritten with its hash", "UPDATE solvency_proof SET body = b, sha256 = sha256(prev_sha256 || convert_to(b, 'UTF8')) FROM (SELECT id AS of, replace(body, '\"guarantee_fund_minor\":', '\"guarantee_fund_minor\":9') AS b FROM solvency_proof WHERE day = '2026-05-04') x WHERE id = x.of"),
     ("i23_proofs_chain", "a day taken out", "DELETE FROM solvency_leaf WHERE proof_id = (SELECT id FROM solvency_proof WHERE day = '2026-05-05'); DELETE FROM solvency_proof WHERE day = '2026-05-05'"),

@@ -408,6 +408,7 @@ pub const APPEND_ONLY: &[&str] = &[
     "audit_log",
     "bank_statement",
     "batch_approval",
+    "contribution_return",
     "fiscal_year",
     "guarantee_advance",
     "guarantee_decision",

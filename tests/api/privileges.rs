@@ -3,11 +3,11 @@
 use diesel::RunQueryDsl;
 use diesel::connection::SimpleConnection;
 
-use super::ledger::{APPEND_ONLY, lines};
-use super::support::{TestApp, TestDatabase};
 use super::ground::lines;
 use super::ledger::APPEND_ONLY;
+use super::ledger::{APPEND_ONLY, lines};
 use super::support::TestDatabase;
+use super::support::{TestApp, TestDatabase};
 
 /// Table by table.
 const PRIVILEGES: &[(&str, &[&str])] = &[
@@ -42,6 +42,8 @@ const PRIVILEGES: &[(&str, &[&str])] = &[
             "audit_log",
             "bank_statement",
             "batch_approval",
+            "contribution_owed",
+            "contribution_return",
             "dry_run",
             "entity_bank_account",
             "fiscal_year",
@@ -100,6 +102,7 @@ const PRIVILEGES: &[(&str, &[&str])] = &[
         "INSERT, SELECT, UPDATE(amount_minor), UPDATE(decided_on), UPDATE(paid_on), UPDATE(run_id), UPDATE(state)",
         &["redemption"],
     ),
+    ("INSERT, SELECT, UPDATE(bank_line_id), UPDATE(refunded_on)", &["cost_credit"]),
     (
         "INSERT, SELECT, UPDATE(bank_line_id), UPDATE(decided_by), UPDATE(decided_on), UPDATE(paid_on), UPDATE(reason), UPDATE(state)",
         &["cost"],

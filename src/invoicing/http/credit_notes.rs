@@ -103,6 +103,8 @@ pub struct TakenView {
     pub available: Money,
     /// What it lacked; taken from what it receives next.
     pub arrears: Money,
+    /// What of it the guarantee fund owes: it did not hold the contribution that comes back, and returns it later.
+    pub owed_by_fund: Money,
 }
 
 /// A credit note. Its amounts are positive: what is given back.
@@ -172,6 +174,7 @@ impl CreditNoteView {
                 pending: money(note.taken.pending_minor),
                 available: money(note.taken.available_minor),
                 arrears: money(note.taken.arrears_minor),
+                owed_by_fund: money(note.taken.owed_minor),
             },
             total_net: money(row.net_minor),
             total_vat: money(row.tax_minor),
