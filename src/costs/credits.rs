@@ -104,9 +104,10 @@ fn funds_of(cost: &CostRow, credit: &CostCreditRow) -> Result<CostFunds> {
 
 /// Books that a supplier paid back, by a line of the bank, exactly one of its credits of a paid cost.
 pub(super) fn refund(tx: &mut Tx<'_>, cost: &Locked<CostRow>, by: SupplierPayment) -> Result<CostRow> {
-    let due = match by.amount.currency == cost.currency {
-        true => store::find_refund_due(tx, cost.id, by.amount.amount_minor)?,
-        false => None,
+    let due = if by.amount.currency == cost.currency {
+        store::find_refund_due(tx, cost.id, by.amount.amount_minor)?
+    } else {
+        None
     };
     let due = due.ok_or_else(|| Error::conflict("cost_not_owed").with("state", cost.state))?;
     store::save_refunded(tx, due.id, by.line, by.on)?;

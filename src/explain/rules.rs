@@ -88,7 +88,6 @@ pub(super) fn origin(event: Event, account: Account, is_debit: bool) -> Origin {
             Origin::Reserved
         }
         Event::BankOpened | Event::BankLineBooked => Origin::Bank,
-        Event::ContributionReturned => Origin::Document,
         Event::LevyCharged => Origin::Charge,
         Event::ArrearsSettled => Origin::Arrears,
         Event::CostBooked | Event::SupplierPaid => Origin::Cost,
@@ -98,7 +97,7 @@ pub(super) fn origin(event: Event, account: Account, is_debit: bool) -> Origin {
         Event::ShareRedeemed => Origin::Redemption,
         Event::RedemptionPaid => Origin::Redeemed,
         Event::SurplusAppropriated => Origin::SurplusPart,
-        Event::YearClosed => Origin::Document,
+        Event::YearClosed | Event::ContributionReturned => Origin::Document,
         Event::CreditNoteIssued => credit_note_issued(account, is_debit),
         Event::Transferred if account == Account::FundsAvailable && is_debit => Origin::Available,
         Event::Transferred => Origin::Opposite,

@@ -546,8 +546,11 @@ fn address(source: Source, line: &LineRow) -> Option<String> {
         Source::Invoice(id) if line.event == Event::CreditNoteIssued => Some(format!("/v1/credit_notes/{id}")),
         Source::Invoice(id) => Some(format!("/v1/invoices/{id}")),
         Source::Payout(id) => Some(format!("/v1/payouts/{id}")),
-        Source::Advance(_) | Source::Allocation(_) | Source::Draw(_) | Source::Recovery(_) => of_invoice(),
-        Source::ContributionReturn(_) => of_invoice(),
+        Source::Advance(_)
+        | Source::Allocation(_)
+        | Source::Draw(_)
+        | Source::Recovery(_)
+        | Source::ContributionReturn(_) => of_invoice(),
         Source::CostCredit(id) => Some(format!("/v1/cost_credits/{id}")),
         Source::Statement(id) => Some(format!("/v1/bank_statements/{id}")),
         Source::BankLine(id) => Some(format!("/v1/bank_lines/{id}")),

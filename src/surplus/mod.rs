@@ -25,6 +25,7 @@ use uuid::Uuid;
 use crate::activities;
 use crate::archive;
 use crate::charter::{self, EntityRow};
+use crate::guarantee;
 use crate::kernel::ids::{ActivityId, AppropriationId, EntityId, FileId, PersonId, SurplusPolicyId};
 use crate::kernel::money::{Minor, Ppm};
 use crate::kernel::refusal::Checks;
@@ -285,7 +286,7 @@ fn check_limits(
     };
     rules::check_legal_reserve(surplus, legal, minimum)?;
     if cover > Minor::ZERO {
-        let fund = ledger::account_sum(tx, entity.id, Account::GuaranteeFund)?.negated()?;
+        let fund = guarantee::free_balance(tx, entity.id)?;
         let allowed = policy.map_or(Ppm(0), |policy| Ppm(policy.guarantee_for_losses_ppm));
         rules::check_loss_cover(cover, fund, allowed)?;
     }

@@ -31,7 +31,7 @@ fn the_paper_of_an_exemption_is_read_by_the_office_and_by_the_member_whom_it_exe
     let administrator = &cast.staff.administrator;
     for (bytes, media_type) in [(PDF, "application/pdf"), (PNG, "image/png"), (JPEG, "image/jpeg")] {
         let paper = bring(administrator, bytes).expect(201).unwrap();
-        let hash: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        let hash = umbel::platform::web::hex(&Sha256::digest(bytes));
         assert_eq!((paper["media_type"].as_str(), paper["sha256"].as_str()), (Some(media_type), Some(hash.as_str())));
         assert_eq!(paper["size"].as_u64(), u64::try_from(bytes.len()).ok());
     }

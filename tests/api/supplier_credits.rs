@@ -181,7 +181,7 @@ fn a_pool_that_closes_gives_back_what_its_supplier_took_back_and_is_credited_no_
     let before = scene.available();
     credit(&scene.second, &cost, &body(&scene.second, "C-1", 10_000, 0)).expect(201).unwrap();
     assert_eq!(scene.available(), before, "it is the pool's until it closes");
-    for command in ["wind_down", "close"] {
+    for command in ["start_closing", "close"] {
         let seen = scene.reviewer().get(&format!("/v1/pools/{pool}")).unwrap().expect(200).unwrap();
         let path = format!("/v1/pools/{pool}/{command}");
         scene.reviewer().change(&path, seen["version"].as_i64().unwrap(), &json!({})).unwrap().expect(200).unwrap();
