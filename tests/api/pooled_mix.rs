@@ -69,7 +69,8 @@ impl Mix<'_> {
     fn note(&self, what: &'static str, answer: &Answer, refusals: &[&str]) -> Option<Value> {
         let code = answer.code();
         let is_success = matches!(answer.status, 200 | 201);
-        if !is_success && !(answer.status == 409 && refusals.contains(&code.as_str())) {
+        let is_refusal = answer.status == 409 && refusals.contains(&code.as_str());
+        if !is_success && !is_refusal {
             let text = format!("{what}: {} {}", answer.status, String::from_utf8_lossy(&answer.body));
             self.failed.lock().unwrap().push(text);
         }
@@ -160,7 +161,7 @@ impl Mix<'_> {
     fn transfer(&self, index: usize) {
         for turn in 0..2 * TURNS {
             let doomed = if turn % 2 == 0 { self.doomed.lock().unwrap().pop() } else { None };
-            let step = if index % 2 == 0 { 1 } else { self.it.members.len() - 1 };
+            let step = if index.is_multiple_of(2) { 1 } else { self.it.members.len() - 1 };
             let (from, invoice) = match doomed {
                 Some((invoice, member)) => (member, Some(invoice)),
                 None => (index + turn, None),

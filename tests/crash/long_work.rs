@@ -262,15 +262,15 @@ fn a_run_over_a_thousand_activities_and_the_end_of_a_year_are_there_whole_or_not
     fill(&mut house);
     let pool = pool(&mut house);
     print_head();
-    let wishes: [(&str, fn(&mut House, &str) -> Wish); 2] =
-        [("allocate_pool", wish_for_run), ("reverse_pool_run", wish_for_reversal)];
     for side in ["before_commit", "after_commit"] {
-        for (operation, make) in wishes {
+        let mut kill = |operation: &str, make: fn(&mut House, &str) -> Wish| {
             let point = format!("{operation}.{side}");
             let tally = kill_in_requests(&mut house, &point, Retry::SameKey, |house| make(house, &pool));
             tally.print();
             assert_eq!((tally.lost, tally.doubled), (0, 0));
-        }
+        };
+        kill("allocate_pool", wish_for_run);
+        kill("reverse_pool_run", wish_for_reversal);
     }
     let halves = "SELECT count(*) FROM pool_run r WHERE r.amount_minor IS DISTINCT FROM \
         (SELECT sum(p.amount_minor) FROM pool_run_part p WHERE p.run_id = r.id)";
