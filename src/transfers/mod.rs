@@ -165,6 +165,18 @@ pub fn rules_of(tx: &mut Tx<'_>, activity: ActivityId) -> Result<Vec<(RuleRow, V
     Ok(rules.into_iter().map(|rule| (rule.clone(), parts.remove(&rule.id).unwrap_or_default())).collect())
 }
 
+/// In which proportion the members of a collective share it by the rule of a day: by their shares, by their fixed
+/// amounts, or equally among those who share it now; equally too where nobody made a rule.
+///
+/// # Errors
+/// 404 for an activity that one does not see.
+pub fn weights_on(tx: &mut Tx<'_>, activity: ActivityId, on: NaiveDate) -> Result<Vec<(PersonId, u64)>> {
+    let rule = store::find_rule_on(tx, activity, on)?;
+    let parts = store::list_parts(tx, rule.as_slice())?;
+    let sharers = collectives::sharers(tx, activity)?;
+    Ok(rules::weights(&parts, &sharers))
+}
+
 /// What a collective is to divide.
 #[derive(Debug, Clone)]
 pub struct NewSplit {
