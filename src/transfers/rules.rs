@@ -47,6 +47,14 @@ pub(super) fn check_reason(reason: &str, checks: &mut Checks) {
     checks.text(reason, "/reason", 0, 500);
 }
 
+/// Whether money may go to a receiver: without a current share, to oneself and as far as it is the receiver's already.
+///
+/// # Errors
+/// 409 `share_not_current`.
+pub(super) fn check_giver(is_current: bool, is_owed: bool, to_self: bool) -> Result<(), Refusal> {
+    if is_current || is_owed || to_self { Ok(()) } else { Err(Refusal::state("share_not_current")) }
+}
+
 /// Whether a rule can be made: exact, of members who share the collective, from today on.
 pub(super) fn check_rule(
     new: &NewRule,
@@ -213,6 +221,14 @@ mod tests {
         let fixed = [part(2, None, Some(10_000)), part(1, None, Some(20_000))];
         assert_eq!(divided(SplitKind::Fixed, &fixed, 93_500), [20_000, 10_000]);
         assert_eq!(divide(SplitKind::Fixed, &fixed, &[], Minor::new(29_999)).unwrap_err().code, "split_exceeds_amount");
+    }
+
+    #[test]
+    fn without_a_current_share_money_goes_to_oneself_and_where_it_is_owed() {
+        for (is_current, is_owed, to_self) in [(true, false, false), (false, true, false), (false, false, true)] {
+            assert_eq!(check_giver(is_current, is_owed, to_self), Ok(()));
+        }
+        assert_eq!(check_giver(false, false, false).unwrap_err().code, "share_not_current");
     }
 
     #[test]

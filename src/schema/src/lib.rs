@@ -1206,6 +1206,7 @@ diesel::table! {
         paid_on -> Nullable<Date>,
         created_at -> Timestamptz,
         version -> Int4,
+        withdrawn_on -> Nullable<Date>,
     }
 }
 
@@ -1356,6 +1357,7 @@ diesel::table! {
         paid_on -> Nullable<Date>,
         created_at -> Timestamptz,
         version -> Int4,
+        redeemed_quantity -> Int4,
     }
 }
 
