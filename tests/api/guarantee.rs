@@ -32,7 +32,7 @@ const LOSS: [&str; 5] = ["/loss/vat", "/loss/fee", "/loss/contribution", "/loss/
 const BACK: [&str; 6] = ["/vat", "/fund", "/claim", "/contribution", "/fee", "/member"];
 
 /// An invoice whose order the guarantee covers.
-fn covered(app: &TestApp, cast: &Cast, member: &MemberCast, net: i64) -> Invoiced {
+pub(super) fn covered(app: &TestApp, cast: &Cast, member: &MemberCast, net: i64) -> Invoiced {
     let order = app.stage.confirmed_order(member, net).unwrap();
     assert_eq!(order["guarantee"]["status"], "covered", "{order}");
     let submitted = app.stage.submitted_invoice(member, order["id"].as_str(), 0).unwrap();
@@ -42,7 +42,7 @@ fn covered(app: &TestApp, cast: &Cast, member: &MemberCast, net: i64) -> Invoice
 }
 
 /// An invoice without an order: nobody covers it. Its contribution fills the fund all the same.
-fn plain(app: &TestApp, cast: &Cast, member: &MemberCast, net: i64) -> Invoiced {
+pub(super) fn plain(app: &TestApp, cast: &Cast, member: &MemberCast, net: i64) -> Invoiced {
     let submitted = app.stage.submitted_invoice(member, None, net).unwrap();
     app.stage.issue(&cast.staff.reviewer, &submitted).unwrap()
 }
@@ -64,7 +64,7 @@ fn approve(approver: &Client, proposed: &Value) -> Answer {
 }
 
 /// Proposed by one, approved by the other.
-fn write_off(app: &TestApp, cast: &Cast, invoice: &Invoiced) -> Value {
+pub(super) fn write_off(app: &TestApp, cast: &Cast, invoice: &Invoiced) -> Value {
     tick(app);
     let proposed = propose(&cast.staff.reviewer, &invoice.id).expect(201).unwrap();
     approve(&cast.staff.approver, &proposed).expect(200).unwrap()
@@ -86,7 +86,7 @@ fn draw_run(cast: &Cast, query: &str) -> Answer {
 }
 
 /// Money comes that only a person can place.
-fn arrives(app: &TestApp, cast: &mut Cast, invoice: &Invoiced, cents: i64) -> Value {
+pub(super) fn arrives(app: &TestApp, cast: &mut Cast, invoice: &Invoiced, cents: i64) -> Value {
     tick(app);
     cast.bank.receives(Minor::new(cents), &invoice.reference, "Trustee", app.stage.today());
     let imported = app.stage.import(cast).unwrap();
@@ -100,7 +100,7 @@ fn tick(app: &TestApp) {
     app.stage.clock.advance(chrono::Duration::milliseconds(1));
 }
 
-fn recover(cast: &Cast, line: &Value, write_off: &Value) -> Answer {
+pub(super) fn recover(cast: &Cast, line: &Value, write_off: &Value) -> Answer {
     let body = json!({"write_off_id": id(write_off)});
     cast.staff.reviewer.change(&format!("/v1/bank_lines/{}/recover", id(line)), version(line), &body).unwrap()
 }
