@@ -1,5 +1,5 @@
-//! How credit notes, transfers and losses are explained: a sixth kind of file, the part of the tree that reads what was given
-//! back, moved or given up.
+//! How credit notes and transfers are explained: a sixth kind of file, the part of the tree that reads what was given
+//! back or moved.
 
 use super::step::Step;
 use super::store::{self, LineRow};
@@ -9,7 +9,6 @@ use crate::invoicing::credit::{self, CreditNote};
 use crate::kernel::ids::InvoiceId;
 use crate::kernel::levies::LevyKind;
 use crate::kernel::money::Minor;
-use crate::ledger::Account;
 use crate::levies::{self, ChargeSource};
 use crate::platform::error::Result;
 
@@ -85,18 +84,6 @@ impl Explainer<'_, '_> {
         let mut rests_on = vec![share];
         rests_on.extend(self.owed_by_fund(line)?);
         Ok(Found { rests_on, ..Found::default() })
-    }
-
-    /// What was given up, borne or came back of an invoice: by the line of the same account before it, else by the
-    /// loss, else by the receivable.
-    pub(super) fn lost(&mut self, line: &LineRow) -> Result<Found> {
-        for account in [line.account, Account::BadDebt, Account::Receivable] {
-            let found = self.earlier(line, account, "loss")?;
-            if !found.rests_on.is_empty() {
-                return Ok(found);
-            }
-        }
-        Ok(Found::default())
     }
 
     /// The other line of a transfer, when the reader may see it; money that waited rests on what it waited as.

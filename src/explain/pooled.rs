@@ -163,7 +163,7 @@ impl Explainer<'_, '_> {
 }
 
 /// Gives parts the sign of the whole that they stand in.
-fn sign(parts: &mut [Step], like: Minor) -> Result<()> {
+pub(super) fn sign(parts: &mut [Step], like: Minor) -> Result<()> {
     for part in parts {
         part.amount.amount_minor = rules::signed(part.amount.amount_minor, like)?;
     }

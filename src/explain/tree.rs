@@ -202,7 +202,9 @@ impl<'a, 'b> Explainer<'a, 'b> {
             Origin::CreditShare => self.credit_share(line),
             Origin::Waited => self.earlier(line, Account::FundsPending, "waited"),
             Origin::Opposite => self.opposite(line),
-            Origin::Lost => self.lost(line),
+            Origin::Lost => self.lost(line, amount),
+            Origin::Drawn => self.drawn(line, amount),
+            Origin::CameBack => self.came_back(line, amount),
             Origin::Document => Ok(Found::default()),
         }
     }
@@ -309,8 +311,19 @@ impl<'a, 'b> Explainer<'a, 'b> {
 
     /// The lines that still waited of the invoice, which sum to `amount` or its opposite.
     fn waiting(&mut self, line: &LineRow, like: Minor) -> Result<(Minor, Vec<Step>)> {
+        self.earlier_lines(line, Account::FundsPending, line.activity_id, like)
+    }
+
+    /// The earlier lines of the invoice on an account, of one activity or of all, and their sum.
+    pub(super) fn earlier_lines(
+        &mut self,
+        line: &LineRow,
+        account: Account,
+        activity: Option<ActivityId>,
+        like: Minor,
+    ) -> Result<(Minor, Vec<Step>)> {
         let id = line.invoice_id.ok_or_else(|| Error::internal("waiting money without its invoice"))?;
-        let before = store::list_of_invoice(self.tx, id, Account::FundsPending, line.activity_id, line.entry_id)?;
+        let before = store::list_of_invoice(self.tx, id, account, activity, line.entry_id)?;
         let mut sum = Minor::ZERO;
         let mut parts = Vec::with_capacity(before.len());
         for earlier in before {

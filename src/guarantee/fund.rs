@@ -3,6 +3,10 @@
 //! Whoever takes money out of the fund of an entity holds its lock first: after the documents, before the balances. No
 //! claim changes without it. PostgreSQL takes the same lock in the posting trigger and refuses what the fund does not
 //! hold.
+//!
+//! A fund is in one currency, the euro: money moves by SEPA credit transfer, so `charter` admits no rules and no bank
+//! account in another, and nothing can be invoiced, contributed or claimed in one. The trigger would guard each currency
+//! by itself; the figures of the page are of the one that there is.
 
 use chrono::{Months, NaiveDate};
 use uuid::Uuid;

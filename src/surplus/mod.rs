@@ -34,6 +34,7 @@ use crate::levies;
 use crate::members;
 use crate::platform::db::{Locked, Tx};
 use crate::platform::error::{Error, Result};
+use crate::transfers;
 use rules::{Candidate, Command, Minimum};
 
 /// The first and the last day of a year.
@@ -294,18 +295,17 @@ fn check_limits(
 }
 
 /// The members with an open activity of their own, with what their activities did in a year. What a collective did counts
-/// in equal parts for those who share it now.
+/// for those who share it, as they divided its money on the last day of the year.
 fn candidates(tx: &mut Tx<'_>, of: EntityId, (first_day, last_day): (NaiveDate, NaiveDate)) -> Result<Vec<Candidate>> {
     let zone = charter::entity(tx, of)?.zone();
     let mut first_open: BTreeMap<PersonId, ActivityId> = BTreeMap::new();
-    let mut owners: BTreeMap<ActivityId, Vec<PersonId>> = BTreeMap::new();
+    let mut owners: BTreeMap<ActivityId, Vec<(PersonId, u64)>> = BTreeMap::new();
     for activity in activities::of_entity(tx, of)? {
         if activity.is_collective {
-            let sharers = activities::collectives::sharers(tx, activity.id)?;
-            owners.insert(activity.id, sharers.iter().map(|sharer| sharer.member).collect());
+            owners.insert(activity.id, transfers::weights_on(tx, activity.id, last_day)?);
             continue;
         }
-        owners.insert(activity.id, vec![activity.member_id]);
+        owners.insert(activity.id, vec![(activity.member_id, 1)]);
         if activity.closed_at.is_none() {
             first_open.entry(activity.member_id).or_insert(activity.id);
         }

@@ -86,7 +86,7 @@ pub fn draw_run(cast: &Cast, query: &str) -> Answer {
 }
 
 /// Money comes that only a person can place.
-fn arrives(app: &TestApp, cast: &mut Cast, invoice: &Invoiced, cents: i64) -> Value {
+pub(super) fn arrives(app: &TestApp, cast: &mut Cast, invoice: &Invoiced, cents: i64) -> Value {
     tick(app);
     cast.bank.receives(Minor::new(cents), &invoice.reference, "Trustee", app.stage.today());
     let imported = app.stage.import(cast).unwrap();
@@ -100,7 +100,7 @@ pub(super) fn tick(app: &TestApp) {
     app.stage.clock.advance(chrono::Duration::milliseconds(1));
 }
 
-fn recover(cast: &Cast, line: &Value, write_off: &Value) -> Answer {
+pub(super) fn recover(cast: &Cast, line: &Value, write_off: &Value) -> Answer {
     let body = json!({"write_off_id": id(write_off)});
     cast.staff.reviewer.change(&format!("/v1/bank_lines/{}/recover", id(line)), version(line), &body).unwrap()
 }

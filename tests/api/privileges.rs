@@ -96,10 +96,13 @@ const PRIVILEGES: &[(&str, &[&str])] = &[
     ("INSERT, SELECT, UPDATE(resolution), UPDATE(resolved_at), UPDATE(resolved_by)", &["invoice_dispute"]),
     ("INSERT, SELECT, UPDATE(ended_by), UPDATE(valid_until)", &["levy_exemption", "levy_override", "role_grant"]),
     ("INSERT, SELECT, UPDATE(superseded_at), UPDATE(verified_at), UPDATE(verified_by)", &["payee_account"]),
-    ("INSERT, SELECT, UPDATE(paid_on), UPDATE(payment_reference), UPDATE(state)", &["share"]),
+    (
+        "INSERT, SELECT, UPDATE(paid_on), UPDATE(payment_reference), UPDATE(redeemed_quantity), UPDATE(state)",
+        &["share"],
+    ),
     ("INSERT, SELECT, UPDATE(approved_by), UPDATE(booked_on), UPDATE(state)", &["appropriation"]),
     (
-        "INSERT, SELECT, UPDATE(amount_minor), UPDATE(decided_on), UPDATE(paid_on), UPDATE(run_id), UPDATE(state)",
+        "INSERT, SELECT, UPDATE(amount_minor), UPDATE(decided_on), UPDATE(paid_on), UPDATE(run_id), UPDATE(state), UPDATE(withdrawn_on)",
         &["redemption"],
     ),
     ("INSERT, SELECT, UPDATE(bank_line_id), UPDATE(refunded_on)", &["cost_credit"]),

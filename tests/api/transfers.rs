@@ -266,3 +266,50 @@ fn sixteen_move_money_around_in_circles_and_no_deadlock_reaches_them() {
 pub fn transfer_body(from: &MemberCast, to: &str, cents: i64) -> Value {
     json!({"id": from.client.new_id(), "from_activity_id": from.activity_id, "to_activity_id": to, "amount": eur(cents)})
 }
+
+#[test]
+fn without_a_current_share_money_stays_payable_and_goes_to_nobody_else() {
+    let mut scene = Scene::new();
+    super::shares::new_rules(&scene.app, &scene.cast, &json!({"share_validity": "yearly"}));
+    scene.by_percent();
+    let invoiced = scene.invoice(100_000);
+    scene.pays(&invoiced, invoiced.gross);
+    let gift = transfer_body(&scene.together, &scene.members[1].activity_id, 1_000);
+    let gift = scene.manager().post("/v1/transfers", &gift).unwrap().expect(201).unwrap();
+    let own = scene.members[0].client.new_id();
+    let second = json!({"id": own, "name": "Second"});
+    scene.members[0].client.post("/v1/activities", &second).unwrap().expect(201).unwrap();
+    scene.days_pass(366);
+    let lapsed = "SELECT count(*) FROM member WHERE state = 'inactive'";
+    assert_eq!(scene.app.count(lapsed), 3);
+    let give = |from: &MemberCast, to: &str, cents: i64| {
+        let answer = from.client.post("/v1/transfers", &transfer_body(from, to, cents)).unwrap();
+        (answer.status, answer.code())
+    };
+    let [awa, bo, _cy] = &scene.members;
+    let (made, refused) = ((201, String::new()), (409, "share_not_current".to_owned()));
+    assert_eq!(give(&scene.together, &bo.activity_id, 1_000), refused, "what the collective has is not given away");
+    assert_eq!(give(&scene.together, &awa.activity_id, 1_000), made, "to oneself");
+    assert_eq!(give(awa, &own, 500), made, "between one's own");
+    assert_eq!(give(bo, &awa.activity_id, 500), refused, "to somebody else");
+    let path = format!("/v1/transfers/{}/return", text(&gift, "id"));
+    bo.client.post(&path, &json!({"id": bo.client.new_id()})).unwrap().expect(201).unwrap();
+    // A member may say where their part arrives, the manager divides, and everybody is paid.
+    let place = place_of(&bo.client, scene.collective(), "confirmed");
+    let path = format!("/v1/invitations/{}/receive_on", text(&place, "id"));
+    let on = json!({"activity_id": bo.activity_id});
+    bo.client.change(&path, place["version"].as_i64().unwrap(), &on).unwrap().expect(200).unwrap();
+    let split = scene.split(None, Some(90_000));
+    assert_eq!(shares(&scene, &split, "/amount"), [45_000, 27_000, 18_000]);
+    scene.app.stage.payout(bo, 27_000).unwrap();
+    // With a share of today one gives again.
+    let person = bo.client.person_id.clone().unwrap();
+    let one = json!({"id": bo.client.new_id(), "quantity": 1});
+    let one = bo.client.post(&format!("/v1/members/{person}/shares"), &one).unwrap().expect(201).unwrap();
+    let today = scene.app.stage.today();
+    scene.cast.bank.receives(Minor::new(3_000), one["payment_reference"].as_str().unwrap(), "Member", today);
+    scene.app.stage.import(&mut scene.cast).unwrap();
+    let cy = scene.members[2].clone();
+    scene.split(None, Some(1_000));
+    assert_eq!(give(&scene.members[1], &cy.activity_id, 100), made);
+}

@@ -29,6 +29,9 @@ pub(super) fn first_page(sheet: &mut Sheet, facts: &InvoiceFacts, words: &Words)
     let seller_end = seller(sheet, &facts.seller)?;
     let title_style = BODY.bold().sized(pt(220));
     let title = words.title(facts.kind);
+    // "Rechnungskorrektur" is wider than the address window.
+    let size = fit(sheet.canvas.face(title_style), title_style.size, RIGHT - WINDOW_LEFT, title);
+    let title_style = title_style.sized(size);
     sheet.canvas.text(0, WINDOW_LEFT, mm(26), title_style, title);
     let number = format!("{} {}", words.number, clean(&facts.number)?);
     let number_style = BODY.sized(pt(110)).in_colour(ACCENT);

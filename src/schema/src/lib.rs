@@ -1266,6 +1266,7 @@ diesel::table! {
         paid_on -> Nullable<Date>,
         created_at -> Timestamptz,
         version -> Int4,
+        withdrawn_on -> Nullable<Date>,
     }
 }
 
@@ -1416,6 +1417,7 @@ diesel::table! {
         paid_on -> Nullable<Date>,
         created_at -> Timestamptz,
         version -> Int4,
+        redeemed_quantity -> Int4,
     }
 }
 
