@@ -29,7 +29,7 @@ pub fn text(value: &Value, name: &str) -> String {
     value[name].as_str().unwrap_or_else(|| panic!("no {name} in {value}")).to_owned()
 }
 
-fn place_of(client: &Client, activity: &str, state: &str) -> Value {
+pub fn place_of(client: &Client, activity: &str, state: &str) -> Value {
     let places = client.get("/v1/invitations").unwrap().expect(200).unwrap();
     let mut rows = places["data"].as_array().unwrap().iter();
     let found = rows.find(|row| row["activity_id"] == activity && row["state"] == state);
@@ -209,7 +209,7 @@ pub fn postings(app: &TestApp) -> String {
 }
 
 /// What a split gave to each member.
-fn shares(scene: &Scene, split: &Value, pointer: &str) -> Vec<i64> {
+pub fn shares(scene: &Scene, split: &Value, pointer: &str) -> Vec<i64> {
     let transfers = split["transfers"].as_array().unwrap();
     let of = |member: &MemberCast| transfers.iter().find(|row| row["to_activity_id"] == member.activity_id.as_str());
     scene.members.iter().filter_map(of).map(|row| minor(row, pointer)).collect()

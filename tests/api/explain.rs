@@ -238,7 +238,7 @@ fn parts_of_payments_odd_amounts_and_what_comes_back_are_explained_too() {
 
 /// What the lines of losses are made of and what they rest on, one level deep.
 fn told_losses(app: &TestApp, reader: &Client) -> String {
-    let lines = super::ledger::lines(
+    let lines = super::ground::lines(
         &mut app.database.owner(),
         "SELECT format('%s|%s %s', p.id, e.event, p.account) AS line FROM posting p JOIN journal_entry e ON e.id = p.entry_id \
          WHERE e.event IN ('written_off', 'guarantee_drawn', 'recovered') ORDER BY p.id",

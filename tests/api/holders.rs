@@ -2,9 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::collectives::{Scene, minor, transfer_body};
+use super::collectives::{Scene, minor};
 use super::credit_notes::{credit, full, part};
 use super::guarantee::propose;
+use super::transfers::transfer_body;
 
 impl Scene {
     /// An advanced invoice of 1,000.00 of the collective, of which 500.00 of its 925.00 were moved to the second member.

@@ -5,8 +5,6 @@ use diesel::connection::SimpleConnection;
 
 use super::ground::lines;
 use super::ledger::APPEND_ONLY;
-use super::ledger::{APPEND_ONLY, lines};
-use super::support::TestDatabase;
 use super::support::{TestApp, TestDatabase};
 
 /// Table by table.

@@ -2,10 +2,11 @@
 
 use serde_json::{Value, json};
 use umbel::demo::MemberCast;
+use umbel::kernel::money::Minor;
 #[cfg(feature = "faults")]
 use umbel::platform::faults::Faults;
 
-use super::collectives::{Scene, minor, text};
+use super::collectives::{Scene, minor, place_of, shares, text};
 use super::costs::eur;
 
 #[test]

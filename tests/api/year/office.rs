@@ -92,7 +92,6 @@ impl Year {
             for other in &others {
                 crate::collectives::join(&self.app, &manager.client, &id, other);
             }
-            let shares = [json!("0.5"), json!("0.3"), json!("0.2")];
             let of =
                 |(member, share): (&usize, &str)| json!({"member_id": self.people.members[*member].id, "share": share});
             let percent: Vec<Value> = members.iter().zip(["0.5", "0.3", "0.2"]).map(of).collect();
