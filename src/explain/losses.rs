@@ -38,20 +38,6 @@ impl Explainer<'_, '_> {
         Step::new(amount, currency, self.say("part", key, &[]))
     }
 
-    /// The line is `step`, or rests on it when it is only a part; below, what both come from.
-    fn is_or_rests(&self, mut step: Step, amount: Minor, mut found: Found) -> Result<Found> {
-        let whole = step.amount.amount_minor;
-        if rules::signed(whole, whole)? == rules::signed(amount, amount)? {
-            let like = rules::like(amount, whole)?;
-            sign(&mut step.parts, like)?;
-            sign(std::slice::from_mut(&mut step), like)?;
-            found.parts = vec![step];
-        } else {
-            found.rests_on.insert(0, step);
-        }
-        Ok(found)
-    }
-
     /// What was given up, borne or came back of an invoice that the reader does not see the loss of: by the line of
     /// the same account before it, else by the loss, else by the receivable.
     fn before(&mut self, line: &LineRow) -> Result<Found> {
@@ -78,21 +64,19 @@ impl Explainer<'_, '_> {
         let found = Found { rests_on: self.given_up(line)?, ..Found::default() };
         if about == Account::VatRefundDue {
             let vat = self.share_of("loss", &loss, ShareOf::Vat, line.currency);
-            self.is_or_rests(vat, amount, found)
+            is_or_rests(vat, amount, found)
         } else if about == Account::FeeIncome {
             let fee = self.share_of("loss", &loss, ShareOf::Fee, line.currency);
-            self.is_or_rests(fee, amount, found)
+            is_or_rests(fee, amount, found)
         } else if about == Account::GuaranteeFund {
             let mut parts = vec![self.share_of("loss", &loss, ShareOf::Contribution, line.currency)];
-            parts.extend(
-                self.missing(&row, &loss)?.map(|missing| self.loss_part("loss.missing", missing, line.currency)),
-            );
-            self.sum_of(parts, line, amount, found)
+            parts.extend(missing(&row, &loss)?.map(|missing| self.loss_part("loss.missing", missing, line.currency)));
+            sum_of(parts, line, amount, found)
         } else if about == Account::BadDebt && is_debit {
             let mut vat = self.share_of("loss", &loss, ShareOf::Vat, line.currency);
             vat.amount.amount_minor = vat.amount.amount_minor.negated()?;
             let parts = vec![self.loss_part("loss.open", row.amount_minor, line.currency), vat];
-            self.sum_of(parts, line, amount, found)
+            sum_of(parts, line, amount, found)
         } else if row.is_covered.unwrap_or_default() {
             // What waited for a levy on the payment, which nobody will get.
             match opened_by {
@@ -101,7 +85,7 @@ impl Explainer<'_, '_> {
             }
         } else {
             let member = self.share_of("loss", &loss, ShareOf::Member, line.currency);
-            self.is_or_rests(member, amount, found)
+            is_or_rests(member, amount, found)
         }
     }
 
@@ -119,13 +103,13 @@ impl Explainer<'_, '_> {
             let uncharged = loss.part(ShareOf::Fee).minus(row.fee_minor.unwrap_or_default())?;
             parts.push(self.loss_part("loss.uncharged", uncharged, line.currency));
         }
-        let missing = self.missing(&row, &loss)?.unwrap_or_default().negated()?;
+        let missing = missing(&row, &loss)?.unwrap_or_default().negated()?;
         parts.push(self.loss_part("loss.owed", missing, line.currency));
         parts.retain(|part| part.amount.amount_minor != Minor::ZERO);
         let mut claim = self.loss_part("loss.claim", row.claim_minor.unwrap_or_default(), line.currency);
         claim.href = Some(format!("/v1/write_offs/{id}"));
         claim.parts = parts;
-        self.is_or_rests(claim, amount, found)
+        is_or_rests(claim, amount, found)
     }
 
     /// A share of what came after a loss: the VAT in it first, then the fund, then whoever bore the rest.
@@ -136,11 +120,11 @@ impl Explainer<'_, '_> {
         let Some(back) = unless_hidden(write_offs::recovery_divisions(self.tx, id))? else { return Ok(found) };
         let vat = self.share_of("back", &back.gross, ShareOf::Vat, line.currency);
         if line.account == Account::VatRefundDue {
-            return self.is_or_rests(vat, amount, found);
+            return is_or_rests(vat, amount, found);
         }
         if came {
             let net = self.share_of("back", &back.gross, ShareOf::Net, line.currency);
-            return self.sum_of(vec![vat, net], line, amount, found);
+            return sum_of(vec![vat, net], line, amount, found);
         }
         let mut net = self.loss_part("back.net", back.gross.part(ShareOf::Net), line.currency);
         net.why = Some(self.say("why", "back", &[]));
@@ -165,7 +149,7 @@ impl Explainer<'_, '_> {
         match (of_rest, &back.rest) {
             (Some(share), Some(rest)) => {
                 let step = self.share_of("back", rest, share, line.currency);
-                self.is_or_rests(step, amount, found)
+                is_or_rests(step, amount, found)
             }
             _ => Ok(found),
         }
@@ -187,25 +171,39 @@ impl Explainer<'_, '_> {
         receivable.map(|receivable| self.line(receivable, Some("loss"))).into_iter().collect()
     }
 
-    /// What of a contribution the fund did not hold any more, as a negative amount; none when it held all of it.
-    fn missing(&self, row: &WriteOffRow, loss: &Division) -> Result<Option<Minor>> {
-        let missing = row.contribution_minor.unwrap_or_default().minus(loss.part(ShareOf::Contribution))?;
-        Ok((missing != Minor::ZERO).then_some(missing))
-    }
-
     /// The line that stands before one in its entry.
     fn line_before(&mut self, line: &LineRow) -> Result<Option<LineRow>> {
         let lines = store::list_entry(self.tx, line.entry_id)?;
         Ok(lines.into_iter().rfind(|other| other.id < line.id))
     }
+}
 
-    /// Parts that are the line together.
-    fn sum_of(&self, mut parts: Vec<Step>, line: &LineRow, amount: Minor, found: Found) -> Result<Found> {
-        let whole = Minor::sum(parts.iter().map(|part| part.amount.amount_minor))?;
-        if rules::signed(whole, whole)? != rules::signed(amount, amount)? {
-            return Err(Error::internal(format!("line {} is not the sum of its shares", line.id)));
-        }
-        sign(&mut parts, rules::like(amount, whole)?)?;
-        Ok(Found { parts, ..found })
+/// The line is `step`, or rests on it when it is only a part; below, what both come from.
+fn is_or_rests(mut step: Step, amount: Minor, mut found: Found) -> Result<Found> {
+    let whole = step.amount.amount_minor;
+    if rules::signed(whole, whole)? == rules::signed(amount, amount)? {
+        let like = rules::like(amount, whole)?;
+        sign(&mut step.parts, like)?;
+        sign(std::slice::from_mut(&mut step), like)?;
+        found.parts = vec![step];
+    } else {
+        found.rests_on.insert(0, step);
     }
+    Ok(found)
+}
+
+/// What of a contribution the fund did not hold any more, as a negative amount; none when it held all of it.
+fn missing(row: &WriteOffRow, loss: &Division) -> Result<Option<Minor>> {
+    let missing = row.contribution_minor.unwrap_or_default().minus(loss.part(ShareOf::Contribution))?;
+    Ok((missing != Minor::ZERO).then_some(missing))
+}
+
+/// Parts that are the line together.
+fn sum_of(mut parts: Vec<Step>, line: &LineRow, amount: Minor, found: Found) -> Result<Found> {
+    let whole = Minor::sum(parts.iter().map(|part| part.amount.amount_minor))?;
+    if rules::signed(whole, whole)? != rules::signed(amount, amount)? {
+        return Err(Error::internal(format!("line {} is not the sum of its shares", line.id)));
+    }
+    sign(&mut parts, rules::like(amount, whole)?)?;
+    Ok(Found { parts, ..found })
 }

@@ -1,5 +1,7 @@
 //! Every cent explained: the chain exists for every line of a member, adds up, can be done again, and can be signed.
 
+use std::fmt::Write as _;
+
 use serde_json::Value;
 use umbel::demo::{Client, MemberCast};
 use umbel::formats::evidence::{self, NotEvidence};
@@ -249,11 +251,11 @@ fn told_losses(app: &TestApp, reader: &Client) -> String {
         let view = in_english(reader, &format!("/v1/postings/{id}/trace"));
         let step = &view["trace"];
         let cents = |step: &Value| format!("{:9}", amount(step));
-        told.push_str(&format!("{} {what}\n", cents(step)));
+        writeln!(told, "{} {what}", cents(step)).unwrap();
         for (sign, field) in [('=', "parts"), ('<', "rests_on")] {
             for below in steps(step, field) {
                 let how = below.pointer("/calculation/text").and_then(Value::as_str).unwrap_or_default();
-                told.push_str(&format!("  {sign} {} {} | {how}\n", cents(below), below["text"].as_str().unwrap()));
+                writeln!(told, "  {sign} {} {} | {how}", cents(below), below["text"].as_str().unwrap()).unwrap();
             }
         }
     }
