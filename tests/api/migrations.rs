@@ -81,3 +81,15 @@ fn the_migrations_go_up_and_down_and_up_again() {
     assert_eq!(lines(&mut conn, ROWS), rows);
     assert_eq!(service::migrate(&database.owner_url).unwrap(), Vec::<String>::new(), "nothing is left to do");
 }
+
+/// Of two migrations with one number, only one is applied, and nobody says so.
+#[test]
+fn each_migration_has_a_number_of_its_own() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/migrations");
+    let names = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut numbers: Vec<String> = names.map(|name| name.split_once('_').unwrap().0.to_owned()).collect();
+    let count = numbers.len();
+    numbers.sort();
+    numbers.dedup();
+    assert_eq!(numbers.len(), count);
+}
