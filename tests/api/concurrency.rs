@@ -50,7 +50,7 @@ pub(super) fn issue(client: &Client, submitted: &Value, key: &str) -> Answer {
 }
 
 /// As a careful client does it: what may succeed later is sent again with the same key.
-fn until_answered(send: impl Fn() -> Answer) -> (Answer, usize) {
+pub(super) fn until_answered(send: impl Fn() -> Answer) -> (Answer, usize) {
     for repeats in 0..200 {
         let answer = send();
         if answer.status != 503 && answer.code() != "idempotency_in_progress" {
