@@ -158,12 +158,9 @@ fn another_entity(scene: &mut Scene) -> String {
     found.into_iter().next().unwrap()
 }
 
-/// Sixteen people press the same button: move all that waits for one of two invoices. Somebody holds the balances until
-/// several of them wait, so that whoever looks before locking has looked.
+/// Sixteen people press the same button: move all that waits for one of two invoices.
 #[cfg(feature = "faults")]
 fn move_the_same_money_sixteen_times(faults: Faults) -> (Scene, usize) {
-    use super::concurrency::{at_once, until_answered};
-    use diesel::connection::SimpleConnection;
     let mut scene = Scene::with(faults);
     let first = scene.invoice(100_000);
     let _other = scene.invoice(1_600_000);
@@ -175,23 +172,8 @@ fn move_the_same_money_sixteen_times(faults: Faults) -> (Scene, usize) {
             body
         })
         .collect();
-    let mut held = scene.app.database.owner();
-    held.batch_execute("BEGIN; SELECT FROM activity_balance FOR UPDATE").unwrap();
-    let answers = std::thread::scope(|scope| {
-        // On a busy machine somebody waits too long, and asks again with the same key.
-        let send = |index: usize| until_answered(|| giver.client.post("/v1/transfers", &bodies[index]).unwrap()).0;
-        let asked = scope.spawn(move || at_once(16, send));
-        let waiting =
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
-        for _ in 0..100 {
-            if scene.app.count(waiting) >= 4 {
-                break;
-            }
-            std::thread::sleep(std::time::Duration::from_millis(20));
-        }
-        held.batch_execute("COMMIT").unwrap();
-        asked.join().unwrap()
-    });
+    let send = |index: usize| giver.client.post("/v1/transfers", &bodies[index]).unwrap();
+    let answers = super::concurrency::at_once_behind(&scene.app, 16, send);
     let made = answers.iter().filter(|answer| answer.status == 201).count();
     let is_clean = |answer: &umbel::demo::Answer| answer.status == 201 || answer.code() == "insufficient_pending";
     assert!(answers.iter().all(is_clean), "{:?}", answers.iter().map(|a| (a.status, a.code())).collect::<Vec<_>>());
