@@ -15,7 +15,7 @@ named! {
         Invoice = "380",
         /// Gives back what an invoice asked for; all amounts keep the sign of the invoice.
         CreditNote = "381",
-        /// An invoice for a part of the work; not known to Peppol, where it is written as 380.
+        /// An invoice for a part of the work. Peppol does not take it: there an invoice for a part is a commercial one.
         Partial = "326",
         /// A deposit, before the work.
         Prepayment = "386",
@@ -253,7 +253,7 @@ pub struct Vat {
 /// An allowance or a charge on the document (BG-20, BG-21).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Adjustment {
-    /// BT-92, BT-99: without VAT, above zero.
+    /// BT-92, BT-99: without VAT.
     pub amount: Minor,
     /// BT-93 and BT-94, BT-100 and BT-101: so many per cent of so much.
     pub share: Option<Share>,
@@ -268,7 +268,7 @@ pub struct Adjustment {
 /// An allowance or a charge on a line (BG-27, BG-28); its VAT is that of the line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LineAdjustment {
-    /// BT-136, BT-141: without VAT, above zero.
+    /// BT-136, BT-141: without VAT.
     pub amount: Minor,
     /// BT-137 and BT-138, BT-142 and BT-143: so many per cent of so much.
     pub share: Option<Share>,

@@ -118,3 +118,14 @@ fn product(quantity: Decimal, price: Decimal, base: Decimal, exponent: u32) -> O
     let minor = divide_half_away(numerator, divisor)?;
     i64::try_from(minor).ok().map(Minor::new)
 }
+
+/// Drops the terms that say nothing about this document, so that equal documents are equal: a category that is not used,
+/// a tax that is the product anyway. Sorts the rest as the breakdown is.
+pub(super) fn settle(facts: &mut Facts, totals: &Totals) {
+    facts.vat.retain_mut(|terms| {
+        let row = totals.vat.iter().find(|row| row.vat == terms.vat);
+        terms.tax.take_if(|tax| row.is_some_and(|row| row.base.share(row.vat.rate) == Ok(*tax)));
+        row.is_some() && (terms.reason.is_some() || terms.code.is_some() || terms.tax.is_some())
+    });
+    facts.vat.sort_by_key(|terms| terms.vat);
+}
