@@ -13,6 +13,10 @@ pub mod cii;
 pub mod codes;
 pub mod model;
 mod rules;
+#[cfg(test)]
+mod samples;
+#[cfg(test)]
+mod tests;
 mod texts;
 pub mod totals;
 pub mod ubl;
