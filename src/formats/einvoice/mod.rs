@@ -11,6 +11,9 @@
 
 pub mod cii;
 pub mod codes;
+#[cfg(test)]
+mod generate;
+pub mod incoming;
 pub mod model;
 mod rules;
 #[cfg(test)]
@@ -25,6 +28,7 @@ mod xml;
 
 use crate::kernel::money::Minor;
 use chrono::NaiveDate;
+pub use incoming::{Incoming, Limits, Refused, Syntax, read, syntax};
 pub use model::{
     Account, Address, Adjustment, Attachment, Category, Contact, Delivery, Facts, File, Identifier, Kind, Line,
     LineAdjustment, Note, Party, Payment, Period, Preceding, Price, Share, Vat, VatAccounting, VatTerms,
@@ -66,7 +70,7 @@ impl Document {
         rules::facts(&facts, &mut faults);
         match totals::totals(&facts) {
             Ok(totals) => {
-                rules::totals(&facts, &totals, &mut faults);
+                rules::sums(&facts, &totals, &mut faults);
                 if faults.is_empty() {
                     totals::settle(&mut facts, &totals);
                     return Ok(Self { facts, totals });

@@ -5,7 +5,7 @@
 use super::codes::{List, is_gln};
 use super::model::{Category, Facts, Identifier, Kind, Line, LineAdjustment, Party, Period, Share, Vat};
 use super::texts::At;
-use super::totals::Totals;
+use super::totals::{self, Totals};
 use super::vat_rules;
 use super::{Fault, Faults};
 use crate::kernel::identifiers::belgian_enterprise_number;
@@ -32,6 +32,7 @@ impl Check<'_> {
 /// What can be checked before the document is added up.
 pub(super) fn facts(facts: &Facts, faults: &mut Vec<Fault>) {
     let mut check = Check { faults };
+    let exponent = facts.currency.exponent();
     head(&mut check, facts);
     party(&mut check, At::of("seller"), &facts.seller, &SELLER);
     party(&mut check, At::of("buyer"), &facts.buyer, &BUYER);
@@ -43,24 +44,24 @@ pub(super) fn facts(facts: &Facts, faults: &mut Vec<Fault>) {
         let at = At::nth("allowances", index);
         check.require(allowance.reason.is_some() || allowance.code.is_some(), "BR-33", at.field("reason"));
         check.code(List::Allowance, allowance.code.as_ref(), "BR-CL-19", at.field("code"));
-        share(&mut check, at, allowance.amount, allowance.share);
+        share(&mut check, at, exponent, allowance.amount, allowance.share);
     }
     for (index, charge) in facts.charges.iter().enumerate() {
         let at = At::nth("charges", index);
         check.require(charge.reason.is_some() || charge.code.is_some(), "BR-38", at.field("reason"));
         check.code(List::Charge, charge.code.as_ref(), "BR-CL-20", at.field("code"));
-        share(&mut check, at, charge.amount, charge.share);
+        share(&mut check, at, exponent, charge.amount, charge.share);
     }
     attachments(&mut check, facts);
     check.require(!facts.lines.is_empty(), "BR-16", At::of("lines"));
     for (index, one) in facts.lines.iter().enumerate() {
-        line(&mut check, At::nth("lines", index), one);
+        line(&mut check, At::nth("lines", index), exponent, one);
     }
     vat_rules::facts(&mut check, facts);
 }
 
 /// What can be checked once the document is added up.
-pub(super) fn totals(facts: &Facts, totals: &Totals, faults: &mut Vec<Fault>) {
+pub(super) fn sums(facts: &Facts, totals: &Totals, faults: &mut Vec<Fault>) {
     let mut check = Check { faults };
     let is_dated = facts.due_on.is_some() || facts.payment_terms.is_some();
     check.require(totals.payable <= Minor::ZERO || is_dated, "BR-CO-25", At::of("due_on"));
@@ -182,12 +183,17 @@ fn delivery_and_payment(check: &mut Check<'_>, facts: &Facts) {
     }
 }
 
-/// A share must give its amount; two cents of difference are what Peppol allows.
-fn share(check: &mut Check<'_>, at: At<'_>, amount: Minor, share: Option<Share>) {
+/// A share must give its amount: to two hundredths of a unit of the currency, as Peppol allows, or to the half of the
+/// smallest coin where that is more.
+fn share(check: &mut Check<'_>, at: At<'_>, exponent: u32, amount: Minor, share: Option<Share>) {
     let Some(share) = share else { return };
-    let expected = share.base.share(share.rate).and_then(|expected| expected.minus(amount));
-    let is_near = expected.is_ok_and(|difference| difference.get().unsigned_abs() <= 2);
+    let is_near = totals::share_error(amount, share).is_some_and(|error| error <= hundredths(exponent).max(500_000));
     check.require(is_near, "PEPPOL-EN16931-R040", at.field("amount"));
+}
+
+/// Two hundredths of a unit of a currency, in millionths of its minor unit.
+fn hundredths(exponent: u32) -> i128 {
+    20_000_i128.saturating_mul(10_i128.saturating_pow(exponent))
 }
 
 fn attachments(check: &mut Check<'_>, facts: &Facts) {
@@ -203,7 +209,7 @@ fn attachments(check: &mut Check<'_>, facts: &Facts) {
     }
 }
 
-fn line(check: &mut Check<'_>, at: At<'_>, line: &Line) {
+fn line(check: &mut Check<'_>, at: At<'_>, exponent: u32, line: &Line) {
     check.require(!line.id.is_empty(), "BR-21", at.field("id"));
     check.require(!line.unit.is_empty(), "BR-23", at.field("unit"));
     check.require(line.unit.is_empty() || List::Unit.has(&line.unit), "BR-CL-23", at.field("unit"));
@@ -217,21 +223,26 @@ fn line(check: &mut Check<'_>, at: At<'_>, line: &Line) {
     }
     let is_positive = line.price.base_quantity.is_none_or(|base| base.is_sign_positive() && !base.is_zero());
     check.require(is_positive, "PEPPOL-EN16931-R121", price.field("base_quantity"));
-    line_adjustments(check, at, "allowances", &line.allowances);
-    line_adjustments(check, at, "charges", &line.charges);
+    line_adjustments(check, at, exponent, ("allowances", &line.allowances));
+    line_adjustments(check, at, exponent, ("charges", &line.charges));
     if let Some(of) = line.period {
         period(check, at.field("period"), of, "BR-CO-20", "BR-30");
     }
 }
 
-fn line_adjustments(check: &mut Check<'_>, at: At<'_>, name: &'static str, adjustments: &[LineAdjustment]) {
+fn line_adjustments(
+    check: &mut Check<'_>,
+    at: At<'_>,
+    exponent: u32,
+    (name, adjustments): (&'static str, &[LineAdjustment]),
+) {
     let (reason, list, code) =
         if name == "allowances" { ("BR-42", List::Allowance, "BR-CL-19") } else { ("BR-44", List::Charge, "BR-CL-20") };
     for (index, adjustment) in adjustments.iter().enumerate() {
         let at = at.item(name, index);
         check.require(adjustment.reason.is_some() || adjustment.code.is_some(), reason, at.field("reason"));
         check.code(list, adjustment.code.as_ref(), code, at.field("code"));
-        share(check, at, adjustment.amount, adjustment.share);
+        share(check, at, exponent, adjustment.amount, adjustment.share);
     }
 }
 
@@ -263,8 +274,34 @@ pub(super) fn peppol(facts: &Facts, totals: &Totals) -> Result<(), Faults> {
         let is_inside = whole.to.zip(part.to).is_none_or(|(whole, part)| part <= whole);
         check.require(is_inside, "PEPPOL-EN16931-R111", at.field("to"));
     }
+    finely(&mut check, facts);
     national(&mut check, facts, totals);
     if faults.is_empty() { Ok(()) } else { Err(Faults(faults)) }
+}
+
+/// Peppol computes lines and shares again and allows two hundredths of a unit, which a whole yen can be beyond.
+fn finely(check: &mut Check<'_>, facts: &Facts) {
+    let exponent = facts.currency.exponent();
+    let is_fine = |amount: Minor, share: Option<Share>| {
+        let error = share.map(|share| totals::share_error(amount, share));
+        error.is_none_or(|error| error.is_some_and(|error| error <= hundredths(exponent)))
+    };
+    for (name, list) in [("allowances", &facts.allowances), ("charges", &facts.charges)] {
+        for (index, one) in list.iter().enumerate() {
+            let at = At::nth(name, index);
+            check.require(is_fine(one.amount, one.share), "PEPPOL-EN16931-R040", at.field("amount"));
+        }
+    }
+    for (index, line) in facts.lines.iter().enumerate() {
+        let at = At::nth("lines", index);
+        check.require(totals::is_rounded_finely(line, exponent), "PEPPOL-EN16931-R120", at);
+        for (name, list) in [("allowances", &line.allowances), ("charges", &line.charges)] {
+            for (index, one) in list.iter().enumerate() {
+                let at = at.item(name, index);
+                check.require(is_fine(one.amount, one.share), "PEPPOL-EN16931-R040", at.field("amount"));
+            }
+        }
+    }
 }
 
 /// What Peppol adds for sellers of some countries.

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use rust_decimal::Decimal;
 use serde::Serialize;
 
-use super::model::{Facts, Line, LineAdjustment, Vat};
-use crate::kernel::money::{Minor, MoneyError, divide_half_away};
+use super::model::{Facts, Line, LineAdjustment, Share, Vat};
+use crate::kernel::money::{Minor, MoneyError, Ppm, divide_half_away};
 
 /// What a document comes to.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -107,16 +107,41 @@ pub fn line_net(line: &Line, exponent: u32) -> Result<Minor, MoneyError> {
     product.minus(sum(&line.allowances)?)?.plus(sum(&line.charges)?)
 }
 
-/// `quantity x price / base` in minor units of `exponent` decimals: whole numbers throughout, rounded at the end.
+/// `quantity x price / base` in minor units, rounded at the end.
 fn product(quantity: Decimal, price: Decimal, base: Decimal, exponent: u32) -> Option<Minor> {
+    let (numerator, divisor) = fraction(quantity, price, base, exponent)?;
+    let minor = divide_half_away(numerator, divisor)?;
+    i64::try_from(minor).ok().map(Minor::new)
+}
+
+/// `quantity x price / base` in minor units of `exponent` decimals, as a fraction of whole numbers.
+fn fraction(quantity: Decimal, price: Decimal, base: Decimal, exponent: u32) -> Option<(i128, i128)> {
     let (quantity, price, base) = (quantity.normalize(), price.normalize(), base.normalize());
     let product = quantity.mantissa().checked_mul(price.mantissa())?;
     let above = base.scale().checked_add(exponent)?;
     let below = quantity.scale().checked_add(price.scale())?;
     let numerator = product.checked_mul(10_i128.checked_pow(above.saturating_sub(below))?)?;
     let divisor = base.mantissa().checked_mul(10_i128.checked_pow(below.saturating_sub(above))?)?;
-    let minor = divide_half_away(numerator, divisor)?;
-    i64::try_from(minor).ok().map(Minor::new)
+    Some((numerator, divisor))
+}
+
+/// Whether rounding moved the line by at most two hundredths of a unit of the currency. Where the currency has cents it
+/// always is so; a whole yen may be too far.
+pub(super) fn is_rounded_finely(line: &Line, exponent: u32) -> bool {
+    let base = line.price.base_quantity.unwrap_or(Decimal::ONE);
+    let is_fine = || {
+        let (numerator, divisor) = fraction(line.quantity, line.price.net, base, exponent)?;
+        let rounded = divide_half_away(numerator, divisor)?.checked_mul(divisor)?;
+        let moved = numerator.checked_sub(rounded)?.checked_abs()?;
+        Some(moved.checked_mul(100)? <= divisor.checked_mul(2)?.checked_mul(10_i128.checked_pow(exponent)?)?)
+    };
+    is_fine() == Some(true)
+}
+
+/// How far an amount lies from its share, in millionths of a minor unit.
+pub(super) fn share_error(amount: Minor, share: Share) -> Option<i128> {
+    let exact = i128::from(share.base.get()).checked_mul(i128::from(share.rate.0))?;
+    exact.checked_sub(i128::from(amount.get()).checked_mul(i128::from(Ppm::WHOLE))?)?.checked_abs()
 }
 
 /// Drops the terms that say nothing about this document, so that equal documents are equal: a category that is not used,
