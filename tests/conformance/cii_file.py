@@ -51,6 +51,7 @@ SETTLEMENT = "//ram:ApplicableHeaderTradeSettlement"
 SUM = f"{SETTLEMENT}/ram:SpecifiedTradeSettlementHeaderMonetarySummation"
 LINE = "//ram:IncludedSupplyChainTradeLineItem[1]"
 LINE_TAX = f"{LINE}//ram:SpecifiedLineTradeSettlement/ram:ApplicableTradeTax"
+ALLOWANCE = f"{SETTLEMENT}/ram:SpecifiedTradeAllowanceCharge[ram:ChargeIndicator/udt:Indicator = 'false']"
 TAXED = f"{SETTLEMENT}/ram:ApplicableTradeTax[ram:CategoryCode = 'S']"
 BREAKS = [
     ("a sum of lines changed by a cent", "BR-CO-10", C.plus(f"{SUM}/ram:LineTotalAmount", "0.01")),
@@ -62,29 +63,89 @@ BREAKS = [
     ("a tax changed by two euros", "BR-CO-17", C.plus(f"{TAXED}/ram:CalculatedAmount", "2")),
     ("a taxable amount changed by two euros", "BR-S-08", C.plus(f"{TAXED}/ram:BasisAmount", "2")),
     ("a third decimal", "BR-DEC-18", C.plus(f"{SUM}/ram:DuePayableAmount", "0.001")),
-    ("a rate of nought in the standard category", "BR-S-05", C.text(f"{LINE_TAX}[ram:CategoryCode = 'S']/ram:RateApplicablePercent", "0")),
-    ("a seller without a VAT number", "BR-S-02", C.remove(f"{SELLER}/ram:SpecifiedTaxRegistration[//ram:CategoryCode = 'S']")),
-    ("a VAT number without its country", "BR-CO-09", C.text(f"{SELLER}/ram:SpecifiedTaxRegistration/ram:ID[@schemeID = 'VA']", "0123456749")),
+    (
+        "a rate of nought in the standard category",
+        "BR-S-05",
+        C.text(f"{LINE_TAX}[ram:CategoryCode = 'S']/ram:RateApplicablePercent", "0"),
+    ),
+    (
+        "a seller without a VAT number",
+        "BR-S-02",
+        C.remove(f"{SELLER}/ram:SpecifiedTaxRegistration[//ram:CategoryCode = 'S']"),
+    ),
+    (
+        "a VAT number without its country",
+        "BR-CO-09",
+        C.text(f"{SELLER}/ram:SpecifiedTaxRegistration/ram:ID[@schemeID = 'VA']", "0123456749"),
+    ),
     ("an empty element", "PEPPOL-EN16931-R008", C.text(f"{BUYER}/ram:Name", "")),
-    ("no account to pay to", "CII-SR-470", C.remove("//ram:PayeePartyCreditorFinancialAccount[../ram:TypeCode = '30']")),
+    (
+        "no account to pay to",
+        "CII-SR-470",
+        C.remove("//ram:PayeePartyCreditorFinancialAccount[../ram:TypeCode = '30']"),
+    ),
     ("no number", "BR-02", C.text("//rsm:ExchangedDocument/ram:ID", "")),
     ("no seller's name", "BR-06", C.remove(f"{SELLER}/ram:Name")),
     ("no buyer's name", "BR-07", C.remove(f"{BUYER}/ram:Name")),
     ("no address of the seller", "BR-08", C.remove(f"{SELLER}/ram:PostalTradeAddress")),
     ("no address of the buyer", "BR-10", C.remove(f"{BUYER}/ram:PostalTradeAddress")),
     ("a type that does not exist", "FX-SCH-A-000555", C.text("//rsm:ExchangedDocument/ram:TypeCode", "999")),
-    ("another guideline", "FX-SCH-A-000556", C.text("//ram:GuidelineSpecifiedDocumentContextParameter/ram:ID", "urn:x")),
+    (
+        "another guideline",
+        "FX-SCH-A-000556",
+        C.text("//ram:GuidelineSpecifiedDocumentContextParameter/ram:ID", "urn:x"),
+    ),
     ("a price below nought", "BR-27", C.text(f"{LINE}//ram:NetPriceProductTradePrice/ram:ChargeAmount", "-1")),
-    ("no reason for the reverse charge", "BR-AE-10", C.remove(f"{SETTLEMENT}/ram:ApplicableTradeTax[ram:CategoryCode = 'AE']/*[starts-with(local-name(), 'Exemption')]")),
-    ("no VAT number of the buyer who accounts for it", "BR-AE-02", C.remove(f"{BUYER}/ram:SpecifiedTaxRegistration[//ram:CategoryCode = 'AE']")),
-    ("no reason for an exemption", "BR-E-10", C.remove(f"{SETTLEMENT}/ram:ApplicableTradeTax[ram:CategoryCode = 'E']/*[starts-with(local-name(), 'Exemption')]")),
-    ("no reason outside the scope", "BR-O-10", C.remove(f"{SETTLEMENT}/ram:ApplicableTradeTax[ram:CategoryCode = 'O']/*[starts-with(local-name(), 'Exemption')]")),
-    ("no reason for an export", "BR-G-10", C.remove(f"{SETTLEMENT}/ram:ApplicableTradeTax[ram:CategoryCode = 'G']/*[starts-with(local-name(), 'Exemption')]")),
-    ("no day of a delivery to another state", "BR-IC-11", C.remove("/*[.//ram:CategoryCode = 'K']//ram:ActualDeliverySupplyChainEvent")),
-    ("an allowance without a reason", "BR-33", C.remove(f"{SETTLEMENT}/ram:SpecifiedTradeAllowanceCharge[ram:ChargeIndicator/udt:Indicator = 'false']/*[starts-with(local-name(), 'Reason')]")),
+    (
+        "no reason for the reverse charge",
+        "BR-AE-10",
+        C.remove(
+            f"{SETTLEMENT}/ram:ApplicableTradeTax[ram:CategoryCode = 'AE']/*[starts-with(local-name(), 'Exemption')]"
+        ),
+    ),
+    (
+        "no VAT number of the buyer who accounts for it",
+        "BR-AE-02",
+        C.remove(f"{BUYER}/ram:SpecifiedTaxRegistration[//ram:CategoryCode = 'AE']"),
+    ),
+    (
+        "no reason for an exemption",
+        "BR-E-10",
+        C.remove(
+            f"{SETTLEMENT}/ram:ApplicableTradeTax[ram:CategoryCode = 'E']/*[starts-with(local-name(), 'Exemption')]"
+        ),
+    ),
+    (
+        "no reason outside the scope",
+        "BR-O-10",
+        C.remove(
+            f"{SETTLEMENT}/ram:ApplicableTradeTax[ram:CategoryCode = 'O']/*[starts-with(local-name(), 'Exemption')]"
+        ),
+    ),
+    (
+        "no reason for an export",
+        "BR-G-10",
+        C.remove(
+            f"{SETTLEMENT}/ram:ApplicableTradeTax[ram:CategoryCode = 'G']/*[starts-with(local-name(), 'Exemption')]"
+        ),
+    ),
+    (
+        "no day of a delivery to another state",
+        "BR-IC-11",
+        C.remove("/*[.//ram:CategoryCode = 'K']//ram:ActualDeliverySupplyChainEvent"),
+    ),
+    (
+        "an allowance without a reason",
+        "BR-33",
+        C.remove(f"{ALLOWANCE}/*[starts-with(local-name(), 'Reason')]"),
+    ),
     ("an allowance that is not in the sum", "BR-CO-11", C.plus(f"{SUM}/ram:AllowanceTotalAmount", "0.01")),
     ("a charge that is not in the sum", "BR-CO-12", C.plus(f"{SUM}/ram:ChargeTotalAmount", "0.01")),
-    ("no VAT total in the currency of the books", "BR-53", C.remove(f"{SUM}[../ram:TaxCurrencyCode]/ram:TaxTotalAmount[@currencyID = 'EUR']")),
+    (
+        "no VAT total in the currency of the books",
+        "BR-53",
+        C.remove(f"{SUM}[../ram:TaxCurrencyCode]/ram:TaxTotalAmount[@currencyID = 'EUR']"),
+    ),
     ("an element nobody knows", "xsd", C.after("//rsm:ExchangedDocument/ram:ID", "<ram:Colour>red</ram:Colour>")),
     ("no amount due", "xsd", C.remove(f"{SUM}/ram:DuePayableAmount")),
     ("no line", "xsd", C.remove("//ram:IncludedSupplyChainTradeLineItem")),

@@ -1,4 +1,4 @@
-"""UBL invoices and credit notes: the UBL 2.1 schema, the rules of EN 16931 (two editions) and of Peppol BIS Billing 3.0."""
+"""UBL invoices and credit notes: the schema, the rules of EN 16931 (two editions) and of Peppol BIS Billing 3.0."""
 
 from lxml import etree
 
@@ -63,6 +63,7 @@ ALLOWANCE = (
     "<cbc:Amount currencyID='EUR'>1.00</cbc:Amount>"
     f"<cac:TaxCategory><cbc:ID>S</cbc:ID><cbc:Percent>21</cbc:Percent>{VAT}</cac:TaxCategory></cac:AllowanceCharge>"
 )
+UNKNOWN_CODE = "<cbc:AllowanceChargeReasonCode>XX</cbc:AllowanceChargeReasonCode>"
 LAST_BEFORE_ALLOWANCES = "/*/cac:PaymentMeans | /*/cac:PaymentTerms"
 BREAKS = [
     ("a sum of lines changed by a cent", "BR-CO-10", C.plus(f"{TOTAL}/cbc:LineExtensionAmount", "0.01")),
@@ -87,39 +88,111 @@ BREAKS = [
     ("no seller's name", "BR-06", C.remove(f"{PARTY['seller']}//cbc:RegistrationName")),
     ("no buyer's name", "BR-07", C.remove(f"{PARTY['buyer']}//cbc:RegistrationName")),
     ("no seller's country", "BR-09", C.remove(f"{PARTY['seller']}/cac:PostalAddress/cac:Country")),
-    ("no seller's VAT number on taxed lines", "BR-S-02", C.remove(f"{PARTY['seller']}/cac:PartyTaxScheme[//cac:ClassifiedTaxCategory/cbc:ID = 'S']")),
-    ("a VAT number without its country", "BR-CO-09", C.text(f"{PARTY['seller']}/cac:PartyTaxScheme/cbc:CompanyID", "0123456749")),
-    ("an electronic address without its scheme", "BR-63", C.attribute(f"{PARTY['buyer']}/cbc:EndpointID", "schemeID", None)),
+    (
+        "no seller's VAT number on taxed lines",
+        "BR-S-02",
+        C.remove(f"{PARTY['seller']}/cac:PartyTaxScheme[//cac:ClassifiedTaxCategory/cbc:ID = 'S']"),
+    ),
+    (
+        "a VAT number without its country",
+        "BR-CO-09",
+        C.text(f"{PARTY['seller']}/cac:PartyTaxScheme/cbc:CompanyID", "0123456749"),
+    ),
+    (
+        "an electronic address without its scheme",
+        "BR-63",
+        C.attribute(f"{PARTY['buyer']}/cbc:EndpointID", "schemeID", None),
+    ),
     ("no electronic address of the buyer", "PEPPOL-EN16931-R010", C.remove(f"{PARTY['buyer']}/cbc:EndpointID")),
     ("no electronic address of the seller", "PEPPOL-EN16931-R020", C.remove(f"{PARTY['seller']}/cbc:EndpointID")),
-    ("an enterprise number with a wrong check", "PEPPOL-COMMON-R043", C.text(f"{PARTY['seller']}/cbc:EndpointID[@schemeID = '0208']", "0123456748")),
+    (
+        "an enterprise number with a wrong check",
+        "PEPPOL-COMMON-R043",
+        C.text(f"{PARTY['seller']}/cbc:EndpointID[@schemeID = '0208']", "0123456748"),
+    ),
     ("no reference of the buyer", "PEPPOL-EN16931-R003", C.remove("/*/cbc:BuyerReference | /*/cac:OrderReference")),
     ("another business process", "PEPPOL-EN16931-R007", C.text("/*/cbc:ProfileID", "billing")),
     ("another specification", "PEPPOL-EN16931-R004", C.text("/*/cbc:CustomizationID", "urn:cen.eu:en16931:2017")),
-    ("two notes", "PEPPOL-EN16931-R002", C.after("/*/cbc:InvoiceTypeCode | /*/cbc:Note", "<cbc:Note>a</cbc:Note><cbc:Note>b</cbc:Note>")),
+    (
+        "two notes",
+        "PEPPOL-EN16931-R002",
+        C.after("/*/cbc:InvoiceTypeCode | /*/cbc:Note", "<cbc:Note>a</cbc:Note><cbc:Note>b</cbc:Note>"),
+    ),
     ("an empty element", "PEPPOL-EN16931-R008", C.text("//cac:PaymentTerms/cbc:Note", " ")),
     ("an allowance without a reason", "BR-33", C.after(LAST_BEFORE_ALLOWANCES, ALLOWANCE.format(""))),
-    ("an allowance with an unknown code", "BR-CL-19", C.after(LAST_BEFORE_ALLOWANCES, ALLOWANCE.format("<cbc:AllowanceChargeReasonCode>XX</cbc:AllowanceChargeReasonCode>"))),
+    (
+        "an allowance with an unknown code",
+        "BR-CL-19",
+        C.after(LAST_BEFORE_ALLOWANCES, ALLOWANCE.format(UNKNOWN_CODE)),
+    ),
     ("an allowance that is not in the sum", "BR-CO-11", C.plus(f"{TOTAL}/cbc:AllowanceTotalAmount", "0.01")),
     ("a charge that is not in the sum", "BR-CO-12", C.plus(f"{TOTAL}/cbc:ChargeTotalAmount", "0.01")),
-    ("a share that does not give its amount", "PEPPOL-EN16931-R040", C.plus("//cac:AllowanceCharge/cbc:MultiplierFactorNumeric", "10")),
+    (
+        "a share that does not give its amount",
+        "PEPPOL-EN16931-R040",
+        C.plus("//cac:AllowanceCharge/cbc:MultiplierFactorNumeric", "10"),
+    ),
     ("a price below nought", "BR-27", C.text(f"{LINE}//cbc:PriceAmount", "-1")),
-    ("a price that is not gross minus discount", "PEPPOL-EN16931-R046", C.plus("//cac:Price/cac:AllowanceCharge/cbc:Amount", "1")),
+    (
+        "a price that is not gross minus discount",
+        "PEPPOL-EN16931-R046",
+        C.plus("//cac:Price/cac:AllowanceCharge/cbc:Amount", "1"),
+    ),
     ("a price per nothing", "PEPPOL-EN16931-R121", C.text("//cac:Price/cbc:BaseQuantity", "0")),
     ("no name of an item", "BR-25", C.remove(f"{LINE}/cac:Item/cbc:Name")),
     ("no line number", "BR-21", C.text(f"{LINE}/cbc:ID", " ")),
-    ("no reason for the reverse charge", "BR-AE-10", C.remove("//cac:TaxCategory[cbc:ID = 'AE']/*[contains(local-name(), 'Exemption')]")),
-    ("no VAT number of the buyer who accounts for it", "BR-AE-02", C.remove(f"{PARTY['buyer']}/cac:PartyTaxScheme[//cac:TaxCategory/cbc:ID = 'AE']")),
-    ("a rate under the reverse charge", "BR-AE-05", C.text("//cac:ClassifiedTaxCategory[cbc:ID = 'AE']/cbc:Percent", "21")),
-    ("no reason for an exemption", "BR-E-10", C.remove("//cac:TaxCategory[cbc:ID = 'E']/*[contains(local-name(), 'Exemption')]")),
-    ("a rate outside the scope", "BR-O-05", C.after("//cac:ClassifiedTaxCategory/cbc:ID[. = 'O']", "<cbc:Percent>0</cbc:Percent>")),
-    ("no reason outside the scope", "BR-O-10", C.remove("//cac:TaxCategory[cbc:ID = 'O']/*[contains(local-name(), 'Exemption')]")),
-    ("no reason for an export", "BR-G-10", C.remove("//cac:TaxCategory[cbc:ID = 'G']/*[contains(local-name(), 'Exemption')]")),
-    ("no day of a delivery to another state", "BR-IC-11", C.remove("/*[.//cac:TaxCategory/cbc:ID = 'K']//cbc:ActualDeliveryDate")),
-    ("a reason that belongs to another category", "PEPPOL-EN16931-P0104", C.text("//cac:TaxCategory[cbc:ID = 'E']/cbc:TaxExemptionReasonCode", "VATEX-EU-G")),
+    (
+        "no reason for the reverse charge",
+        "BR-AE-10",
+        C.remove("//cac:TaxCategory[cbc:ID = 'AE']/*[contains(local-name(), 'Exemption')]"),
+    ),
+    (
+        "no VAT number of the buyer who accounts for it",
+        "BR-AE-02",
+        C.remove(f"{PARTY['buyer']}/cac:PartyTaxScheme[//cac:TaxCategory/cbc:ID = 'AE']"),
+    ),
+    (
+        "a rate under the reverse charge",
+        "BR-AE-05",
+        C.text("//cac:ClassifiedTaxCategory[cbc:ID = 'AE']/cbc:Percent", "21"),
+    ),
+    (
+        "no reason for an exemption",
+        "BR-E-10",
+        C.remove("//cac:TaxCategory[cbc:ID = 'E']/*[contains(local-name(), 'Exemption')]"),
+    ),
+    (
+        "a rate outside the scope",
+        "BR-O-05",
+        C.after("//cac:ClassifiedTaxCategory/cbc:ID[. = 'O']", "<cbc:Percent>0</cbc:Percent>"),
+    ),
+    (
+        "no reason outside the scope",
+        "BR-O-10",
+        C.remove("//cac:TaxCategory[cbc:ID = 'O']/*[contains(local-name(), 'Exemption')]"),
+    ),
+    (
+        "no reason for an export",
+        "BR-G-10",
+        C.remove("//cac:TaxCategory[cbc:ID = 'G']/*[contains(local-name(), 'Exemption')]"),
+    ),
+    (
+        "no day of a delivery to another state",
+        "BR-IC-11",
+        C.remove("/*[.//cac:TaxCategory/cbc:ID = 'K']//cbc:ActualDeliveryDate"),
+    ),
+    (
+        "a reason that belongs to another category",
+        "PEPPOL-EN16931-P0104",
+        C.text("//cac:TaxCategory[cbc:ID = 'E']/cbc:TaxExemptionReasonCode", "VATEX-EU-G"),
+    ),
     ("no VAT total in the currency of the books", "BR-53", C.remove("/*/cac:TaxTotal[not(cac:TaxSubtotal)]")),
     ("two VAT breakdowns", "PEPPOL-EN16931-R053", C.twice("/*/cac:TaxTotal[cac:TaxSubtotal]")),
-    ("a file of a kind that is not allowed", "BR-CL-24", C.attribute("//cbc:EmbeddedDocumentBinaryObject", "mimeCode", "text/html")),
+    (
+        "a file of a kind that is not allowed",
+        "BR-CL-24",
+        C.attribute("//cbc:EmbeddedDocumentBinaryObject", "mimeCode", "text/html"),
+    ),
     ("a date that does not exist", "xsd", C.text("/*/cbc:IssueDate", "2026-02-30")),
     ("an element nobody knows", "xsd", C.after("/*/cbc:ID", "<cbc:Colour>red</cbc:Colour>")),
     ("no tax", "xsd", C.remove(f"{TOTAL}/cbc:PayableAmount")),
@@ -127,7 +200,11 @@ BREAKS = [
 RAW = [
     ("its end cut off", "xml", lambda data: data[: len(data) * 2 // 3]),
     ("a document type", "doctype", lambda data: data.replace(b"?>", b"?><!DOCTYPE Invoice>", 1)),
-    ("another root", "root", lambda data: data.replace(b":Invoice-2", b":Order-2").replace(b":CreditNote-2", b":Order-2")),
+    (
+        "another root",
+        "root",
+        lambda data: data.replace(b":Invoice-2", b":Order-2").replace(b":CreditNote-2", b":Order-2"),
+    ),
 ]
 
 

@@ -73,9 +73,9 @@ fn every_sample_is_a_document_and_is_left_where_judges_find_it() {
 
 #[test]
 fn the_golden_samples_are_what_is_written() {
-    for name in
-        ["standard_21", "reverse_charge", "discounts", "everything", "credit_mixed", "outside_scope", "sterling"]
-    {
+    let taxed = ["standard_21", "discounts", "everything", "credit_mixed", "sterling"];
+    let untaxed = ["reverse_charge", "outside_scope", "intra_community", "export"];
+    for name in taxed.into_iter().chain(untaxed) {
         let document = document(sample(name));
         assert_golden(&format!("ubl/{name}.xml"), &ubl::write(&document).unwrap());
         assert_golden(&format!("cii/{name}.xml"), &cii::write(&document));

@@ -46,13 +46,16 @@ fn rules_of(category: Category) -> &'static CategoryRules {
 
 /// Parties, rates, reasons: what needs no sum.
 pub(super) fn facts(check: &mut Check<'_>, facts: &Facts) {
+    let mut asked = BTreeSet::new();
     for (at, vat) in all_vat(facts) {
         let rules = rules_of(vat.category);
         let place = if at.is("lines") { 0 } else { usize::from(at.is("charges")).saturating_add(1) };
         let rule = |of: &[&'static str; 3]| of.get(place).copied().unwrap_or_default();
         let rate = at.field("vat");
         check.require(is_rate(vat), rule(&rules.rate), rate.field("rate"));
-        parties(check, facts, vat.category, rule(&rules.parties));
+        if asked.insert((vat.category, place)) {
+            parties(check, facts, vat.category, rule(&rules.parties));
+        }
     }
     if has_category(facts, Category::OutsideScope) {
         for (at, vat) in all_vat(facts) {
@@ -90,7 +93,7 @@ fn is_rate(vat: Vat) -> bool {
     }
 }
 
-/// Who must be named with a number, and outside the scope who must not. Each rule is told once.
+/// Who must be named with a number, and outside the scope who must not.
 fn parties(check: &mut Check<'_>, facts: &Facts, category: Category, rule: &'static str) {
     let (seller, buyer) = (&facts.seller, &facts.buyer);
     let seller_is_taxed = seller.vat_id.is_some() || seller.tax_registration.is_some();
@@ -106,8 +109,7 @@ fn parties(check: &mut Check<'_>, facts: &Facts, category: Category, rule: &'sta
         Category::OutsideScope if seller.vat_id.is_some() => (false, "seller.vat_id"),
         Category::OutsideScope => (buyer.vat_id.is_none(), "buyer.vat_id"),
     };
-    let is_told = check.faults.iter().any(|fault| fault.rule == rule && fault.field == field);
-    check.require(holds || is_told, rule, At::of(field));
+    check.require(holds, rule, At::of(field));
 }
 
 /// Why no tax is due: said where there must be a reason, and nowhere else.

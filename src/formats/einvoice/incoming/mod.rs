@@ -30,8 +30,10 @@ pub struct Limits {
     pub attributes_max: usize,
     /// Elements of the whole file; bounds memory where bytes do not (`<a/>` is four of them).
     pub elements_max: usize,
-    /// Lines of the invoice.
+    /// Lines of the invoice, and as many of any other list in it.
     pub lines_max: usize,
+    /// Rows of the VAT breakdown; each is compared with each.
+    pub vat_rows_max: usize,
 }
 
 impl Default for Limits {
@@ -42,6 +44,7 @@ impl Default for Limits {
             attributes_max: 64,
             elements_max: 1_000_000,
             lines_max: 10_000,
+            vat_rows_max: 100,
         }
     }
 }
@@ -116,7 +119,24 @@ pub fn read(bytes: &[u8], limits: Limits) -> Result<Incoming, Refused> {
         Syntax::UblInvoice | Syntax::UblCreditNote => ubl::read(tree, limits, syntax == Syntax::UblCreditNote)?,
         Syntax::Cii => cii::read(tree, limits)?,
     };
+    check_lists(&raw.facts, limits)?;
     Ok(claims::judged(syntax, raw))
+}
+
+/// Bounds what is compared with one another below.
+fn check_lists(facts: &Facts, limits: Limits) -> Result<(), Refused> {
+    let lists = [
+        (facts.vat.len(), limits.vat_rows_max),
+        (facts.notes.len(), limits.lines_max),
+        (facts.preceding.len(), limits.lines_max),
+        (facts.attachments.len(), limits.lines_max),
+        (facts.allowances.len(), limits.lines_max),
+        (facts.charges.len(), limits.lines_max),
+    ];
+    match lists.into_iter().find(|(count, most)| count > most) {
+        Some((_, lines_max)) => Err(Refused::TooManyLines { lines_max }),
+        None => Ok(()),
+    }
 }
 
 /// What a reader found, before it is judged.

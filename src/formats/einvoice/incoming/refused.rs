@@ -59,8 +59,8 @@ pub enum Refused {
         /// The limit.
         elements_max: usize,
     },
-    /// More lines than we read.
-    #[error("the invoice has more than {lines_max} lines")]
+    /// More lines, or rows of another list, than we read.
+    #[error("the invoice has a list of more than {lines_max} lines")]
     TooManyLines {
         /// The limit.
         lines_max: usize,

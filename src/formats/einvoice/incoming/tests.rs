@@ -56,7 +56,7 @@ fn hostile_files_are_refused_by_name() {
     let good = as_ubl("standard_21");
     let inside = |what: &str| good.replacen("<cbc:ProfileID>", &format!("{what}<cbc:ProfileID>"), 1);
     let deep = format!("{}{}", "<a>".repeat(40), "</a>".repeat(40));
-    let attributes: String = (0..70).map(|n| format!(" a{n}='1'")).collect();
+    let attributes = (0..70).map(|n| format!(" a{n}='1'")).collect::<Vec<_>>().concat();
     let many_on_root = good.replacen("<Invoice ", &format!("<Invoice{attributes} "), 1);
     let cases = [
         (good.replacen("?>", "?><!DOCTYPE Invoice [<!ENTITY a \"b\">]>", 1), "einvoice_doctype"),
@@ -99,6 +99,10 @@ fn a_file_costs_no_more_than_its_limits() {
     let cii = as_cii("two_hundred_lines");
     let few = Limits { lines_max: 199, ..Limits::default() };
     assert_eq!(read(cii.as_bytes(), few).unwrap_err().code(), "einvoice_too_many_lines");
+    let row = cii.find("<ram:ApplicableTradeTax>\n    <ram:CalculatedAmount>").unwrap();
+    let end = row + cii[row..].find("</ram:ApplicableTradeTax>").unwrap() + "</ram:ApplicableTradeTax>".len();
+    let rows = format!("{}{}{}", &cii[..row], cii[row..end].repeat(101), &cii[end..]);
+    assert_eq!(refused(&rows), "einvoice_too_many_lines");
     let large = vec![b' '; 100 * 1024 * 1024];
     assert_eq!(read(&large, Limits::default()).unwrap_err().code(), "einvoice_too_large");
 }
