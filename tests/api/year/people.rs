@@ -99,8 +99,9 @@ pub fn enrol(app: &TestApp, cast: &mut Cast, count: usize) -> People {
     stage.accept(&cast.staff.reviewer, &application, "first@member.example").unwrap();
     let new_ids = || (0..count).map(|_| stage.clock.new_id()).collect::<Vec<Uuid>>();
     let (people, accounts, sessions) = (new_ids(), new_ids(), new_ids());
-    let references: Vec<String> =
-        (0..count).map(|n| Ogm::from_base(9_000_000_000 + n as u64).unwrap().digits().to_owned()).collect();
+    let references: Vec<String> = (0..count)
+        .map(|n| Ogm::from_base(9_000_000_000 + u64::try_from(n).unwrap()).unwrap().digits().to_owned())
+        .collect();
     let ibans: Vec<Vec<u8>> = accounts
         .iter()
         .map(|id| app.parts.keys.seal(&format!("payee.iban:{id}"), crate::support::IBANS[0].as_bytes()))
