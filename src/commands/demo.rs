@@ -30,7 +30,7 @@ const BEGINS: Duration = Duration::days(34);
 /// Tells the story; then serves until told to stop, unless `once`.
 pub fn run(config: &Config, once: bool) -> Outcome<ExitCode> {
     let store = Store::open(config)?;
-    let now = Clock::system().now();
+    let now = Clock::from_env().now();
     let clock = Clock::simulated(now - BEGINS);
     let mut running = assemble(config, &store, &clock)?;
     running.parts.limits = std::sync::Arc::new(RateLimits::new(100_000, 100_000, 100_000));
@@ -66,7 +66,7 @@ pub fn run(config: &Config, once: bool) -> Outcome<ExitCode> {
 
 /// The same data, the real clock, until somebody stops it.
 fn serve_on(config: &Config, store: Store, stage: Stage, password: &str, open_order: &str) -> Outcome<ExitCode> {
-    let clock = Clock::system();
+    let clock = Clock::from_env();
     let mut running = assemble(config, &store, &clock)?;
     running.parts.public_url.clone_from(&stage.base);
     running.worker = courier(config, &running, &stage.mails, &stage.base)?;

@@ -1,6 +1,7 @@
 //! The steps of the main job, each through the API.
 
-use chrono::{Days, Duration, NaiveDate};
+use chrono::{DateTime, Days, Duration, NaiveDate, TimeZone, Utc};
+use chrono_tz::Europe::Brussels;
 use serde_json::{Value, json};
 
 use super::{Bank, Client, DemoError, link_in, text_of};
@@ -94,6 +95,14 @@ fn minor(value: &Value, name: &str) -> i64 {
     value.get(name).and_then(|money| money.get("amount_minor")).and_then(Value::as_i64).unwrap_or_default()
 }
 
+/// The hour that clocks in Brussels show, `days` later; after the night without that hour, one hour on. A multiple of
+/// 24 hours would be another day when it begins shortly after midnight and summer time ends in between.
+fn same_hour(now: DateTime<Utc>, days: i64) -> DateTime<Utc> {
+    let shown = now.with_timezone(&Brussels).naive_local() + Duration::days(days);
+    let found = |shown| Brussels.from_local_datetime(&shown).earliest();
+    found(shown).or_else(|| found(shown + Duration::hours(1))).map_or(now, |then| then.to_utc())
+}
+
 impl Stage {
     /// A device that nobody has signed in on.
     #[must_use]
@@ -104,7 +113,7 @@ impl Stage {
     /// Today in the mutual's zone.
     #[must_use]
     pub fn today(&self) -> NaiveDate {
-        self.clock.today(chrono_tz::Europe::Brussels)
+        self.clock.today(Brussels)
     }
 
     /// Lets the worker do everything that is due.
@@ -115,12 +124,12 @@ impl Stage {
         self.worker.run_until_idle().map(|_jobs| ()).map_err(|error| DemoError(error.to_string()))
     }
 
-    /// Moves the clock to the same hour `days` later, and lets the worker do what fell due.
+    /// Moves the clock to the same hour of the mutual's zone `days` later, and lets the worker do what fell due.
     ///
     /// # Errors
     /// Fails with the database.
     pub fn days_pass(&self, days: i64) -> Step<()> {
-        self.clock.advance(Duration::days(days));
+        self.clock.set(same_hour(self.clock.now(), days));
         self.settle()
     }
 
@@ -436,5 +445,25 @@ impl Stage {
     /// Fails when nothing answers.
     pub fn violations(&self, accountant: &Client) -> Step<Value> {
         accountant.get("/v1/invariants")?.expect(200)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// With `now + 24 h * days` the first line gives the 28th: the promised day never came.
+    #[test]
+    fn days_pass_in_the_zone_of_the_mutual() {
+        for (now, days, then) in [
+            ("2026-10-19T22:30:00Z", 9, "2026-10-28T23:30:00Z"),
+            ("2026-10-20T10:00:00Z", 9, "2026-10-29T11:00:00Z"),
+            ("2026-03-28T01:30:00Z", 1, "2026-03-29T01:30:00Z"),
+            ("2026-03-28T22:30:00Z", 1, "2026-03-29T21:30:00Z"),
+            ("2026-06-01T22:30:00Z", 10, "2026-06-11T22:30:00Z"),
+        ] {
+            let [now, then] = [now, then].map(|text| text.parse::<DateTime<Utc>>().unwrap());
+            assert_eq!(same_hour(now, days), then, "{now} and {days} days");
+        }
     }
 }
