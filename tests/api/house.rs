@@ -29,6 +29,7 @@ const ROOMS: &[&str] = &[
     "guarantee",
     "orders",
     "invoicing",
+    "recurring",
     "write_offs",
     "transfers",
     "costs",
