@@ -2,9 +2,9 @@
 
 use super::rules::{self, Command};
 pub use super::store::AttachmentRow;
-use super::{InvoiceRow, check_version, store};
+use super::{check_version, store};
 use crate::archive::{self, ArchivedFile, Kind, NewFile};
-use crate::kernel::ids::InvoiceId;
+use crate::kernel::ids::{FileId, InvoiceId};
 use crate::kernel::refusal::Checks;
 use crate::platform::db::Tx;
 use crate::platform::error::{Error, Result};
@@ -47,16 +47,26 @@ pub fn attach(tx: &mut Tx<'_>, id: InvoiceId, name: &str, bytes: &[u8]) -> Resul
     store::insert_attachment(tx, (id, n), file, &new)
 }
 
-/// Takes a paper off a draft.
+/// Takes a paper off a draft. Answers the draft.
 ///
 /// # Errors
-/// 404; 409 unless it is a draft; 412 for another version of the invoice.
-pub fn detach(tx: &mut Tx<'_>, id: InvoiceId, expected: i32, n: i32) -> Result<InvoiceRow> {
+/// 404; 409 unless it is a draft; 412 for another version of the draft.
+pub fn detach(tx: &mut Tx<'_>, paper: FileId, expected: i32) -> Result<InvoiceId> {
+    let id = invoice_of(tx, paper)?;
     let invoice = store::lock(tx, id)?;
     check_version(&invoice, expected)?;
     rules::may(invoice.state, Command::Revise)?;
-    store::delete_attachment(tx, id, n)?;
-    store::find(tx, id)
+    store::delete_attachment(tx, paper)?;
+    Ok(id)
+}
+
+/// With which invoice a paper goes.
+///
+/// # Errors
+/// 404.
+pub fn invoice_of(tx: &mut Tx<'_>, paper: FileId) -> Result<InvoiceId> {
+    let id = store::invoice_of_attachment(tx, paper)?;
+    store::find(tx, id).map(|invoice| invoice.id)
 }
 
 /// The papers of an invoice, in their order.
@@ -72,8 +82,7 @@ pub fn list(tx: &mut Tx<'_>, id: InvoiceId) -> Result<Vec<AttachmentRow>> {
 ///
 /// # Errors
 /// 404.
-pub fn file(tx: &mut Tx<'_>, id: InvoiceId, n: i32) -> Result<ArchivedFile> {
-    store::find(tx, id)?;
-    let paper = store::find_attachment(tx, id, n)?;
-    archive::find(tx, paper.file_id)
+pub fn file(tx: &mut Tx<'_>, paper: FileId) -> Result<ArchivedFile> {
+    invoice_of(tx, paper)?;
+    archive::find(tx, paper)
 }

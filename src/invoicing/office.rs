@@ -45,8 +45,9 @@ pub fn set_template(
 /// How the numbers of an entity are written, newest first; without a row by the default of the series.
 ///
 /// # Errors
-/// Fails with the database.
+/// 404.
 pub fn templates(tx: &mut Tx<'_>, entity: EntityId) -> Result<Vec<TemplateRow>> {
+    charter::entity(tx, entity)?;
     store::list_templates(tx, entity)
 }
 

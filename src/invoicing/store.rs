@@ -8,7 +8,7 @@ mod office;
 use std::collections::BTreeMap;
 
 pub use attachments::AttachmentRow;
-pub(super) use attachments::{delete_attachment, find_attachment, insert_attachment, list_attachments};
+pub(super) use attachments::{delete_attachment, insert_attachment, invoice_of_attachment, list_attachments};
 use chrono::{DateTime, NaiveDate, Utc};
 pub use credit::{ClientCredit, CreditNoteFilter, CreditNoteRow, CreditedLine, TakenFrom};
 pub(super) use credit::{

@@ -388,6 +388,11 @@ const MACHINES: &[Machine] = &[
         moves: &[("", "draft")],
     },
     Machine {
+        name: "recurring_invoice", file: "recurring/rules.rs", states: Some("RecurringState"),
+        commands: &[("Command::Pause", "paused"), ("Command::Resume", "active"), ("Command::End", "ended")],
+        moves: &[("", "active")],
+    },
+    Machine {
         name: "cost", file: "costs/rules.rs", states: Some("CostState"),
         commands: &[("CostCommand::Approve", "approved"), ("CostCommand::Reject", "rejected")],
         moves: &[("", "submitted")],

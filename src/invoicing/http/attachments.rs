@@ -8,8 +8,8 @@ use utoipa::{IntoParams, ToSchema};
 use super::invoices::{InvoiceView, load};
 use crate::access::{Member, MemberOrDesk};
 use crate::invoicing::attachments::{self, AttachmentRow};
-use crate::kernel::ids::InvoiceId;
-use crate::platform::db::Db;
+use crate::kernel::ids::{FileId, InvoiceId};
+use crate::platform::db::{Db, Tx};
 use crate::platform::error::Result;
 use crate::platform::web::{Command, Empty, QueryOf, Upload, attachment};
 
@@ -18,6 +18,8 @@ crate::endpoints!(attach_paper, list_papers, download_paper, detach_paper);
 /// A paper that goes with an invoice.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct AttachmentView {
+    /// Its id.
+    pub id: FileId,
     /// Its place.
     pub n: i32,
     /// Its file name.
@@ -30,7 +32,7 @@ pub struct AttachmentView {
 
 impl From<AttachmentRow> for AttachmentView {
     fn from(row: AttachmentRow) -> Self {
-        Self { n: row.n, name: row.name, media_type: row.media_type, size: row.size }
+        Self { id: row.file_id, n: row.n, name: row.name, media_type: row.media_type, size: row.size }
     }
 }
 
@@ -76,31 +78,31 @@ async fn list_papers(who: MemberOrDesk, db: Data<Db>, id: Path<InvoiceId>) -> Re
 }
 
 /// Downloads a paper, byte for byte as it was uploaded.
-#[utoipa::path(tag = "invoices", params(("id" = InvoiceId, Path), ("n" = i32, Path)),
+#[utoipa::path(tag = "invoices", params(("id" = FileId, Path)),
     responses((status = 200, body = Vec<u8>, content_type = "application/octet-stream")),
     extensions(("x-roles" = json!(["member", "reviewer", "payout_approver", "accountant", "administrator"]))))]
-#[get("/v1/invoices/{id}/attachments/{n}")]
-async fn download_paper(who: MemberOrDesk, db: Data<Db>, path: Path<(InvoiceId, i32)>) -> Result<HttpResponse> {
-    let (id, n) = path.into_inner();
-    let file = db.write(who.into(), move |tx| attachments::file(tx, id, n)).await?;
+#[get("/v1/invoice_attachments/{id}")]
+async fn download_paper(who: MemberOrDesk, db: Data<Db>, id: Path<FileId>) -> Result<HttpResponse> {
+    let id = id.into_inner();
+    let file = db.write(who.into(), move |tx| attachments::file(tx, id)).await?;
     Ok(attachment(&file.name, &file.media_type, &file.sha256, file.bytes))
 }
 
-/// Takes a paper off a draft.
-#[utoipa::path(tag = "invoices", params(("id" = InvoiceId, Path), ("n" = i32, Path)), request_body = Empty,
+/// The invoice of a paper.
+fn load_invoice(tx: &mut Tx<'_>, paper: FileId) -> Result<InvoiceView> {
+    let invoice = attachments::invoice_of(tx, paper)?;
+    load(tx, invoice)
+}
+
+/// Takes a paper off a draft, as the draft was seen.
+#[utoipa::path(tag = "invoices", params(("id" = FileId, Path)), request_body = Empty,
     responses((status = 200, body = InvoiceView)), extensions(("x-roles" = json!(["member"]))))]
-#[post("/v1/invoices/{id}/attachments/{n}/remove")]
-async fn detach_paper(
-    who: Member,
-    db: Data<Db>,
-    path: Path<(InvoiceId, i32)>,
-    command: Command<Empty>,
-) -> Result<HttpResponse> {
-    let (id, n) = path.into_inner();
+#[post("/v1/invoice_attachments/{id}/remove")]
+async fn detach_paper(who: Member, db: Data<Db>, id: Path<FileId>, command: Command<Empty>) -> Result<HttpResponse> {
     command
-        .change(&db, who.into(), "detach_paper", id, load, move |tx, id, expected, _| {
-            attachments::detach(tx, id, expected, n)?;
-            load(tx, id)
+        .change(&db, who.into(), "detach_paper", id.into_inner(), load_invoice, |tx, id, expected, _| {
+            let invoice = attachments::detach(tx, id, expected)?;
+            load(tx, invoice)
         })
         .await
 }

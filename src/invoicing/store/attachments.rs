@@ -51,12 +51,15 @@ pub(in crate::invoicing) fn list_attachments(tx: &mut Tx<'_>, invoice: InvoiceId
         .load(tx.conn())?)
 }
 
-pub(in crate::invoicing) fn find_attachment(tx: &mut Tx<'_>, invoice: InvoiceId, n: i32) -> Result<AttachmentRow> {
-    Ok(invoice_attachment::table.find((invoice, n)).select(AttachmentRow::as_select()).first(tx.conn())?)
+pub(in crate::invoicing) fn invoice_of_attachment(tx: &mut Tx<'_>, file: FileId) -> Result<InvoiceId> {
+    Ok(invoice_attachment::table
+        .filter(invoice_attachment::file_id.eq(file))
+        .select(invoice_attachment::invoice_id)
+        .first(tx.conn())?)
 }
 
-pub(in crate::invoicing) fn delete_attachment(tx: &mut Tx<'_>, invoice: InvoiceId, n: i32) -> Result<()> {
-    match diesel::delete(invoice_attachment::table.find((invoice, n))).execute(tx.conn())? {
+pub(in crate::invoicing) fn delete_attachment(tx: &mut Tx<'_>, file: FileId) -> Result<()> {
+    match diesel::delete(invoice_attachment::table.filter(invoice_attachment::file_id.eq(file))).execute(tx.conn())? {
         0 => Err(Error::not_found()),
         _ => Ok(()),
     }
