@@ -516,7 +516,7 @@ pub(super) fn invoiced_by_case(
     let mut query = invoice::table
         .filter(invoice::order_id.eq(order))
         .filter(invoice::state.eq_any([InvoiceState::Submitted, InvoiceState::Issued]))
-        .order(invoice::id.asc())
+        .order((invoice::series_year.asc(), invoice::seq.asc()))
         .select((invoice::id, invoice::kind, invoice::number))
         .into_boxed();
     if let Some(but) = but {
