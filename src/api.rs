@@ -38,6 +38,7 @@ rooms!(
     levies,
     orders,
     invoicing,
+    recurring,
     write_offs,
     costs,
     pools,

@@ -1,10 +1,8 @@
 //! Umbel: the back office of a freelancer mutual.
 //!
 //! Rooms in reading order: pure values in [`kernel`] and [`formats`]; running a service in [`platform`]; people,
-//! work after commits, files, long work and the books in [`access`], [`outbox`], [`archive`], [`jobs`] and [`ledger`]; then the slices of
-//! the mutual itself, from [`charter`] to [`accounting`]; on top the API, the worker and the service.
-//! work after commits, files and the books in [`access`], [`outbox`], [`archive`] and [`ledger`]; then the slices of
-//! the mutual itself, from [`charter`] to [`explain`]; on top the API, the worker and the service.
+//! work after commits, files, long work and the books in [`access`], [`outbox`], [`archive`], [`jobs`] and [`ledger`];
+//! then the slices of the mutual itself, from [`charter`] to [`explain`]; on top the API, the worker and the service.
 
 pub mod access;
 pub mod accounting;
@@ -32,6 +30,7 @@ pub mod payouts;
 pub mod platform;
 pub mod pools;
 pub mod proposals;
+pub mod recurring;
 pub mod service;
 pub mod shares;
 pub mod solvency;

@@ -27,6 +27,7 @@ use crate::platform::keys::Keys;
 use crate::platform::mail::{Envelope, MailError, Mailer};
 use crate::platform::telemetry;
 use crate::proposals;
+use crate::recurring;
 use crate::shares;
 use crate::solvency;
 
@@ -283,10 +284,30 @@ impl Worker {
                 let Some(next) = day.succ_opt() else { break };
                 day = next;
             }
+            self.recur(entity.id, today)?;
             self.close_levies(entity.id, today)?;
             self.db.write_blocking(&Actor::System, |tx| guarantee::return_contributions(tx, entity.id, today))?;
             self.settle_arrears(entity.id, today)?;
             self.prove_days(entity.id, today)?;
+        }
+        Ok(())
+    }
+
+    /// Makes the invoices that come again, up to today. One that is refused pauses and holds up no other.
+    fn recur(&self, entity: EntityId, today: NaiveDate) -> Result<()> {
+        let due = self.db.write_blocking(&Actor::System, |tx| recurring::due(tx, entity, today))?;
+        for id in due {
+            loop {
+                match self.db.write_blocking(&Actor::System, |tx| recurring::work(tx, id, today)) {
+                    Ok(true) => {}
+                    Ok(false) => break,
+                    Err(error) if error.status.is_client_error() => {
+                        let code = error.code;
+                        self.db.write_blocking(&Actor::System, |tx| recurring::refused(tx, id, today, code))?;
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
         }
         Ok(())
     }

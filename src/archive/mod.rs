@@ -22,6 +22,8 @@ use crate::platform::error::{Error, Result};
 pub enum Kind {
     /// The PDF of an issued invoice or credit note: one for ever.
     InvoicePdf,
+    /// A paper that goes to the client with an invoice.
+    InvoiceAttachment,
     /// The bank file of a sealed batch.
     BatchFile,
     /// Who an applicant is.
@@ -44,6 +46,7 @@ impl Kind {
     pub const fn name(self) -> &'static str {
         match self {
             Self::InvoicePdf => "invoice_pdf",
+            Self::InvoiceAttachment => "invoice_attachment",
             Self::BatchFile => "batch_file",
             Self::IdentityProof => "identity_proof",
             Self::BankProof => "bank_proof",

@@ -1,21 +1,25 @@
 //! Invoices: written by members, issued by the office, paid by clients.
 //!
-//! Owns `invoice`, `invoice_line`, `invoice_tax`, `document_series`, and of `invoice_reduction` what
+//! Owns `invoice`, `invoice_line`, `invoice_tax`, `invoice_attachment`, `document_series`, `number_template`,
+//! `self_issue_ceiling`, and of `invoice_reduction` what
 //! credit notes bring. A draft has no number. Issuing is one transaction: totals, VAT, what the mutual keeps, the
 //! entry, the letter queued, and last the number, so that a refused issue leaves no gap and holds nobody up. What is
 //! issued never changes. Whether it is paid is derived from what the bank brought. What was wrong is corrected by a
 //! credit note ([`credit`]), a document of the same table with its own series.
 
+pub mod attachments;
 pub mod credit;
 pub mod http;
 pub mod jobs;
+pub mod office;
 mod rules;
 mod store;
 
 use chrono::NaiveDate;
-pub use rules::{InvoiceState, Issued, Settlement, Wanted, mention as reverse_charge_mention};
+pub use rules::{InvoiceState, Issued, Settlement, Stage, Wanted, mention as reverse_charge_mention};
+use rust_decimal::Decimal;
 use std::collections::BTreeMap;
-pub use store::{Filter, InvoiceLineRow, InvoiceRow, Open, OpenInvoice, TaxRow};
+pub use store::{Filter, InvoiceLineRow, InvoiceRow, Open, OpenInvoice, PartRow, TaxRow};
 use uuid::Uuid;
 
 use crate::access;
@@ -33,7 +37,7 @@ use crate::kernel::vat::{self, Totals};
 use crate::ledger::{self, Holders, events};
 use crate::orders::OrderState;
 use crate::outbox::{self, Job, QueuedLetter};
-use crate::platform::db::Tx;
+use crate::platform::db::{Locked, Tx};
 use crate::platform::error::{Error, Result};
 use crate::{activities, charter, clients, levies, members, orders};
 use store::Series;
@@ -55,6 +59,10 @@ pub struct Draft {
     pub supplied_on: NaiveDate,
     /// What the buyer wants to read on it.
     pub buyer_reference: Option<String>,
+    /// Which part of its order.
+    pub stage: Stage,
+    /// Which part of the whole order, when its lines follow from that.
+    pub share: Option<Ppm>,
     /// What is sold.
     pub lines: Vec<DocumentLine>,
 }
@@ -94,6 +102,8 @@ pub struct Invoice {
     pub row: InvoiceRow,
     /// Its lines.
     pub lines: Vec<InvoiceLineRow>,
+    /// Which part of its order; none in particular when absent.
+    pub part: Option<PartRow>,
     /// VAT by case and rate.
     pub taxes: Vec<TaxRow>,
     /// What the mutual keeps; empty before it is issued.
@@ -120,6 +130,7 @@ impl Invoice {
         Self {
             row,
             lines,
+            part: None,
             taxes,
             charges: Vec::new(),
             open: Open::default(),
@@ -139,15 +150,37 @@ impl Invoice {
 /// 422 for every field that is not acceptable; 409 for a closed activity.
 pub fn create(tx: &mut Tx<'_>, id: InvoiceId, draft: &Draft) -> Result<Invoice> {
     let me = tx.person()?;
+    create_for(tx, me, id, draft)
+}
+
+/// Makes a draft for a member, as what comes again by itself does.
+///
+/// # Errors
+/// As [`create`].
+pub fn create_for(tx: &mut Tx<'_>, member: PersonId, id: InvoiceId, draft: &Draft) -> Result<Invoice> {
     let activity = activities::require_open(tx, draft.activity)?;
-    if activity.member_id != me {
+    if activity.member_id != member {
         return Err(Error::field("/activity_id", "invalid"));
     }
-    let totals = check_draft(tx, draft, activity.entity_id, me)?;
-    let row = store::insert(tx, id, me, activity.entity_id, draft, &totals)?;
+    let totals = check_draft(tx, draft, activity.entity_id, member)?;
+    let row = store::insert(tx, id, member, activity.entity_id, draft, &totals)?;
     let lines = store::insert_lines(tx, id, draft, &totals)?;
+    store::save_part(tx, id, draft, true)?;
     let taxes = totals.taxes.iter().map(|tax| TaxRow::preview(id, tax)).collect();
-    Ok(Invoice::fresh(tx, row, lines, taxes, false))
+    let part = PartRow { stage: draft.stage, share_ppm: draft.share.map(|share| share.0) };
+    Ok(Invoice { part: Some(part), ..Invoice::fresh(tx, row, lines, taxes, false) })
+}
+
+/// Looks at a draft without making it.
+///
+/// # Errors
+/// As [`create_for`].
+pub fn check(tx: &mut Tx<'_>, member: PersonId, draft: &Draft) -> Result<()> {
+    let activity = activities::require_open(tx, draft.activity)?;
+    if activity.member_id != member {
+        return Err(Error::field("/activity_id", "invalid"));
+    }
+    check_draft(tx, draft, activity.entity_id, member).map(drop)
 }
 
 /// Rewrites a draft.
@@ -163,6 +196,7 @@ pub fn revise(tx: &mut Tx<'_>, id: InvoiceId, expected: i32, draft: &Draft) -> R
     store::delete_lines(tx, id)?;
     store::save_draft(tx, &invoice, draft, &totals)?;
     store::insert_lines(tx, id, draft, &totals)?;
+    store::save_part(tx, id, draft, false)?;
     find(tx, id)
 }
 
@@ -228,7 +262,39 @@ pub fn issue(tx: &mut Tx<'_>, id: InvoiceId, expected: i32) -> Result<Invoice> {
     if tx.principal().is_some_and(|who| who.person == invoice.member_id) {
         return Err(Error::forbidden("self_approval_forbidden"));
     }
-    let context = store::issue_context(tx, &invoice)?;
+    seal(tx, &invoice)
+}
+
+/// Makes one's own invoice a legal document without the office, up to one's ceiling.
+///
+/// # Errors
+/// 409 `above_own_ceiling`, and as [`submit`] and [`issue`].
+pub fn self_issue(tx: &mut Tx<'_>, id: InvoiceId, expected: i32) -> Result<Invoice> {
+    let me = tx.person()?;
+    let mut invoice = store::lock(tx, id)?;
+    check_version(&invoice, expected)?;
+    if invoice.member_id != me {
+        return Err(Error::forbidden("role_forbidden"));
+    }
+    if invoice.state == InvoiceState::Draft {
+        submit(tx, id, expected)?;
+        invoice = store::lock(tx, id)?;
+    }
+    rules::may(invoice.state, rules::Command::Issue)?;
+    members::require_active(tx, me)?;
+    let zone = charter::entity(tx, invoice.entity_id)?.zone();
+    let today = tx.today(zone);
+    let ceiling = store::ceiling_on(tx, me, invoice.currency, today)?;
+    if invoice.net_minor > ceiling {
+        return Err(Error::conflict("above_own_ceiling").with("ceiling_minor", ceiling.get()));
+    }
+    seal(tx, &invoice)
+}
+
+/// Issues a submitted invoice that somebody may issue.
+fn seal(tx: &mut Tx<'_>, invoice: &Locked<InvoiceRow>) -> Result<Invoice> {
+    let id = invoice.id;
+    let context = store::issue_context(tx, invoice)?;
     let today = tx.today(context.zone());
     let advance_due_on = context
         .is_covered
@@ -239,16 +305,20 @@ pub fn issue(tx: &mut Tx<'_>, id: InvoiceId, expected: i32) -> Result<Invoice> {
         .flatten();
     // Computed on the total that the member saw; `rules::issue` refuses another one.
     let charges = levies::at_issue(tx, invoice.activity_id, &context.levies, invoice.net_minor, today)?;
-    let issued = rules::issue(&invoice, &context, charges, today, advance_due_on)?;
+    let issued = rules::issue(invoice, &context, charges, today, advance_due_on)?;
     ledger::post(tx, &issued.entry)?;
-    store::insert_issue_parts(tx, &invoice, &context, &issued)?;
+    store::insert_issue_parts(tx, invoice, &context, &issued)?;
     outbox::queue(tx, &Job::SendInvoice { invoice: id }, id.0, &format!("send_invoice:{id}"))?;
     let number = store::take_number(tx, invoice.entity_id, Series::Invoice, today)?;
-    let row = store::seal(tx, &invoice, &context, &issued, &number)?;
+    let row = store::seal(tx, invoice, &context, &issued, &number)?;
     let open = Open { amount: row.gross_minor, ..Open::default() };
     let charges = issued.charges.iter().map(|charge| IssueCharge::new(context.rule_set_id, charge)).collect();
     let taxes = issued.totals.taxes.iter().map(|tax| TaxRow::preview(id, tax)).collect();
-    Ok(Invoice { charges, open, ..Invoice::fresh(tx, row, context.lines, taxes, context.is_covered) })
+    let part = match row.order_id {
+        Some(_) => store::find_part(tx, id)?,
+        None => None,
+    };
+    Ok(Invoice { part, charges, open, ..Invoice::fresh(tx, row, context.lines, taxes, context.is_covered) })
 }
 
 /// An invoice.
@@ -264,13 +334,17 @@ pub fn find(tx: &mut Tx<'_>, id: InvoiceId) -> Result<Invoice> {
 fn whole(tx: &mut Tx<'_>, row: InvoiceRow) -> Result<Invoice> {
     let id = row.id;
     let lines = store::list_lines(tx, id)?;
+    let part = match row.order_id {
+        Some(_) => store::find_part(tx, id)?,
+        None => None,
+    };
     let is_covered = match row.order_id {
         Some(order) => guarantee::decision(tx, order)?.is_some_and(|decision| decision.eligible),
         None => false,
     };
     if row.state != InvoiceState::Issued {
         let taxes = preview_taxes(tx, &row, &lines)?;
-        return Ok(Invoice::fresh(tx, row, lines, taxes, is_covered));
+        return Ok(Invoice { part, ..Invoice::fresh(tx, row, lines, taxes, is_covered) });
     }
     let taxes = store::list_taxes(tx, id)?;
     let charges = levies::charges_at_issue(tx, id)?.into_iter().map(IssueCharge::from).collect();
@@ -280,7 +354,7 @@ fn whole(tx: &mut Tx<'_>, row: InvoiceRow) -> Result<Invoice> {
     let hold = guarantee::hold_of(tx, id)?;
     let dispute = guarantee::dispute_of(tx, id)?;
     let fresh = Invoice::fresh(tx, row, lines, taxes, is_covered);
-    Ok(Invoice { charges, open, credited, advance, hold, dispute, ..fresh })
+    Ok(Invoice { part, charges, open, credited, advance, hold, dispute, ..fresh })
 }
 
 /// What has come of an invoice.
@@ -315,8 +389,47 @@ pub fn draft_from_order(tx: &mut Tx<'_>, order: OrderId) -> Result<Draft> {
         currency: row.currency,
         supplied_on: row.work_ends_on,
         buyer_reference: None,
+        stage: Stage::Single,
+        share: None,
         lines,
     })
+}
+
+/// The draft of a part of an order: one line for each way VAT applies. `share` is the part of the whole order that a
+/// deposit or an intermediate invoice asks for; a balance asks for what is left of it.
+///
+/// # Errors
+/// As [`draft_from_order`]; 422 for a share that is none; 409 `order_amount_exceeded` when less is left.
+pub fn draft_of_part(
+    tx: &mut Tx<'_>,
+    order: OrderId,
+    stage: Stage,
+    share: Option<Ppm>,
+    but: Option<InvoiceId>,
+) -> Result<Draft> {
+    let base = draft_from_order(tx, order)?;
+    let mut ordered = rules::ByCase::new();
+    for line in orders::lines(tx, order)? {
+        let sum = ordered.entry(line.vat_case).or_default();
+        *sum = sum.plus(line.net_minor)?;
+    }
+    let (invoiced, earlier) = store::invoiced_by_case(tx, order, but)?;
+    let parts = match (stage, share) {
+        (Stage::Single, _) => return Ok(base),
+        (Stage::Deposit | Stage::Interim, Some(share)) => rules::share_of(&ordered, &invoiced, share)?,
+        (Stage::Deposit | Stage::Interim, None) => return Err(Error::field("/share", "required")),
+        (Stage::Balance, None) => rules::balance_of(&ordered, &invoiced)?,
+        (Stage::Balance, Some(_)) => return Err(Error::field("/share", "not_allowed")),
+    };
+    let language = clients::client(tx, base.client)?.language;
+    let label = rules::part_label((stage, share), language, &base.title, &earlier);
+    let line = |(vat_case, net): (_, Minor)| DocumentLine {
+        label: label.clone(),
+        quantity: Decimal::ONE,
+        unit_price: Money { amount_minor: net, currency: base.currency },
+        vat_case,
+    };
+    Ok(Draft { stage, share, lines: parts.into_iter().map(line).collect(), ..base.clone() })
 }
 
 /// An open invoice by its payment reference, locked.

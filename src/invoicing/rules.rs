@@ -1,10 +1,15 @@
 //! What may happen to an invoice, and what issuing it means.
 
 mod credit;
+mod numbering;
+mod parts;
 
 use chrono::{Days, Duration, NaiveDate};
 pub use credit::{Credited, Rest, RestLevy, RestLine, RestTax, Standing, Waiting, Wanted};
 pub(super) use credit::{credit, levies_left, may_credit, take};
+pub use numbering::Template;
+pub use parts::{ByCase, Stage};
+pub(super) use parts::{balance_of, label as part_label, share_of};
 
 use super::Draft;
 use super::store::{InvoiceLineRow, InvoiceRow, IssueContext, Open};
@@ -98,6 +103,7 @@ pub(super) fn check_draft(draft: &Draft, today: NaiveDate) -> Result<(), Refusal
     }
     let is_near = draft.supplied_on.signed_duration_since(today).abs() <= Duration::days(366 * YEARS);
     checks.require(is_near, "/supplied_on", "out_of_range");
+    checks.require(draft.stage == Stage::Single || draft.order.is_some(), "/order_id", "required");
     lines::check(&draft.lines, draft.currency, &mut checks);
     checks.done()
 }

@@ -81,6 +81,10 @@ ids! {
     OrderId,
     /// An invoice or a credit note.
     InvoiceId,
+    /// Up to how much a member issues alone.
+    CeilingId,
+    /// An invoice that comes again.
+    RecurringId,
     /// The text that an applicant accepts.
     AgreementId,
     /// A dated rule set.

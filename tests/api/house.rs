@@ -29,6 +29,7 @@ const ROOMS: &[&str] = &[
     "guarantee",
     "orders",
     "invoicing",
+    "recurring",
     "write_offs",
     "transfers",
     "costs",
@@ -385,6 +386,11 @@ const MACHINES: &[Machine] = &[
         commands: &[("ProposalCommand::Publish", "published"), ("ProposalCommand::Adopt", "adopted"),
                     ("ProposalCommand::Reject", "rejected"), ("ProposalCommand::Withdraw", "withdrawn")],
         moves: &[("", "draft")],
+    },
+    Machine {
+        name: "recurring_invoice", file: "recurring/rules.rs", states: Some("RecurringState"),
+        commands: &[("Command::Pause", "paused"), ("Command::Resume", "active"), ("Command::End", "ended")],
+        moves: &[("", "active")],
     },
     Machine {
         name: "cost", file: "costs/rules.rs", states: Some("CostState"),

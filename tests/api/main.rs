@@ -20,6 +20,7 @@ mod contributions;
 mod costs;
 mod credit_notes;
 mod described;
+mod document_life;
 mod evidence;
 mod explain;
 mod ground;

@@ -190,6 +190,17 @@ fn work(app: &TestApp, cast: &mut Cast, member: &MemberCast) -> (Vec<(&'static s
     let notice = format!("/v1/shares/{}/redemptions", text(&share, "id"));
     let redemption = client.post(&notice, &json!({"id": client.new_id()})).unwrap().expect(201).unwrap();
     let places = list("/v1/invitations");
+    let again = json!({"id": client.new_id(), "activity_id": member.activity_id, "client_id": member.client_id,
+                       "title": "Retainer", "every": 1, "unit": "month", "first_on": "2027-01-01",
+                       "lines": [{"label": "x", "quantity": "1", "unit_price": {"amount_minor": 100, "currency": "EUR"}}]});
+    let again = client.post("/v1/recurring_invoices", &again).unwrap().expect(201).unwrap();
+    let draft = json!({"id": client.new_id(), "activity_id": member.activity_id, "client_id": member.client_id, "title": "x",
+                       "supplied_on": stage.today(),
+                       "lines": [{"label": "x", "quantity": "1", "unit_price": {"amount_minor": 100, "currency": "EUR"}}]});
+    let draft = client.post("/v1/invoices", &draft).unwrap().expect(201).unwrap();
+    let pdf = b"%PDF-1.4\n1 0 obj<<>>endobj\ntrailer<<>>\n%%EOF\n";
+    let paper = format!("/v1/invoices/{}/attachments?name=hours.pdf", text(&draft, "id"));
+    let paper = client.upload(&paper, "application/octet-stream", pdf).unwrap().expect(201).unwrap();
     let found = vec![
         ("/v1/activities/", member.activity_id.clone()),
         ("/v1/applications/", application),
@@ -197,12 +208,14 @@ fn work(app: &TestApp, cast: &mut Cast, member: &MemberCast) -> (Vec<(&'static s
         ("/v1/credit_notes/", text(&note, "id")),
         ("/v1/documents/", text(&proofs[0], "id")),
         ("/v1/invitations/", text(&places["data"][0], "id")),
+        ("/v1/invoice_attachments/", text(&paper, "id")),
         ("/v1/invoices/", invoiced.id),
         ("/v1/members/", person),
         ("/v1/operations/", key),
         ("/v1/orders/", text(&order, "id")),
         ("/v1/payouts/", text(&payout, "id")),
         ("/v1/postings/", postings["data"][0]["id"].to_string()),
+        ("/v1/recurring_invoices/", text(&again, "id")),
         ("/v1/redemptions/", text(&redemption, "id")),
         ("/v1/shares/", text(&shares[0], "id")),
         ("/v1/write_offs/", text(&given_up, "id")),

@@ -30,6 +30,9 @@ impl Letter {
             Self::InvoiceToClient { .. } => "invoice_to_client",
             Self::InvoiceIssued { .. } => "invoice_issued",
             Self::InvoiceReturned { .. } => "invoice_returned",
+            Self::RecurringDrafted { .. } => "recurring_drafted",
+            Self::RecurringHandedIn { .. } => "recurring_handed_in",
+            Self::RecurringPaused { .. } => "recurring_paused",
             Self::CreditNoteToClient { .. } => "credit_note_to_client",
             Self::CreditNoteToMember { .. } => "credit_note_to_member",
             Self::AdvancePaid { .. } => "advance_paid",
@@ -104,6 +107,10 @@ pub(super) fn of(letter: &Letter, language: Language, from: &Letterhead<'_>) -> 
         Letter::InvoiceReturned { client, total, reason } => {
             vec![("client", line(client)), ("total", money(*total)), ("reason", Some(lines(reason)))]
         }
+        Letter::RecurringDrafted { title, total } | Letter::RecurringHandedIn { title, total } => {
+            vec![("title", line(title)), ("total", money(*total))]
+        }
+        Letter::RecurringPaused { title, reason } => vec![("title", line(title)), ("reason", Some(lines(reason)))],
         Letter::CreditNoteToClient { entity, number, corrects, total, reason } => vec![
             ("entity", line(entity)),
             ("number", line(number)),

@@ -85,6 +85,12 @@ pub enum Letter {
     InvoiceIssued { number: String, total: Money, expected_on: Option<NaiveDate> },
     /// To the member: a submitted invoice that the office did not issue.
     InvoiceReturned { client: String, total: Money, reason: String },
+    /// To the member: an invoice that comes again is a draft now.
+    RecurringDrafted { title: String, total: Money },
+    /// To the member: an invoice that comes again was handed to the office.
+    RecurringHandedIn { title: String, total: Money },
+    /// To the member: an invoice should have come again and was refused; the series pauses.
+    RecurringPaused { title: String, reason: String },
     /// To a client, with the PDF attached: an invoice is corrected, and by how much.
     CreditNoteToClient { entity: String, number: String, corrects: String, total: Money, reason: String },
     /// To the member: their invoice was corrected; `share` is what their activity gives back.

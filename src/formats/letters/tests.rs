@@ -58,6 +58,9 @@ fn every_letter() -> Vec<Letter> {
         },
         Letter::InvoiceIssued { number: "2026-0412".to_owned(), total, expected_on: Some(day("2026-04-24")) },
         Letter::InvoiceReturned { client: client(), total, reason: "Le numéro de TVA manque.".to_owned() },
+        Letter::RecurringDrafted { title: "Forfait 2026-04".to_owned(), total },
+        Letter::RecurringHandedIn { title: "Forfait 2026-04".to_owned(), total },
+        Letter::RecurringPaused { title: "Forfait 2026-04".to_owned(), reason: "Le client est archivé.".to_owned() },
         Letter::CreditNoteToClient {
             entity: "Ombelle SC".to_owned(),
             number: "C2026-0007".to_owned(),

@@ -9,7 +9,9 @@ use utoipa::{IntoParams, ToSchema};
 use crate::access::{Member, MemberOrDesk, Reviewer};
 use crate::archive::{self, Kind};
 use crate::guarantee::http::{DisputeView, HoldView};
-use crate::invoicing::{self, Draft, Filter, Invoice, InvoiceRow, InvoiceState, IssueCharge, Open, Settlement, TaxRow};
+use crate::invoicing::{
+    self, Draft, Filter, Invoice, InvoiceRow, InvoiceState, IssueCharge, Open, Settlement, Stage, TaxRow,
+};
 use crate::kernel::ids::{ActivityId, ClientId, EntityId, InvoiceId, OrderId, PersonId, RuleSetId};
 use crate::kernel::levies::LevyKind;
 use crate::kernel::lines::DocumentLine;
@@ -32,6 +34,7 @@ crate::endpoints!(
     return_invoice,
     discard_invoice,
     issue_invoice,
+    self_issue_invoice,
     download_invoice,
     list_invoice_emails,
 );
@@ -63,6 +66,14 @@ struct InvoiceBody {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 50)]
     buyer_reference: Option<String>,
+    /// Which part of its order it asks for; `single` when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(inline)]
+    stage: Option<Stage>,
+    /// Of a deposit or an intermediate invoice without `lines`: which part of the whole order, as a decimal fraction.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "0.30")]
+    share: Option<String>,
     /// What is sold, in euro.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(min_items = 1, max_items = 1000)]
@@ -71,10 +82,15 @@ struct InvoiceBody {
 
 impl InvoiceBody {
     /// The draft: what is said, and from the order what is not.
-    fn draft(self, tx: &mut Tx<'_>) -> Result<Draft> {
-        let from_order = match self.order_id {
-            Some(order) => Some(invoicing::draft_from_order(tx, order)?),
-            None => None,
+    fn draft(self, tx: &mut Tx<'_>, but: Option<InvoiceId>) -> Result<Draft> {
+        let stage = self.stage.unwrap_or(Stage::Single);
+        let from_order = match (self.order_id, &self.lines) {
+            (Some(order), None) => {
+                Some(invoicing::draft_of_part(tx, order, stage, share(self.share.as_deref())?, but)?)
+            }
+            (_, Some(_)) if self.share.is_some() => return Err(Error::field("/share", "not_allowed")),
+            (Some(order), Some(_)) => Some(invoicing::draft_from_order(tx, order)?),
+            (None, _) => None,
         };
         let missing = |pointer: &'static str| move || Error::field(pointer, "required");
         let base = from_order.as_ref();
@@ -86,6 +102,8 @@ impl InvoiceBody {
             currency: Currency::EUR,
             supplied_on: self.supplied_on.or(base.map(|d| d.supplied_on)).ok_or_else(missing("/supplied_on"))?,
             buyer_reference: self.buyer_reference,
+            stage,
+            share: base.and_then(|d| d.share),
             lines: self.lines.or_else(|| base.map(|d| d.lines.clone())).ok_or_else(missing("/lines"))?,
         })
     }
@@ -103,8 +121,17 @@ impl From<Invoice> for InvoiceBody {
             title: Some(row.title),
             supplied_on: Some(row.supplied_on),
             buyer_reference: row.buyer_reference,
+            stage: invoice.part.map(|part| part.stage),
+            share: None,
         }
     }
+}
+
+/// The part of an order that a deposit asks for: above none of it and at most all.
+fn share(text: Option<&str>) -> Result<Option<Ppm>> {
+    let Some(text) = text else { return Ok(None) };
+    let share = Ppm::from_fraction(text).filter(|share| (1..=1_000_000).contains(&share.0));
+    share.map(Some).ok_or_else(|| Error::field("/share", "out_of_range"))
 }
 
 /// A line of an invoice.
@@ -183,6 +210,10 @@ pub struct InvoiceView {
     pub client_id: ClientId,
     /// The order that it invoices.
     pub order_id: Option<OrderId>,
+    /// Which part of its order.
+    pub stage: Stage,
+    /// Of a deposit or an intermediate invoice: which part of the whole order, as a decimal fraction.
+    pub share: Option<String>,
     /// One line.
     pub title: String,
     /// The last day of work.
@@ -318,6 +349,8 @@ impl InvoiceView {
             activity_id: row.activity_id,
             client_id: row.client_id,
             order_id: row.order_id,
+            stage: invoice.part.map_or(Stage::Single, |part| part.stage),
+            share: invoice.part.and_then(|part| part.share_ppm).map(|share| Ppm(share).to_fraction()),
             title: row.title,
             supplied_on: row.supplied_on,
             buyer_reference: row.buyer_reference,
@@ -382,7 +415,7 @@ impl From<(InvoiceRow, Open)> for InvoiceSummary {
     }
 }
 
-fn load(tx: &mut Tx<'_>, id: InvoiceId) -> Result<InvoiceView> {
+pub(super) fn load(tx: &mut Tx<'_>, id: InvoiceId) -> Result<InvoiceView> {
     InvoiceView::new(invoicing::find(tx, id)?)
 }
 
@@ -394,7 +427,7 @@ async fn create_invoice(who: Member, db: Data<Db>, command: Command<InvoiceBody>
     command
         .create(&db, who.into(), "create_invoice", "/v1/invoices", |tx, body| {
             let id = body.id.ok_or_else(|| Error::field("/id", "required"))?;
-            let draft = body.draft(tx)?;
+            let draft = body.draft(tx, None)?;
             InvoiceView::new(invoicing::create(tx, id, &draft)?)
         })
         .await
@@ -468,7 +501,7 @@ async fn revise_invoice(
     command
         .change(&db, who.into(), "revise_invoice", id.into_inner(), load, |tx, id, expected, body| {
             let body = body.apply(&InvoiceBody::from(invoicing::find(tx, id)?))?;
-            let draft = body.draft(tx)?;
+            let draft = body.draft(tx, Some(id))?;
             InvoiceView::new(invoicing::revise(tx, id, expected, &draft)?)
         })
         .await
@@ -547,6 +580,24 @@ async fn issue_invoice(
         .about_money()
         .change(&db, who.into(), "issue_invoice", id.into_inner(), load, |tx, id, expected, _| {
             InvoiceView::new(invoicing::issue(tx, id, expected)?)
+        })
+        .await
+}
+
+/// Issues one's own invoice without the office, up to one's ceiling: a draft or one that waits.
+#[utoipa::path(tag = "invoices", params(("id" = InvoiceId, Path), ("dry_run" = Option<bool>, Query)), request_body = Empty,
+    responses((status = 200, body = InvoiceView)), extensions(("x-roles" = json!(["member"]))))]
+#[post("/v1/invoices/{id}/self_issue")]
+async fn self_issue_invoice(
+    who: Member,
+    db: Data<Db>,
+    id: Path<InvoiceId>,
+    command: Command<Empty>,
+) -> Result<HttpResponse> {
+    command
+        .about_money()
+        .change(&db, who.into(), "self_issue_invoice", id.into_inner(), load, |tx, id, expected, _| {
+            InvoiceView::new(invoicing::self_issue(tx, id, expected)?)
         })
         .await
 }

@@ -1,7 +1,9 @@
-//! The counter for invoices, in two parts by what the document does.
+//! The counter for invoices, in parts by what is done with them.
 
+mod attachments;
 mod credit_notes;
 mod invoices;
+mod office;
 
 use utoipa::openapi::OpenApi;
 
@@ -9,6 +11,8 @@ use utoipa::openapi::OpenApi;
 pub fn routes(config: &mut actix_web::web::ServiceConfig) {
     invoices::routes(config);
     credit_notes::routes(config);
+    attachments::routes(config);
+    office::routes(config);
 }
 
 /// Describes the operations of this room.
@@ -19,6 +23,8 @@ impl utoipa::OpenApi for Description {
     fn openapi() -> OpenApi {
         let mut whole = invoices::Description::openapi();
         whole.merge(credit_notes::Description::openapi());
+        whole.merge(attachments::Description::openapi());
+        whole.merge(office::Description::openapi());
         whole
     }
 }

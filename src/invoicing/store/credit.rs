@@ -10,7 +10,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::InvoiceRow;
-use super::issue::{Number, Series};
+use super::issue::Number;
 use crate::invoicing::rules::{Credited, Rest, RestLevy, RestLine, RestTax, Waiting};
 use crate::kernel::ids::{ActivityId, ClientId, EntityId, InvoiceId, PersonId};
 use crate::kernel::money::{Currency, Minor, Ppm};
@@ -331,7 +331,7 @@ pub(in crate::invoicing) fn seal_credit_note(
     .bind::<Date, _>(today)
     .bind::<Integer, _>(number.year)
     .bind::<BigInt, _>(number.seq)
-    .bind::<Text, _>(number.of(Series::CreditNote))
+    .bind::<Text, _>(number.text.clone())
     .execute(tx.conn())?;
     Ok(())
 }

@@ -11,12 +11,13 @@ use serde_json::Value;
 use umbel_schema::invoice;
 
 use super::{InvoiceLineRow, InvoiceRow};
-use crate::invoicing::rules::{InvoiceState, Issued, payment_reference};
+use crate::invoicing::rules::{InvoiceState, Issued, Template, payment_reference};
 use crate::kernel::calendar::Holidays;
 use crate::kernel::ids::{BankAccountId, ChargeId, EntityId, RuleSetId};
 use crate::kernel::levies::Term;
 use crate::kernel::money::Ppm;
 use crate::kernel::vat::VatCase;
+use crate::named;
 use crate::platform::db::{Locked, Tx};
 use crate::platform::error::{Error, Result};
 use crate::platform::prepared::Prepare;
@@ -134,22 +135,23 @@ struct RateJson {
     rate_ppm: i64,
 }
 
-/// Documents that are numbered together, in their own order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Series {
-    /// Invoices: `2026-0001`.
-    Invoice,
-    /// Credit notes: `C2026-0001`.
-    CreditNote,
+named! {
+    /// Documents that are numbered together, in their own order. The stored name is the kind of its documents.
+    Series {
+        /// Invoices: `2026-0001` unless the entity writes them otherwise.
+        Invoice = "invoice",
+        /// Credit notes: `C2026-0001` unless the entity writes them otherwise.
+        CreditNote = "credit_note",
+    }
 }
 
 impl Series {
-    /// The stored name, which is the kind of its documents.
+    /// How its numbers are written where the entity said nothing.
     #[must_use]
-    pub const fn name(self) -> &'static str {
+    pub const fn default_template(self) -> &'static str {
         match self {
-            Self::Invoice => "invoice",
-            Self::CreditNote => "credit_note",
+            Self::Invoice => "{YYYY}-{SEQ:4}",
+            Self::CreditNote => "C{YYYY}-{SEQ:4}",
         }
     }
 }
@@ -159,18 +161,8 @@ impl Series {
 pub struct Number {
     pub(super) year: i32,
     pub(super) seq: i64,
-}
-
-impl Number {
     /// As it stands on the document.
-    #[must_use]
-    pub fn of(&self, series: Series) -> String {
-        let prefix = match series {
-            Series::Invoice => "",
-            Series::CreditNote => "C",
-        };
-        format!("{prefix}{}-{:04}", self.year, self.seq)
-    }
+    pub(super) text: String,
 }
 
 /// Reads across the tables of other rooms, in one statement instead of nine: the only store that does. The activity
@@ -273,6 +265,8 @@ pub(in crate::invoicing) fn insert_issue_parts(
 struct Seq {
     #[diesel(sql_type = BigInt)]
     last_seq: i64,
+    #[diesel(sql_type = Nullable<Text>)]
+    template: Option<String>,
 }
 
 /// The next number of a series. From here to the commit nobody else issues in this series.
@@ -288,7 +282,9 @@ pub(in crate::invoicing) fn take_number(
         "INSERT INTO document_series (entity_id, series, year, last_seq, last_issued_on) VALUES ($1, $2, $3, 1, $4) \
          ON CONFLICT (entity_id, series, year) DO UPDATE \
          SET last_seq = document_series.last_seq + 1, last_issued_on = excluded.last_issued_on \
-         WHERE document_series.last_issued_on <= excluded.last_issued_on RETURNING last_seq",
+         WHERE document_series.last_issued_on <= excluded.last_issued_on \
+         RETURNING last_seq, (SELECT t.template FROM number_template t \
+             WHERE t.entity_id = $1 AND t.series = $2 AND t.from_year <= $3 ORDER BY t.from_year DESC LIMIT 1) AS template",
     )
     .bind::<SqlUuid, _>(entity)
     .bind::<Text, _>(series.name())
@@ -298,7 +294,8 @@ pub(in crate::invoicing) fn take_number(
     .get_result(tx.conn())
     .optional()?;
     let taken = taken.ok_or_else(|| Error::conflict("issue_date_before_last"))?;
-    Ok(Number { year, seq: taken.last_seq })
+    let template = Template::parse(taken.template.as_deref().unwrap_or(series.default_template()))?;
+    Ok(Number { year, seq: taken.last_seq, text: template.number(year, taken.last_seq) })
 }
 
 /// Writes what makes it a legal document. After this the row never changes.
@@ -320,7 +317,7 @@ pub(in crate::invoicing) fn seal(
             invoice::advance_due_on.eq(issued.advance_due_on),
             invoice::series_year.eq(number.year),
             invoice::seq.eq(number.seq),
-            invoice::number.eq(number.of(Series::Invoice)),
+            invoice::number.eq(&number.text),
             invoice::payment_reference.eq(reference.digits()),
             invoice::seller_snapshot.eq(serde_json::to_value(&context.seller)?),
             invoice::buyer_snapshot.eq(serde_json::to_value(&context.buyer)?),

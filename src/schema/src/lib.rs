@@ -296,6 +296,7 @@ diesel::table! {
         archived_at -> Nullable<Timestamptz>,
         created_at -> Timestamptz,
         version -> Int4,
+        second_language -> Nullable<Text>,
     }
 }
 
@@ -646,6 +647,18 @@ diesel::table! {
 }
 
 diesel::table! {
+    invoice_attachment (invoice_id, n) {
+        invoice_id -> Uuid,
+        n -> Int4,
+        file_id -> Uuid,
+        name -> Text,
+        size -> Int8,
+        media_type -> Text,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     invoice_dispute (id) {
         id -> Uuid,
         invoice_id -> Uuid,
@@ -872,6 +885,17 @@ diesel::table! {
 }
 
 diesel::table! {
+    number_template (entity_id, series, from_year) {
+        entity_id -> Uuid,
+        series -> Text,
+        from_year -> Int4,
+        template -> Text,
+        set_by -> Uuid,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     order_answer (order_id, n) {
         order_id -> Uuid,
         n -> Int4,
@@ -895,6 +919,14 @@ diesel::table! {
         unit_price_minor -> Int8,
         vat_case -> Text,
         net_minor -> Int8,
+    }
+}
+
+diesel::table! {
+    order_part (invoice_id) {
+        invoice_id -> Uuid,
+        stage -> Text,
+        share_ppm -> Nullable<Int8>,
     }
 }
 
@@ -1249,6 +1281,41 @@ diesel::table! {
 }
 
 diesel::table! {
+    recurring_invoice (id) {
+        id -> Uuid,
+        entity_id -> Uuid,
+        member_id -> Uuid,
+        activity_id -> Uuid,
+        client_id -> Uuid,
+        state -> Text,
+        title -> Text,
+        currency -> Bpchar,
+        buyer_reference -> Nullable<Text>,
+        lines -> Jsonb,
+        every -> Int4,
+        unit -> Text,
+        first_on -> Date,
+        last_on -> Nullable<Date>,
+        hands_in -> Bool,
+        next_on -> Nullable<Date>,
+        stopped_by -> Nullable<Text>,
+        created_at -> Timestamptz,
+        version -> Int4,
+    }
+}
+
+diesel::table! {
+    recurring_run (recurring_id, logical_on) {
+        recurring_id -> Uuid,
+        logical_on -> Date,
+        member_id -> Uuid,
+        invoice_id -> Nullable<Uuid>,
+        refused_by -> Nullable<Text>,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     redemption (id) {
         id -> Uuid,
         entity_id -> Uuid,
@@ -1383,6 +1450,19 @@ diesel::table! {
         logical_date -> Date,
         finished_at -> Timestamptz,
         done -> Int4,
+    }
+}
+
+diesel::table! {
+    self_issue_ceiling (id) {
+        id -> Uuid,
+        member_id -> Uuid,
+        ceiling_minor -> Int8,
+        currency -> Bpchar,
+        valid_from -> Date,
+        reason -> Text,
+        set_by -> Uuid,
+        created_at -> Timestamptz,
     }
 }
 
@@ -1711,6 +1791,8 @@ diesel::joinable!(invoice -> entity_bank_account (bank_account_id));
 diesel::joinable!(invoice -> member (member_id));
 diesel::joinable!(invoice -> orders (order_id));
 diesel::joinable!(invoice -> rule_set (rule_set_id));
+diesel::joinable!(invoice_attachment -> archived_file (file_id));
+diesel::joinable!(invoice_attachment -> invoice (invoice_id));
 diesel::joinable!(invoice_dispute -> invoice (invoice_id));
 diesel::joinable!(invoice_dispute -> member (member_id));
 diesel::joinable!(invoice_line -> invoice (invoice_id));
@@ -1740,8 +1822,11 @@ diesel::joinable!(levy_period -> member (member_id));
 diesel::joinable!(member -> application (application_id));
 diesel::joinable!(member -> entity (entity_id));
 diesel::joinable!(member -> person (id));
+diesel::joinable!(number_template -> entity (entity_id));
+diesel::joinable!(number_template -> person (set_by));
 diesel::joinable!(order_answer -> access_link (link_id));
 diesel::joinable!(order_line -> orders (order_id));
+diesel::joinable!(order_part -> invoice (invoice_id));
 diesel::joinable!(order_version -> orders (order_id));
 diesel::joinable!(orders -> currency (currency));
 diesel::joinable!(orders -> entity (entity_id));
@@ -1791,6 +1876,12 @@ diesel::joinable!(recovery -> bank_line (bank_line_id));
 diesel::joinable!(recovery -> currency (currency));
 diesel::joinable!(recovery -> member (member_id));
 diesel::joinable!(recovery -> write_off (write_off_id));
+diesel::joinable!(recurring_invoice -> currency (currency));
+diesel::joinable!(recurring_invoice -> entity (entity_id));
+diesel::joinable!(recurring_invoice -> member (member_id));
+diesel::joinable!(recurring_run -> invoice (invoice_id));
+diesel::joinable!(recurring_run -> member (member_id));
+diesel::joinable!(recurring_run -> recurring_invoice (recurring_id));
 diesel::joinable!(redemption -> currency (currency));
 diesel::joinable!(redemption -> entity (entity_id));
 diesel::joinable!(redemption -> member (member_id));
@@ -1808,6 +1899,9 @@ diesel::joinable!(rule_set -> currency (currency));
 diesel::joinable!(rule_set -> entity (entity_id));
 diesel::joinable!(rule_set -> person (created_by));
 diesel::joinable!(rule_set_levy -> rule_set (rule_set_id));
+diesel::joinable!(self_issue_ceiling -> currency (currency));
+diesel::joinable!(self_issue_ceiling -> member (member_id));
+diesel::joinable!(self_issue_ceiling -> person (set_by));
 diesel::joinable!(session -> person (person_id));
 diesel::joinable!(share -> currency (currency));
 diesel::joinable!(share -> entity (entity_id));
@@ -1883,6 +1977,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     holiday,
     idempotency_key,
     invoice,
+    invoice_attachment,
     invoice_dispute,
     invoice_line,
     invoice_open,
@@ -1900,8 +1995,10 @@ diesel::allow_tables_to_appear_in_same_query!(
     levy_override,
     levy_period,
     member,
+    number_template,
     order_answer,
     order_line,
+    order_part,
     order_version,
     orders,
     outbox,
@@ -1924,6 +2021,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     posting,
     proposal,
     recovery,
+    recurring_invoice,
+    recurring_run,
     redemption,
     redemption_policy,
     redemption_run,
@@ -1933,6 +2032,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     rule_set_band,
     rule_set_levy,
     schedule_run,
+    self_issue_ceiling,
     session,
     share,
     sign_in_failure,

@@ -1,0 +1,11 @@
+DROP TABLE recurring_run, recurring_invoice, invoice_attachment;
+DELETE FROM state_transition WHERE machine = 'recurring_invoice';
+DROP TRIGGER check_self_issue ON invoice;
+DROP FUNCTION check_self_issue;
+DROP TABLE self_issue_ceiling, number_template;
+DROP FUNCTION guard_number_template;
+DROP TRIGGER check_order_sum ON invoice;
+DROP FUNCTION check_order_sum;
+DROP TABLE order_part;
+DROP FUNCTION check_order_part;
+ALTER TABLE client DROP COLUMN second_language;
