@@ -55,10 +55,10 @@ pub(super) fn lines(
     closing_height: Length,
 ) -> Result<(), PdfError> {
     let rows = facts.lines.iter().map(|line| row(facts, line)).collect::<Result<Vec<_>, _>>()?;
-    let heading = Row {
-        text: vec![words.description.to_owned()],
-        figures: [words.quantity, words.unit_price, words.vat, words.amount].map(str::to_owned).to_vec(),
-    };
+    let heading = Row::new(
+        vec![words.description.to_owned()],
+        [words.quantity, words.unit_price, words.vat, words.amount].map(str::to_owned).to_vec(),
+    );
     let widest: Vec<Row> = rows.iter().cloned().chain([subtotal_row(facts, "", facts.net)]).collect();
     let table = Table::new(&sheet.canvas, LINES_LOOK, ACROSS, heading, &widest);
     let mut pieces: Vec<(Piece, Minor)> = Vec::new();
@@ -94,6 +94,7 @@ fn row(facts: &InvoiceFacts, line: &super::Line) -> Result<Row, PdfError> {
     // Outside the scope of VAT there is no rate, not even zero.
     let rate = if line.vat_category == "O" { "–".to_owned() } else { local::percent(language, line.vat_rate) };
     Ok(Row {
+        notes: Vec::new(),
         text: paragraphs(&line.label)?,
         figures: vec![
             clean(&figures::quantity(language, line.quantity, line.unit.as_deref()))?,
@@ -106,7 +107,7 @@ fn row(facts: &InvoiceFacts, line: &super::Line) -> Result<Row, PdfError> {
 
 fn subtotal_row(facts: &InvoiceFacts, label: &str, amount: Minor) -> Row {
     let amount = local::bare_amount(facts.language, amount, facts.currency);
-    Row { text: vec![label.to_owned()], figures: vec![String::new(), String::new(), String::new(), amount] }
+    Row::new(vec![label.to_owned()], vec![String::new(), String::new(), String::new(), amount])
 }
 
 /// What follows the lines, laid out before they are drawn, so that its height is known to them.
@@ -132,7 +133,7 @@ impl Closing {
         let canvas = &sheet.canvas;
         let amount = |amount| local::amount(facts.language, amount, facts.currency);
         let heading =
-            Row { text: vec![words.rate.to_owned()], figures: vec![words.base.to_owned(), words.vat.to_owned()] };
+Row::new(vec![words.rate.to_owned()], vec![words.base.to_owned(), words.vat.to_owned()]);
         let mut rows = Vec::new();
         for tax in &facts.vat {
             let category = clean(words.category(&tax.category))?;
@@ -142,7 +143,7 @@ impl Closing {
                 _ if category.is_empty() => rate,
                 _ => format!("{rate} · {category}"),
             };
-            rows.push(Row { text: vec![text], figures: vec![amount(tax.base), amount(tax.tax)] });
+            rows.push(Row::new(vec![text], vec![amount(tax.base), amount(tax.tax)]));
         }
         let vat = Table::new(canvas, VAT_LOOK, (LEFT, VAT_RIGHT), heading, &rows);
         let vat_rows = rows.iter().flat_map(|row| vat.pieces(canvas, row, usize::MAX)).collect();

@@ -1,10 +1,17 @@
-//! Pages on which text and rectangles are put. The origin is the upper left corner; y grows downwards.
+//! Pages on which text, rectangles and pictures are put. The origin is the upper left corner; y grows downwards.
+//!
+//! What is drawn belongs to a part of the document (see [`Role`]) or, while [`Canvas::decorate`] holds, to none: lines,
+//! backgrounds, heads and feet of pages, which readers aloud pass over.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::sync::Arc;
 
-use printpdf::{Color, Op, PaintMode, PdfFontHandle, Point, Pt, Rect, Rgb, TextItem, WindingOrder};
-
-use super::fonts::{Face, Faces, Weight};
+use super::fonts::{Face, Faces, Subset, Weight};
+use super::picture::Picture;
+pub use super::structure::Role;
+use super::structure::Structure;
+use super::writer::decimal;
 use super::{Length, PdfError};
 
 /// A4, width.
@@ -47,19 +54,63 @@ impl Style {
     }
 }
 
+/// What the content being written belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mark {
+    Artifact,
+    Part(usize),
+}
+
 #[derive(Default)]
 pub(super) struct Page {
-    pub(super) ops: Vec<Op>,
+    pub(super) content: Vec<u8>,
     /// What the reader of the page has set last, so that it is not said again for every word.
     font: Option<(Weight, Length)>,
     fill: Option<Colour>,
+    mark: Option<Mark>,
+    /// The pictures on the page, by their number in the document.
+    pub(super) pictures: Vec<usize>,
+}
+
+impl Page {
+    /// Ends the marked content in hand.
+    pub(super) fn end_mark(&mut self) {
+        if self.mark.take().is_some() {
+            self.content.extend_from_slice(b"EMC\n");
+        }
+    }
+
+    fn numbers(&mut self, lengths: &[Length], operator: &str) {
+        for length in lengths {
+            decimal(&mut self.content, *length);
+            self.content.push(b' ');
+        }
+        self.content.extend_from_slice(operator.as_bytes());
+        self.content.push(b'\n');
+    }
+
+    fn fill(&mut self, colour: Colour) {
+        if self.fill != Some(colour) {
+            self.fill = Some(colour);
+            let Colour(r, g, b) = colour;
+            for channel in [r, g, b] {
+                let thousandths = (u32::from(channel) * 2_000 + 255) / 510;
+                // Writing into a Vec cannot fail.
+                let _ = write!(self.content, "{}.{:03} ", thousandths / 1_000, thousandths % 1_000);
+            }
+            self.content.extend_from_slice(b"rg\n");
+        }
+    }
 }
 
 /// The pages of a document in the making. Drawing on a page that does not exist draws nothing.
 pub struct Canvas {
     faces: &'static Faces,
     pub(super) pages: Vec<Page>,
-    pub(super) used: [BTreeSet<char>; 2],
+    pub(super) subsets: [Subset; 2],
+    pub(super) structure: Structure,
+    pub(super) pictures: Vec<Arc<Picture>>,
+    decorates: bool,
 }
 
 impl Canvas {
@@ -68,7 +119,14 @@ impl Canvas {
     /// # Errors
     /// Only when the embedded faces are broken.
     pub fn new() -> Result<Self, PdfError> {
-        Ok(Self { faces: Faces::get()?, pages: vec![Page::default()], used: [BTreeSet::new(), BTreeSet::new()] })
+        Ok(Self {
+            faces: Faces::get()?,
+            pages: vec![Page::default()],
+            subsets: [Subset::new(), Subset::new()],
+            structure: Structure::new(),
+            pictures: Vec::new(),
+            decorates: false,
+        })
     }
 
     /// How many pages there are.
@@ -95,24 +153,65 @@ impl Canvas {
         self.face(style).width(text, style.size)
     }
 
-    /// Puts clean `text` on a page, starting at `x`, its baseline at `y`.
+    /// Draws a part of the document: what `draw` draws belongs to it.
+    pub fn part<T>(&mut self, role: Role, draw: impl FnOnce(&mut Self) -> T) -> T {
+        self.open(role);
+        let drawn = draw(self);
+        self.close();
+        drawn
+    }
+
+    /// Begins a part of the document; [`Canvas::close`] ends it.
+    pub fn open(&mut self, role: Role) {
+        self.structure.open(role, None);
+    }
+
+    /// Ends the part begun last.
+    pub fn close(&mut self) {
+        self.structure.close();
+    }
+
+    /// From now on, until told otherwise, what is drawn belongs to no part: heads and feet of pages, repeated headings.
+    pub const fn decorate(&mut self, decorates: bool) {
+        self.decorates = decorates;
+    }
+
+    /// Puts clean `text` on a page, starting at `x`, its baseline at `y`. Outside a part that holds text it is a
+    /// paragraph of its own.
     pub fn text(&mut self, page: usize, x: Length, y: Length, style: Style, text: &str) {
-        let Some(page) = self.pages.get_mut(page).filter(|_| !text.trim().is_empty()) else { return };
-        let [regular, bold] = &mut self.used;
-        match style.weight {
-            Weight::Regular => regular.extend(text.chars()),
-            Weight::Bold => bold.extend(text.chars()),
+        if text.trim().is_empty() || page >= self.pages.len() {
+            return;
         }
-        page.fill(style.colour);
-        page.ops.push(Op::StartTextSection);
-        if page.font != Some((style.weight, style.size)) {
-            page.font = Some((style.weight, style.size));
-            let font = PdfFontHandle::External(style.weight.resource());
-            page.ops.push(Op::SetFont { font, size: points(style.size) });
+        let alone = !self.decorates && !self.structure.current().1.holds_text();
+        if alone {
+            self.open(Role::Paragraph);
         }
-        page.ops.push(Op::SetTextCursor { pos: Point { x: points(x), y: points(HEIGHT - y) } });
-        page.ops.push(Op::ShowText { items: vec![TextItem::Text(text.to_owned())] });
-        page.ops.push(Op::EndTextSection);
+        self.mark(page);
+        let face = self.face(style);
+        let [regular, bold] = &mut self.subsets;
+        let subset = match style.weight {
+            Weight::Regular => regular,
+            Weight::Bold => bold,
+        };
+        if let Some(page) = self.pages.get_mut(page) {
+            page.fill(style.colour);
+            page.content.extend_from_slice(b"BT\n");
+            if page.font != Some((style.weight, style.size)) {
+                page.font = Some((style.weight, style.size));
+                // Writing into a Vec cannot fail.
+                let _ = write!(page.content, "/{} ", style.weight.resource());
+                page.numbers(&[style.size], "Tf");
+            }
+            page.numbers(&[x, HEIGHT - y], "Td");
+            page.content.push(b'<');
+            for slot in text.chars().filter_map(|character| subset.slot(face, character)) {
+                let _ = write!(page.content, "{slot:04X}");
+            }
+            page.content.extend_from_slice(b"> Tj\nET\n");
+        }
+        if alone {
+            self.close();
+        }
     }
 
     /// Puts clean `text` on a page so that it ends at `right`.
@@ -121,53 +220,104 @@ impl Canvas {
         self.text(page, x, y, style, text);
     }
 
-    /// Fills the rectangle from (`x`, `y`) down to (`x + width`, `y + height`).
+    /// Fills the rectangle from (`x`, `y`) down to (`x + width`, `y + height`). It says nothing to readers aloud.
     pub fn rectangle(&mut self, page: usize, corner: (Length, Length), extent: (Length, Length), colour: Colour) {
+        self.set_mark(page, Mark::Artifact);
         let Some(page) = self.pages.get_mut(page) else { return };
         page.fill(colour);
         let ((x, y), (width, height)) = (corner, extent);
-        page.ops.push(Op::DrawRectangle {
-            rectangle: Rect {
-                x: points(x),
-                y: points(HEIGHT - y - height),
-                width: points(width),
-                height: points(height),
-                mode: Some(PaintMode::Fill),
-                winding_order: Some(WindingOrder::NonZero),
-            },
-        });
+        page.numbers(&[x, HEIGHT - y - height, width, height], "re");
+        page.content.extend_from_slice(b"f\n");
     }
 
     /// A horizontal hairline of `thickness` with its upper edge at `y`.
     pub fn rule(&mut self, page: usize, y: Length, (from, to): (Length, Length), thickness: Length, colour: Colour) {
         self.rectangle(page, (from, y), (to - from, thickness), colour);
     }
-}
 
-impl Page {
-    fn fill(&mut self, colour: Colour) {
-        if self.fill != Some(colour) {
-            self.fill = Some(colour);
-            let Colour(r, g, b) = colour;
-            let rgb = Rgb { r: channel(r), g: channel(g), b: channel(b), icc_profile: None };
-            self.ops.push(Op::SetFillColor { col: Color::Rgb(rgb) });
+    /// Fills the `cells` (column, row, how many to the right) of a square of `side` cells that is `extent` wide: one
+    /// picture, which `text` describes.
+    pub fn mosaic(
+        &mut self,
+        page: usize,
+        corner: (Length, Length),
+        (extent, side): (Length, Length),
+        cells: impl IntoIterator<Item = (Length, Length, Length)>,
+        text: &str,
+    ) {
+        let ((x, y), side) = (corner, side.max(1));
+        let bounds = [x, HEIGHT - y - extent, x + extent, HEIGHT - y];
+        self.structure.open(Role::Figure, Some((text.to_owned(), bounds)));
+        self.mark(page);
+        if let Some(page) = self.pages.get_mut(page) {
+            page.fill(Colour(0, 0, 0));
+            // Edges are shares of the whole, not sums of rounded cells.
+            let edge = |cell: Length| extent * cell / side;
+            for (column, row, run) in cells {
+                let (left, right) = (edge(column), edge(column + run));
+                let (top, bottom) = (edge(row), edge(row + 1));
+                page.numbers(&[x + left, HEIGHT - y - bottom, right - left, bottom - top], "re");
+            }
+            page.content.extend_from_slice(b"f\n");
         }
+        self.close();
+    }
+
+    /// Puts a picture, which `text` describes, with its upper left corner at `corner`, `extent` wide and high.
+    pub fn picture(
+        &mut self,
+        page: usize,
+        corner: (Length, Length),
+        extent: (Length, Length),
+        picture: &Arc<Picture>,
+        text: &str,
+    ) {
+        let number = self.pictures.iter().position(|known| Arc::ptr_eq(known, picture)).unwrap_or_else(|| {
+            self.pictures.push(Arc::clone(picture));
+            self.pictures.len().saturating_sub(1)
+        });
+        let ((x, y), (width, height)) = (corner, extent);
+        let bounds = [x, HEIGHT - y - height, x + width, HEIGHT - y];
+        self.structure.open(Role::Figure, Some((text.to_owned(), bounds)));
+        self.mark(page);
+        if let Some(page) = self.pages.get_mut(page) {
+            if !page.pictures.contains(&number) {
+                page.pictures.push(number);
+            }
+            page.content.extend_from_slice(b"q\n");
+            page.numbers(&[width, 0, 0, height, x, HEIGHT - y - height], "cm");
+            let _ = writeln!(page.content, "/I{number} Do\nQ");
+        }
+        self.close();
+    }
+
+    /// What is drawn next on `page` belongs to the part in hand, or to none.
+    fn mark(&mut self, page: usize) {
+        let mark = if self.decorates { Mark::Artifact } else { Mark::Part(self.structure.current().0) };
+        self.set_mark(page, mark);
+    }
+
+    fn set_mark(&mut self, number: usize, mark: Mark) {
+        let Some(page) = self.pages.get_mut(number).filter(|page| page.mark != Some(mark)) else { return };
+        page.end_mark();
+        page.mark = Some(mark);
+        // Writing into a Vec cannot fail.
+        let _ = match mark {
+            Mark::Artifact => writeln!(page.content, "/Artifact BMC"),
+            Mark::Part(_) => {
+                let (name, number) = self.structure.mark(number);
+                writeln!(page.content, "/{name} <</MCID {number}>> BDC")
+            }
+        };
     }
 }
 
-/// Points as the file has them: two decimals, finer than any printer.
-#[expect(
-    clippy::as_conversions,
-    clippy::cast_precision_loss,
-    clippy::float_arithmetic,
-    reason = "PDF coordinates are decimal numbers; a hundredth of a point on a page is exact enough in f32"
-)]
-pub(super) fn points(length: Length) -> Pt {
-    Pt((length / 10) as f32 / 100.0)
-}
-
-/// A colour channel as the file has it: 0 to 1, three decimals.
-#[expect(clippy::float_arithmetic, reason = "PDF colours are decimal numbers from 0 to 1")]
-fn channel(value: u8) -> f32 {
-    (f32::from(value) / 255.0 * 1000.0).round() / 1000.0
+/// The fonts by their names.
+pub(super) fn fonts(canvas: &Canvas) -> BTreeMap<&'static str, (&'static Face, &Subset)> {
+    Weight::ALL
+        .into_iter()
+        .zip(&canvas.subsets)
+        .filter(|(_, subset)| !subset.is_empty())
+        .map(|(weight, subset)| (weight.resource(), (canvas.faces.face(weight), subset)))
+        .collect()
 }

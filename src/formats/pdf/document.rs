@@ -1,14 +1,19 @@
-//! From drawn pages to the bytes of a file.
+//! From drawn pages to the bytes of a file: PDF/A-3b (ISO 19005-3), tagged, with the files it carries.
+//!
+//! What is not claimed: level A of PDF/A and PDF/UA. The tree of parts is there and in reading order, but nobody has
+//! judged it as those levels want.
 
-use chrono::{Datelike, NaiveDate};
-use lopdf::{Dictionary, Object, StringFormat};
-use printpdf::{Mm, PdfDocument, PdfPage, PdfSaveOptions};
+use chrono::NaiveDate;
 use sha2::{Digest, Sha256};
 
-use super::PdfError;
-use super::canvas::{Canvas, HEIGHT, WIDTH, points};
-use super::fonts::{Faces, Weight};
+use super::attachment::{self, Attachment};
+use super::canvas::{Canvas, HEIGHT, WIDTH, fonts};
+use super::writer::{Array, Dict, Ref, Writer};
+use super::{PdfError, icc, xmp};
 use crate::kernel::language::Language;
+
+/// The program that writes the file.
+pub(super) const PRODUCER: &str = "Umbel";
 
 /// What the file says about itself.
 pub struct Metadata<'a> {
@@ -27,69 +32,107 @@ pub struct Metadata<'a> {
 /// # Errors
 /// Only when the embedded faces are broken, or the memory for the file cannot be had.
 pub fn to_bytes(canvas: Canvas, metadata: &Metadata<'_>) -> Result<Vec<u8>, PdfError> {
-    let mut pdf = PdfDocument::new("");
-    let faces = Faces::get()?;
-    for (weight, used) in Weight::ALL.into_iter().zip(&canvas.used) {
-        if !used.is_empty() {
-            pdf.resources.fonts.map.insert(weight.resource(), faces.face(weight).subset(used)?);
-        }
-    }
-    pdf.pages = canvas
-        .pages
-        .into_iter()
-        .map(|page| {
-            let mut sheet = PdfPage::new(Mm(0.0), Mm(0.0), page.ops);
-            for area in [&mut sheet.media_box, &mut sheet.trim_box, &mut sheet.crop_box] {
-                (area.width, area.height) = (points(WIDTH), points(HEIGHT));
-            }
-            sheet
-        })
-        .collect();
-    let mut file = pdf.to_lopdf_document(&PdfSaveOptions::default(), &mut Vec::new());
-    describe(&mut file, metadata);
-    file.compress();
-    let mut bytes = Vec::new();
-    file.save_to(&mut bytes).map_err(PdfError::Write)?;
-    Ok(bytes)
+    with_attachments(canvas, metadata, &[])
 }
 
-/// Replaces what printpdf says of the document (random ids, a print standard we do not claim) by what is true of it.
-fn describe(file: &mut lopdf::Document, metadata: &Metadata<'_>) {
-    "1.7".clone_into(&mut file.version);
-    let day = metadata.dated;
-    let dated = format!("D:{:04}{:02}{:02}000000Z", day.year().clamp(0, 9_999), day.month(), day.day());
-    let info = Dictionary::from_iter([
-        ("Title", utf16(metadata.title)),
-        ("Author", utf16(metadata.author)),
-        ("Producer", Object::string_literal("Umbel")),
-        ("CreationDate", Object::string_literal(dated.as_str())),
-        ("ModDate", Object::string_literal(dated.as_str())),
-    ]);
-    if let Ok(old) = file.trailer.get(b"Info").and_then(Object::as_reference) {
-        file.set_object(old, info);
-    }
-    if let Ok(catalog) = file.catalog_mut() {
-        catalog.set("Lang", Object::string_literal(metadata.language.tag()));
-        catalog.set("ViewerPreferences", Dictionary::from_iter([("DisplayDocTitle", Object::Boolean(true))]));
-        catalog.remove(b"PageMode");
-    }
+/// [`to_bytes`] with files in it. With [`Attachment::factur_x`] among them the file says that it is Factur-X.
+///
+/// # Errors
+/// As [`to_bytes`].
+pub fn with_attachments(
+    mut canvas: Canvas,
+    metadata: &Metadata<'_>,
+    files: &[Attachment<'_>],
+) -> Result<Vec<u8>, PdfError> {
+    let mut file = Writer::default();
+    let (catalog, tree) = (file.reserve(), file.reserve());
+    let resources = resources(&canvas, &mut file)?;
     let mut digest = Sha256::new();
-    digest.update(metadata.title);
-    digest.update(metadata.author);
-    digest.update(&dated);
-    for object in file.objects.values() {
-        if let Ok(stream) = object.as_stream() {
-            digest.update(&stream.content);
+    let pages = pages(&mut canvas, &mut file, (tree, resources), &mut digest)?;
+    let kids = pages.iter().fold(Array::default(), |kids, page| kids.refer(*page));
+    file.put(tree, Dict::of("Pages").count("Count", pages.len()).array("Kids", kids));
+    let structure = canvas.structure.write(&mut file, &pages);
+    let packet = xmp::packet(metadata, files.iter().any(Attachment::is_factur_x));
+    digest.update(&packet);
+    // Metadata stay readable for programs that know nothing of PDF.
+    let described = file.ready(Dict::of("Metadata").name("Subtype", "XML"), packet.into_bytes());
+    let mut dict = Dict::of("Catalog")
+        .refer("Pages", tree)
+        .refer("Metadata", described)
+        .bytes("Lang", metadata.language.tag().as_bytes())
+        .dict("MarkInfo", Dict::default().flag("Marked", true))
+        .refer("StructTreeRoot", structure)
+        .dict("ViewerPreferences", Dict::default().flag("DisplayDocTitle", true))
+        .array("OutputIntents", Array::default().dict(output_intent(&mut file)?));
+    if !files.is_empty() {
+        for it in files {
+            digest.update(it.name);
+            digest.update(it.bytes);
         }
+        let (names, list) = attachment::write(files, &mut file)?;
+        dict = dict.dict("Names", Dict::default().refer("EmbeddedFiles", names)).array("AF", list);
     }
+    file.put(catalog, dict);
+    let dated = attachment::day(metadata.dated);
+    let info = Dict::default()
+        .text("Title", metadata.title)
+        .text("Author", metadata.author)
+        .text("Producer", PRODUCER)
+        .text("Creator", PRODUCER)
+        .bytes("CreationDate", dated.as_bytes())
+        .bytes("ModDate", dated.as_bytes());
+    let info = file.add(info);
     let id: Vec<u8> = digest.finalize().iter().copied().take(16).collect();
-    let id = Object::String(id, StringFormat::Hexadecimal);
-    file.trailer.set("ID", Object::Array(vec![id.clone(), id]));
+    file.finish(catalog, info, &id)
 }
 
-/// A text string of the file's own dictionaries: UTF-16 with its mark.
-fn utf16(text: &str) -> Object {
-    let mut bytes = vec![0xFE, 0xFF];
-    bytes.extend(text.encode_utf16().flat_map(u16::to_be_bytes));
-    Object::String(bytes, StringFormat::Hexadecimal)
+/// What all pages use: the fonts.
+fn resources(canvas: &Canvas, file: &mut Writer) -> Result<(Dict, Vec<Ref>), PdfError> {
+    let mut dict = Dict::default();
+    for (name, (face, subset)) in fonts(canvas) {
+        dict = dict.refer(name, subset.write(face, file)?);
+    }
+    let pictures = canvas.pictures.iter().map(|picture| picture.write(file)).collect();
+    Ok((dict, pictures))
+}
+
+fn pages(
+    canvas: &mut Canvas,
+    file: &mut Writer,
+    (tree, (fonts, pictures)): (Ref, (Dict, Vec<Ref>)),
+    digest: &mut Sha256,
+) -> Result<Vec<Ref>, PdfError> {
+    let paper = Array::default().int(0).int(0).length(WIDTH).length(HEIGHT);
+    let mut pages = Vec::with_capacity(canvas.pages.len());
+    for (number, page) in canvas.pages.iter_mut().enumerate() {
+        page.end_mark();
+        digest.update(&page.content);
+        let content = file.stream(Dict::default(), &page.content)?;
+        let mut resources = Dict::default().dict("Font", fonts.clone());
+        let used = page.pictures.iter().filter_map(|number| Some((number, pictures.get(*number)?)));
+        let used = used.fold(Dict::default(), |dict, (number, at)| dict.refer(&format!("I{number}"), *at));
+        if !page.pictures.is_empty() {
+            resources = resources.dict("XObject", used);
+        }
+        let dict = Dict::of("Page")
+            .refer("Parent", tree)
+            .array("MediaBox", paper.clone())
+            .array("TrimBox", paper.clone())
+            .dict("Resources", resources)
+            .refer("Contents", content)
+            .count("StructParents", number)
+            .name("Tabs", "S");
+        pages.push(file.add(dict));
+    }
+    Ok(pages)
+}
+
+/// The colours are those of sRGB.
+fn output_intent(file: &mut Writer) -> Result<Dict, PdfError> {
+    let profile = file.stream(Dict::default().int("N", 3), &icc::SRGB)?;
+    Ok(Dict::of("OutputIntent")
+        .name("S", "GTS_PDFA1")
+        .text("OutputConditionIdentifier", "sRGB")
+        .text("Info", "sRGB IEC61966-2.1")
+        .refer("DestOutputProfile", profile))
 }
