@@ -4,15 +4,17 @@ import sys
 import tempfile
 from pathlib import Path
 
+import facturx_file
 import journal
 import pain001_file
 
-KINDS = {"pain001": pain001_file, "journal": journal}
+KINDS = {"pain001": pain001_file, "journal": journal, "facturx": facturx_file}
 
 
 def main(arguments):
     folder = Path(arguments[0])
-    kinds = arguments[1:] or list(KINDS)
+    # The demonstration makes no Factur-X of its own: asked for by name, or found.
+    kinds = arguments[1:] or [kind for kind in KINDS if kind != "facturx" or (folder / kind).is_dir()]
     unknown = [kind for kind in kinds if kind not in KINDS]
     if unknown:
         print(f"unknown: {', '.join(unknown)}; known: {', '.join(KINDS)}", file=sys.stderr)

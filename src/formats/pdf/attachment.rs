@@ -104,7 +104,11 @@ pub(super) fn day(on: NaiveDate) -> String {
 /// A name that every file system takes, of at most 100 characters.
 fn safe(name: &str) -> String {
     let plain = |character: char| {
-        if character.is_alphanumeric() || matches!(character, '.' | '-' | '_' | ' ' | '(' | ')') { character } else { '_' }
+        if character.is_alphanumeric() || matches!(character, '.' | '-' | '_' | ' ' | '(' | ')') {
+            character
+        } else {
+            '_'
+        }
     };
     let name: String = name.trim().trim_start_matches('.').chars().take(100).map(plain).collect();
     if name.is_empty() { "attachment".to_owned() } else { name }

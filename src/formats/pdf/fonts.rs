@@ -161,9 +161,10 @@ impl Subset {
             .refer("FontFile2", program);
         let descriptor = file.add(descriptor);
         let missing = metrics.advances.first().copied().unwrap_or_default();
-        let widths = self.slots.iter().fold(Array::default().int(i64::from(missing)), |list, (_, advance)| {
-            list.int(i64::from(*advance))
-        });
+        let widths = self
+            .slots
+            .iter()
+            .fold(Array::default().int(i64::from(missing)), |list, (_, advance)| list.int(i64::from(*advance)));
         let system = Dict::default().bytes("Registry", b"Adobe").bytes("Ordering", b"Identity").int("Supplement", 0);
         let descendant = Dict::of("Font")
             .name("Subtype", "CIDFontType2")

@@ -95,13 +95,13 @@ fn png(file: &[u8]) -> Result<Picture, PictureError> {
     decoder.set_transformations(png::Transformations::normalize_to_color8());
     decoder.set_ignore_text_chunk(true);
     decoder.set_ignore_iccp_chunk(true);
-    let head = decoder.read_header_info().map_err(|_| PictureError::Damaged)?;
+    let head = decoder.read_header_info().map_err(|_why| PictureError::Damaged)?;
     counted(head.width.into(), head.height.into())?;
-    let mut reader = decoder.read_info().map_err(|_| PictureError::Damaged)?;
+    let mut reader = decoder.read_info().map_err(|_why| PictureError::Damaged)?;
     let mut pixels = vec![0; reader.output_buffer_size().ok_or(PictureError::Pixels)?];
-    let frame = reader.next_frame(&mut pixels).map_err(|_| PictureError::Damaged)?;
+    let frame = reader.next_frame(&mut pixels).map_err(|_why| PictureError::Damaged)?;
     pixels.truncate(frame.buffer_size());
-    let size = |side: u32| usize::try_from(side).map_err(|_| PictureError::Pixels);
+    let size = |side: u32| usize::try_from(side).map_err(|_why| PictureError::Pixels);
     let (width, height) = (size(frame.width)?, size(frame.height)?);
     let on_white = |value: u8, alpha: u8| {
         let (value, alpha) = (u32::from(value), u32::from(alpha));
@@ -120,7 +120,7 @@ fn png(file: &[u8]) -> Result<Picture, PictureError> {
         png::ColorType::Indexed => return Err(PictureError::Damaged),
     };
     let (rgb, width, height) = reduced(rgb, width, height);
-    let data = deflate(rgb.as_flattened()).map_err(|_| PictureError::Large)?;
+    let data = deflate(rgb.as_flattened()).map_err(|_why| PictureError::Large)?;
     Ok(Picture { width, height, is_grey: false, filter: "FlateDecode", data })
 }
 

@@ -72,10 +72,8 @@ enum Value {
 
 impl Value {
     fn get(&self, key: &[u8]) -> Option<&Self> {
-        match self {
-            Self::Dict(entries) => entries.iter().find(|(known, _)| known == key).map(|(_, value)| value),
-            _ => None,
-        }
+        let Self::Dict(entries) = self else { return None };
+        entries.iter().find(|(known, _)| known == key).map(|(_, value)| value)
     }
 
     fn is_name(&self, name: &[u8]) -> bool {
@@ -150,7 +148,8 @@ fn index(file: &[u8]) -> BTreeMap<usize, usize> {
         // What is in a stream is no object, whatever it looks like.
         let said = length_said(file.get(at..begin).unwrap_or_default());
         let after = said.and_then(|length| begin.checked_add(length)).filter(|after| *after < file.len());
-        let near = |after: usize| find(file.get(..(after + 32).min(file.len())).unwrap_or_default(), b"endstream", after);
+        let near =
+            |after: usize| find(file.get(..(after + 32).min(file.len())).unwrap_or_default(), b"endstream", after);
         match after.and_then(near).or_else(|| find(file, b"endstream", begin)) {
             Some(end) => at = end + 9,
             None => has_ends = false,
@@ -162,7 +161,9 @@ fn index(file: &[u8]) -> BTreeMap<usize, usize> {
 /// The number in `12 0 obj`, whose last word begins at `at`.
 fn number_before(file: &[u8], at: usize) -> Option<usize> {
     let before = file.get(at.saturating_sub(24)..at)?;
-    let text = std::str::from_utf8(before.get(before.iter().rposition(|byte| !is_plain(*byte)).map_or(0, |it| it + 1)..)?).ok()?;
+    let text =
+        std::str::from_utf8(before.get(before.iter().rposition(|byte| !is_plain(*byte)).map_or(0, |it| it + 1)..)?)
+            .ok()?;
     let mut words = text.split_ascii_whitespace().rev();
     let (_, number) = (words.next()?.parse::<u16>().ok()?, words.next()?);
     number.parse().ok().filter(|number| *number < 10_000_000)
@@ -176,7 +177,8 @@ const fn is_plain(byte: u8) -> bool {
 fn length_said(dict: &[u8]) -> Option<usize> {
     let at = find(dict, b"/Length", 0)? + 7;
     let rest = dict.get(at..)?;
-    let text = std::str::from_utf8(rest.get(..rest.iter().position(|byte| !is_plain(*byte)).unwrap_or(rest.len()))?).ok()?;
+    let text =
+        std::str::from_utf8(rest.get(..rest.iter().position(|byte| !is_plain(*byte)).unwrap_or(rest.len()))?).ok()?;
     let mut words = text.split_ascii_whitespace();
     let length = words.next()?.parse().ok()?;
     words.next().is_none().then_some(length)
@@ -286,7 +288,7 @@ impl Reader<'_> {
         if bytes.len() > limit {
             return Err(ReadError::TooLarge);
         }
-        inflated.map(|_| bytes).map_err(|_| ReadError::Damaged)
+        inflated.map(|_| bytes).map_err(|_why| ReadError::Damaged)
     }
 }
 
@@ -327,7 +329,9 @@ fn known_name(value: &Value) -> Option<String> {
         return None;
     }
     let name = match bytes.strip_prefix(b"\xFE\xFF") {
-        Some(units) => String::from_utf16(&units.as_chunks().0.iter().copied().map(u16::from_be_bytes).collect::<Vec<_>>()).ok()?,
+        Some(units) => {
+            String::from_utf16(&units.as_chunks().0.iter().copied().map(u16::from_be_bytes).collect::<Vec<_>>()).ok()?
+        }
         None => String::from_utf8(bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes).to_vec()).ok()?,
     };
     NAMES.contains(&name.to_lowercase().as_str()).then_some(name)
@@ -430,7 +434,9 @@ impl Parser<'_> {
         self.at += 1;
         let mut name = Vec::new();
         while let Some(byte) = self.peek() {
-            if byte.is_ascii_whitespace() || matches!(byte, 0 | b'(' | b')' | b'<' | b'>' | b'[' | b']' | b'{' | b'}' | b'/' | b'%') {
+            if byte.is_ascii_whitespace()
+                || matches!(byte, 0 | b'(' | b')' | b'<' | b'>' | b'[' | b']' | b'{' | b'}' | b'/' | b'%')
+            {
                 break;
             }
             self.at += 1;
@@ -497,7 +503,10 @@ impl Parser<'_> {
                     let next = self.peek().unwrap_or_default();
                     let mut digits = 0_u32;
                     let octal = self.bytes.get(self.at..).unwrap_or_default().iter().take(3);
-                    let count = octal.take_while(|byte| (b'0'..=b'7').contains(byte)).map(|byte| digits = digits * 8 + u32::from(byte - b'0')).count();
+                    let count = octal
+                        .take_while(|byte| (b'0'..=b'7').contains(byte))
+                        .map(|byte| digits = digits * 8 + u32::from(byte - b'0'))
+                        .count();
                     if count > 0 {
                         self.at += count;
                         text.push(u8::try_from(digits % 256).unwrap_or_default());
@@ -538,7 +547,10 @@ mod tests {
 
     /// A file with one embedded file of `name`, its dictionary and its bytes given.
     fn with(name: &str, dict: &str, data: &[u8]) -> Vec<u8> {
-        let mut file = format!("%PDF-1.7\n1 0 obj\n<</Type/Filespec/F({name})/EF<</F 2 0 R>>>>\nendobj\n2 0 obj\n<<{dict}>>\nstream\n").into_bytes();
+        let mut file = format!(
+            "%PDF-1.7\n1 0 obj\n<</Type/Filespec/F({name})/EF<</F 2 0 R>>>>\nendobj\n2 0 obj\n<<{dict}>>\nstream\n"
+        )
+        .into_bytes();
         file.extend_from_slice(data);
         file.extend_from_slice(b"\nendstream\nendobj\ntrailer<</Root 1 0 R>>\n%%EOF\n");
         file
@@ -573,7 +585,9 @@ mod tests {
         locked.extend(b"trailer<</Encrypt 9 0 R>>");
         assert_eq!(invoice_xml(&locked), Err(ReadError::Encrypted));
         let mut two = with("factur-x.xml", "/Length 4", b"<a/>");
-        two.extend(b"3 0 obj<</F(factur-x.xml)/EF<</F 4 0 R>>>>endobj 4 0 obj<</Length 4>>stream\n<b/>\nendstream endobj");
+        two.extend(
+            b"3 0 obj<</F(factur-x.xml)/EF<</F 4 0 R>>>>endobj 4 0 obj<</Length 4>>stream\n<b/>\nendstream endobj",
+        );
         assert_eq!(invoice_xml(&two), Err(ReadError::Ambiguous));
     }
 
@@ -587,7 +601,8 @@ mod tests {
         let mut page = with("factur-x.xml", "/Length 4", b"<a/>");
         let mut put = |dict: &str, times: usize| {
             for number in 0..times {
-                write!(page, "{} 0 obj<<{dict}/Filter/FlateDecode/Length {}>>stream\n", 10 + number, bomb.len()).unwrap();
+                write!(page, "{} 0 obj<<{dict}/Filter/FlateDecode/Length {}>>stream\n", 10 + number, bomb.len())
+                    .unwrap();
                 page.extend_from_slice(&bomb);
                 page.extend_from_slice(b"\nendstream endobj\n");
             }

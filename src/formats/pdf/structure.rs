@@ -167,7 +167,9 @@ impl Structure {
             for kid in &part.kids {
                 kids = match kid {
                     Kid::Part(part) => at(*part).map_or(kids.clone(), |kid| kids.refer(kid)),
-                    Kid::Marked(page, mark) if Some(*page) == first => kids.int(i64::try_from(*mark).unwrap_or_default()),
+                    Kid::Marked(page, mark) if Some(*page) == first => {
+                        kids.int(i64::try_from(*mark).unwrap_or_default())
+                    }
                     Kid::Marked(page, mark) => {
                         let content = Dict::of("MCR").count("MCID", *mark);
                         kids.dict(pages.get(*page).map_or(content.clone(), |page| content.refer("Pg", *page)))

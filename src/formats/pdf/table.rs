@@ -76,7 +76,8 @@ impl Table {
     /// too wide for the rest are set smaller.
     #[must_use]
     pub fn new(canvas: &Canvas, look: Look, (left, right): (Length, Length), heading: Row, rows: &[Row]) -> Self {
-        let widest = |text: &String| text.lines().map(|line| canvas.width(look.heading, line)).max().unwrap_or_default();
+        let widest =
+            |text: &String| text.lines().map(|line| canvas.width(look.heading, line)).max().unwrap_or_default();
         let mut widths: Vec<Length> = heading.figures.iter().map(widest).collect();
         for row in rows {
             for (width, figure) in widths.iter_mut().zip(&row.figures) {
@@ -219,7 +220,8 @@ impl Table {
         let canvas = &mut sheet.canvas;
         canvas.open(Role::Row);
         canvas.part(Role::Cell, |canvas| {
-            for ((line, is_note), y) in piece.lines.iter().zip((0..).map(|index| baseline + self.look.leading * index)) {
+            for ((line, is_note), y) in piece.lines.iter().zip((0..).map(|index| baseline + self.look.leading * index))
+            {
                 canvas.text(page, self.left, y, if *is_note { self.note() } else { style }, line);
             }
         });

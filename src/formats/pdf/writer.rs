@@ -160,13 +160,6 @@ impl Array {
         self.item(&hexadecimal(value))
     }
 
-    /// A name.
-    pub(super) fn name(self, value: &str) -> Self {
-        let mut written = Vec::new();
-        name(&mut written, value);
-        self.item(&written)
-    }
-
     /// A dictionary.
     pub(super) fn dict(self, value: Dict) -> Self {
         self.item(&value.finish())
@@ -188,7 +181,8 @@ impl Array {
 /// A length as the file has it: points with at most two decimals, finer than any printer.
 pub(super) fn decimal(out: &mut Vec<u8>, length: super::Length) {
     let hundredths = length / 10;
-    let (sign, hundredths) = if hundredths < 0 { ("-", hundredths.unsigned_abs()) } else { ("", hundredths.unsigned_abs()) };
+    let (sign, hundredths) =
+        if hundredths < 0 { ("-", hundredths.unsigned_abs()) } else { ("", hundredths.unsigned_abs()) };
     let (whole, rest) = (hundredths / 100, hundredths % 100);
     // Writing into a Vec cannot fail.
     let _ = match rest {
@@ -287,8 +281,8 @@ impl Writer {
         let mut table = Vec::with_capacity(places.len() * 7);
         for [kind, place, index] in &places {
             table.push(u8::try_from(*kind).unwrap_or_default());
-            table.extend(u32::try_from(*place).map_err(|_| PdfError::TooLarge)?.to_be_bytes());
-            table.extend(u16::try_from(*index).map_err(|_| PdfError::TooLarge)?.to_be_bytes());
+            table.extend(u32::try_from(*place).map_err(|_out_of_range| PdfError::TooLarge)?.to_be_bytes());
+            table.extend(u16::try_from(*index).map_err(|_out_of_range| PdfError::TooLarge)?.to_be_bytes());
         }
         let dict = Dict::of("XRef")
             .count("Size", places.len())
