@@ -99,7 +99,7 @@ fn row(facts: &InvoiceFacts, head: &Head<'_>, line: &Line, discounted: bool) -> 
     figures.push(bare(line.net));
     let notes = line.adjustments.iter().map(|it| {
         let amount = local::amount(language, it.amount, facts.currency);
-        adjustment(head, it).map(|label| format!("{label}\u{a0}: {amount}"))
+        adjustment(head, it).map(|label| format!("{label} · {amount}"))
     });
     Ok(Row { text: paragraphs(&line.label)?, notes: notes.collect::<Result<_, _>>()?, figures })
 }

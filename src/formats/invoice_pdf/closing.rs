@@ -1,7 +1,7 @@
 //! What closes the invoice: VAT, totals, payment, mentions.
 
 use super::body::{adjustment, look};
-use super::letterhead::wrapped;
+use super::letterhead::wrapped_label;
 use super::payment::PaymentBox;
 use super::{BODY, DocumentKind, Head, INK, InvoiceFacts, LEFT, MUTED, RIGHT, SMALL, SMALL_LEADING};
 use crate::formats::local;
@@ -192,7 +192,7 @@ fn totals(canvas: &Canvas, facts: &InvoiceFacts, head: &Head<'_>) -> Result<Vec<
     let mut totals = Vec::new();
     let mut add = |label: String, amount: String, style: Style, sums: bool| -> Result<(), PdfError> {
         let room = (RIGHT - TOTALS_LEFT - canvas.width(style, &amount) - mm(3)).max(mm(24));
-        let label = wrapped(canvas, style, room, &label)?;
+        let label = wrapped_label(canvas, style, room, &label)?;
         totals.push(Total { label, amount, style, sums });
         Ok(())
     };

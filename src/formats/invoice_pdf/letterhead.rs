@@ -143,7 +143,7 @@ fn buyer(sheet: &mut Sheet, head: &Head<'_>, (left, right): (Length, Length)) ->
     }
     let mut lines: Vec<(Style, String)> = Vec::new();
     let name_style = BODY.bold().sized(pt(100));
-    let name = at_most(wrapped(&sheet.canvas, name_style, room, &buyer.name)?, 5);
+    let name = at_most(wrapped(&sheet.canvas, name_style, room, &buyer.name)?, 8);
     lines.extend(name.into_iter().map(|line| (name_style, line)));
     let address_style = BODY.sized(pt(100));
     let mut address = Vec::new();
@@ -188,7 +188,7 @@ fn references(
     let mut y = top;
     for (label, value) in &head.entries {
         let Some(value) = value.as_ref().filter(|value| !value.trim().is_empty()) else { continue };
-        let labels = at_most(wrapped(&sheet.canvas, SMALL, values_left - left - mm(2), label)?, 3);
+        let labels = at_most(wrapped_label(&sheet.canvas, SMALL, values_left - left - mm(2), label)?, 3);
         let values = at_most(wrapped(&sheet.canvas, BODY, right - values_left, value)?, 3);
         sheet.canvas.open(Role::Paragraph);
         let mut heights = [y, y];
@@ -252,6 +252,18 @@ fn footer(canvas: &Canvas, head: &Head<'_>) -> Result<Vec<String>, PdfError> {
     parts.extend(seller.vat_number.as_ref().map(|number| format!("{} {number}", words.vat_number)));
     parts.extend(seller.register.clone());
     Ok(at_most(wrapped(canvas, FOOT, RIGHT - LEFT - mm(22), &parts.join("  ·  "))?, 4))
+}
+
+/// A label as lines no wider than `room`; one in two languages breaks between them first.
+pub(super) fn wrapped_label(canvas: &Canvas, style: Style, room: Length, label: &str) -> Result<Vec<String>, PdfError> {
+    if canvas.width(style, label) <= room {
+        return wrapped(canvas, style, room, label);
+    }
+    let mut lines = Vec::new();
+    for part in label.split_inclusive(" / ") {
+        lines.extend(wrapped(canvas, style, room, part)?);
+    }
+    Ok(lines)
 }
 
 /// Strangers' text as clean lines no wider than `room`.

@@ -2,7 +2,7 @@
 
 use chrono::NaiveDate;
 
-use super::letterhead::wrapped;
+use super::letterhead::{wrapped, wrapped_label};
 use super::{BODY, Head, LEFT, Payment, RIGHT, SMALL, epc, figures};
 use crate::formats::local;
 use crate::formats::pdf::canvas::{Canvas, Colour, Role};
@@ -137,17 +137,20 @@ fn account(
     payment: &Payment,
     has_code: bool,
 ) -> Result<Vec<(Vec<String>, Vec<String>)>, PdfError> {
+    // A reference of ISO 11649 is printed in groups of four, like an account.
+    let is_grouped = payment.reference.starts_with("RF");
+    let reference = if is_grouped { figures::iban(&payment.reference) } else { payment.reference.clone() };
     let entries = [
         ("IBAN".to_owned(), Some(figures::iban(&payment.iban))),
         ("BIC".to_owned(), payment.bic.clone()),
         (head.labels.say(|words| words.beneficiary), Some(payment.beneficiary.clone())),
-        (head.labels.say(|words| words.reference), Some(payment.reference.clone())),
+        (head.labels.say(|words| words.reference), Some(reference)),
     ];
     let right = if has_code { RIGHT - CODE - mm(8) } else { RIGHT - INSET };
     let mut account = Vec::new();
     for (label, value) in entries {
         let Some(value) = value.filter(|value| !value.trim().is_empty()) else { continue };
-        let label = at_most(wrapped(canvas, SMALL, VALUES_LEFT - ACCOUNT_LEFT - mm(1), &label)?, 3);
+        let label = at_most(wrapped_label(canvas, SMALL, VALUES_LEFT - ACCOUNT_LEFT - mm(1), &label)?, 3);
         account.push((label, at_most(wrapped(canvas, BODY.bold(), right - VALUES_LEFT, &value)?, 4)));
     }
     Ok(account)

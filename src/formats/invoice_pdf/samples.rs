@@ -151,7 +151,7 @@ fn documents() -> Vec<(String, InvoiceFacts, bool)> {
         add(&mut out, "invoice", plain(), true);
         let mut lines = three_lines();
         lines[0].adjustments =
-            vec![Adjustment { reason: "-".to_owned(), rate: Some(Ppm(100_000)), amount: Minor::new(-12_250) }];
+            vec![Adjustment { reason: "2026".to_owned(), rate: Some(Ppm(100_000)), amount: Minor::new(-12_250) }];
         lines[0].net = Minor::new(110_250);
         let more = More {
             design: designed(if language == Language::De { Window::Left } else { Window::Right }),
@@ -341,10 +341,19 @@ fn reminder(language: Language) -> ReminderFacts {
         seller: facts.seller.clone(),
         buyer: facts.buyer.clone(),
         currency: Currency::EUR,
-        letter: vec![facts.mentions[0].repeat(3)],
-        invoices: vec![open("2026-00042", 189_002), open("2026-00040", 50_000)],
-        costs: vec![("10,5 %".to_owned(), Minor::new(1_030)), ("40 €".to_owned(), Minor::new(4_000))],
-        total: Minor::new(244_032),
+        letter: vec![format!("{0} {0}", facts.mentions[0])],
+        invoices: vec![open("2026-00042", 188_733), open("2026-00040", 50_000)],
+        costs: match language {
+            Language::Fr => ["Intérêts légaux, 15 jours", "Indemnité forfaitaire"],
+            Language::Nl => ["Wettelijke interest, 15 dagen", "Forfaitaire vergoeding"],
+            Language::En => ["Statutory interest, 15 days", "Fixed compensation"],
+            Language::De => ["Gesetzliche Zinsen, 15 Tage", "Pauschale"],
+        }
+        .into_iter()
+        .map(str::to_owned)
+        .zip([Minor::new(1_030), Minor::new(4_000)])
+        .collect(),
+        total: Minor::new(243_763),
         pay_by: Some(day(4, 7)),
         payment: facts.payment.clone(),
         mentions: facts.mentions.clone(),
@@ -410,9 +419,15 @@ fn discounts_deposits_and_the_euro_are_shown() {
         file.extract_text(&[1]).unwrap().replace(['\u{a0}', '\n'], " ")
     };
     let balance = text("en-balance");
-    for needle in
-        ["Final invoice", "Discount 10% · -", "-122.50", "Discount 5%", "-€55.13", "Charge · Express", "€45.00"]
-    {
+    for needle in [
+        "Final invoice",
+        "Discount 10% · 2026 · -€122.50",
+        "-122.50",
+        "Discount 5%",
+        "-€55.13",
+        "Charge · Express",
+        "€45.00",
+    ] {
         assert!(balance.contains(needle), "{needle} is not in {balance}");
     }
     for needle in ["Deposit 2026-00007 (12 January 2026)", "-€500.00", "Amount due", "4500017311", "8.9525"] {

@@ -302,7 +302,8 @@ fn stream(out: &mut Vec<u8>, number: usize, dict: Dict, data: &[u8]) {
     out.extend(dict.count("Length", data.len()).finish());
     out.extend_from_slice(b"\nstream\n");
     out.extend_from_slice(data);
-    out.extend_from_slice(b"\nendstream\nendobj\n");
+    // Two bytes: after data that end in a carriage return, a line feed alone would read as the second half of one end.
+    out.extend_from_slice(b"\r\nendstream\nendobj\n");
 }
 
 /// Compressed bytes.
