@@ -61,8 +61,11 @@ fn structured(reference: &str) -> Option<String> {
     (rest == 1 && !tail.is_empty()).then_some(plain)
 }
 
+/// The side of a code in cells, and its dark cells: column, row, how many to the right.
+pub(super) type Square = (Length, Vec<(Length, Length, Length)>);
+
 /// The code as a square: how many cells a side has, and its dark cells (column, row, how many to the right).
-pub(super) fn square(payload: &str) -> Option<(Length, Vec<(Length, Length, Length)>)> {
+pub(super) fn square(payload: &str) -> Option<Square> {
     let code = QrCode::with_error_correction_level(payload.as_bytes(), EcLevel::M).ok()?;
     let side = code.width();
     let mut cells = Vec::new();

@@ -23,16 +23,16 @@ const CODE: Length = mm(29);
 const QUIET: Length = 4;
 const WHITE: Colour = Colour(255, 255, 255);
 
-/// The side of a code in cells, and its dark cells.
-type Square = (Length, Vec<(Length, Length, Length)>);
+/// The lines of a label and of its value.
+type Entry = (Vec<String>, Vec<String>);
 
 /// How to pay, laid out.
 pub(super) struct PaymentBox {
     amount: String,
     pay_by: Option<String>,
     /// The lines of each label and of its value.
-    account: Vec<(Vec<String>, Vec<String>)>,
-    code: Option<Square>,
+    account: Vec<Entry>,
+    code: Option<epc::Square>,
     /// What the code is, in words, for those who cannot scan it.
     spoken: String,
 }
@@ -109,7 +109,7 @@ impl PaymentBox {
         canvas: &mut Canvas,
         page: usize,
         (x, y): (Length, Length),
-        (side, cells): &Square,
+        (side, cells): &epc::Square,
         head: &Head<'_>,
     ) {
         canvas.rectangle(page, (x, y), (CODE, CODE), WHITE);
@@ -131,12 +131,7 @@ fn row_height(label: &[String], value: &[String]) -> Length {
 }
 
 /// The rows of the payment box: label and lines.
-fn account(
-    canvas: &Canvas,
-    head: &Head<'_>,
-    payment: &Payment,
-    has_code: bool,
-) -> Result<Vec<(Vec<String>, Vec<String>)>, PdfError> {
+fn account(canvas: &Canvas, head: &Head<'_>, payment: &Payment, has_code: bool) -> Result<Vec<Entry>, PdfError> {
     // A reference of ISO 11649 is printed in groups of four, like an account.
     let is_grouped = payment.reference.starts_with("RF");
     let reference = if is_grouped { figures::iban(&payment.reference) } else { payment.reference.clone() };

@@ -225,11 +225,9 @@ fn documents() -> Vec<(String, InvoiceFacts, bool)> {
     out
 }
 
-/// A Cross Industry Invoice that says what the facts say; as much of it as the schema wants.
-fn cii(facts: &InvoiceFacts) -> Vec<u8> {
+/// The lines of a Cross Industry Invoice.
+fn cii_lines(facts: &InvoiceFacts) -> String {
     let money = |amount: Minor| to_plain(amount, facts.currency.exponent());
-    let text = |text: &str| quick_xml::escape::escape(text).into_owned();
-    let percent = |rate: Ppm| rate.to_percent();
     let mut lines = String::new();
     for (line, number) in facts.lines.iter().zip(1..) {
         let price = line.exact_price.map_or_else(|| money(line.unit_price), |price| price.to_string());
@@ -255,14 +253,23 @@ fn cii(facts: &InvoiceFacts) -> Vec<u8> {
              </ram:ApplicableTradeTax>{adjustments}<ram:SpecifiedTradeSettlementLineMonetarySummation><ram:LineTotalAmount>{}\
              </ram:LineTotalAmount></ram:SpecifiedTradeSettlementLineMonetarySummation></ram:SpecifiedLineTradeSettlement>\
              </ram:IncludedSupplyChainTradeLineItem>",
-            text(line.label.lines().next().unwrap()),
+            quick_xml::escape::escape(line.label.lines().next().unwrap()),
             line.unit.as_deref().unwrap_or("C62"),
             line.quantity,
             line.vat_category,
-            percent(line.vat_rate),
+            line.vat_rate.to_percent(),
             money(line.net),
         );
     }
+    lines
+}
+
+/// A Cross Industry Invoice that says what the facts say; as much of it as the schema wants.
+fn cii(facts: &InvoiceFacts) -> Vec<u8> {
+    let money = |amount: Minor| to_plain(amount, facts.currency.exponent());
+    let text = |text: &str| quick_xml::escape::escape(text).into_owned();
+    let percent = |rate: Ppm| rate.to_percent();
+    let lines = cii_lines(facts);
     let mut taxes = String::new();
     for tax in &facts.vat {
         let reason = tax

@@ -6,7 +6,7 @@ use md5::{Digest as _, Md5};
 use super::PdfError;
 use super::writer::{Array, Dict, Ref, Writer};
 
-/// The name that Factur-X 1.0 and ZUGFeRD 2.1 and later give to the XML.
+/// The name that Factur-X 1.0 and `ZUGFeRD` 2.1 and later give to the XML.
 pub const FACTUR_X: &str = "factur-x.xml";
 
 /// How a file belongs to the document.

@@ -20,7 +20,7 @@ const CURVE: [Fixed; 5] = [157_286, 62_119, 3_417, 5_072, 2_651];
 /// The profile.
 pub(super) static SRGB: LazyLock<Vec<u8>> = LazyLock::new(build);
 
-fn fixed(kind: &[u8; 4], numbers: &[Fixed]) -> Vec<u8> {
+fn fixed(kind: [u8; 4], numbers: &[Fixed]) -> Vec<u8> {
     let mut out = kind.to_vec();
     out.extend([0; 4]);
     out.extend(numbers.iter().flat_map(|number| number.to_be_bytes()));
@@ -44,11 +44,11 @@ fn build() -> Vec<u8> {
     let tags: [(&[u8; 4], Vec<u8>); 10] = [
         (b"desc", text("sRGB IEC61966-2.1")),
         (b"cprt", text("No copyright, use freely")),
-        (b"wtpt", fixed(b"XYZ ", &D50)),
-        (b"chad", fixed(b"sf32", &ADAPTATION)),
-        (b"rXYZ", fixed(b"XYZ ", &RED)),
-        (b"gXYZ", fixed(b"XYZ ", &GREEN)),
-        (b"bXYZ", fixed(b"XYZ ", &BLUE)),
+        (b"wtpt", fixed(*b"XYZ ", &D50)),
+        (b"chad", fixed(*b"sf32", &ADAPTATION)),
+        (b"rXYZ", fixed(*b"XYZ ", &RED)),
+        (b"gXYZ", fixed(*b"XYZ ", &GREEN)),
+        (b"bXYZ", fixed(*b"XYZ ", &BLUE)),
         (b"rTRC", curve),
         (b"gTRC", Vec::new()),
         (b"bTRC", Vec::new()),

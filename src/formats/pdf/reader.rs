@@ -1,4 +1,4 @@
-//! The XML of an invoice out of a PDF of a stranger (Factur-X, ZUGFeRD, XRechnung in a PDF).
+//! The XML of an invoice out of a PDF of a stranger (Factur-X, `ZUGFeRD`, `XRechnung`).
 //!
 //! Built for hostile files, so it is no reader of PDF: it walks once over the bytes, looks at each object for a file
 //! specification with one of the known names, and inflates object streams and that one file, nothing else. Tables of
@@ -601,7 +601,7 @@ mod tests {
         let mut page = with("factur-x.xml", "/Length 4", b"<a/>");
         let mut put = |dict: &str, times: usize| {
             for number in 0..times {
-                write!(page, "{} 0 obj<<{dict}/Filter/FlateDecode/Length {}>>stream\n", 10 + number, bomb.len())
+                writeln!(page, "{} 0 obj<<{dict}/Filter/FlateDecode/Length {}>>stream", 10 + number, bomb.len())
                     .unwrap();
                 page.extend_from_slice(&bomb);
                 page.extend_from_slice(b"\nendstream endobj\n");

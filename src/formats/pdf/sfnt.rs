@@ -46,9 +46,9 @@ impl<'a> Bytes<'a> {
     }
 
     /// A table of the file.
-    fn table(self, tag: &[u8; 4]) -> Option<Bytes<'a>> {
+    fn table(self, tag: [u8; 4]) -> Option<Bytes<'a>> {
         let count = usize::from(self.u16(4)?);
-        let record = (0..count).map(|index| 12 + index * 16).find(|at| self.0.get(*at..at + 4) == Some(tag))?;
+        let record = (0..count).map(|index| 12 + index * 16).find(|at| self.0.get(*at..at + 4) == Some(&tag))?;
         self.from(self.offset(record + 8)?)
     }
 }
@@ -56,12 +56,12 @@ impl<'a> Bytes<'a> {
 /// Reads a face. Nothing when a table is missing or cut off.
 pub(super) fn read(file: &[u8]) -> Option<Metrics> {
     let file = Bytes(file);
-    let head = file.table(b"head")?;
+    let head = file.table(*b"head")?;
     let per_em = i32::from(head.u16(18)?).max(1);
     let thousandths = |units: i32| (units * 1_000 + if units < 0 { -per_em / 2 } else { per_em / 2 }) / per_em;
-    let hhea = file.table(b"hhea")?;
-    let hmtx = file.table(b"hmtx")?;
-    let count = usize::from(file.table(b"maxp")?.u16(4)?);
+    let hhea = file.table(*b"hhea")?;
+    let hmtx = file.table(*b"hmtx")?;
+    let count = usize::from(file.table(*b"maxp")?.u16(4)?);
     let long = usize::from(hhea.u16(34)?).max(1);
     let mut advances = Vec::with_capacity(count);
     for glyph in 0..count {
@@ -69,9 +69,9 @@ pub(super) fn read(file: &[u8]) -> Option<Metrics> {
         advances.push(u16::try_from(thousandths(i32::from(units))).ok()?);
     }
     let ascent = thousandths(hhea.i16(4)?);
-    let cap_height = file.table(b"OS/2").and_then(|os2| os2.i16(88)).map_or(ascent, thousandths);
+    let cap_height = file.table(*b"OS/2").and_then(|os2| os2.i16(88)).map_or(ascent, thousandths);
     Some(Metrics {
-        glyphs: characters(file.table(b"cmap")?)?,
+        glyphs: characters(file.table(*b"cmap")?)?,
         advances,
         bounds: [head.i16(36)?, head.i16(38)?, head.i16(40)?, head.i16(42)?].map(thousandths),
         ascent,

@@ -1,6 +1,8 @@
 //! What a document says of itself as XMP (ISO 16684-1): the same as its information dictionary, that it is PDF/A-3b
 //! (ISO 19005-3, 6.6), and, when it carries the XML of an invoice, that it is Factur-X, with the schema of that saying.
 
+use std::fmt::Write as _;
+
 use quick_xml::escape::escape;
 
 use super::document::Metadata;
@@ -26,12 +28,13 @@ pub(super) fn packet(metadata: &Metadata<'_>, is_factur_x: bool) -> String {
     let open = |out: &mut String, spaces: &[(&str, &str)]| {
         out.push_str("<rdf:Description rdf:about=\"\"");
         for (prefix, space) in spaces {
-            out.push_str(&format!(" xmlns:{prefix}=\"{space}\""));
+            // Writing into a String cannot fail.
+            let _ = write!(out, " xmlns:{prefix}=\"{space}\"");
         }
         out.push_str(">\n");
     };
     let element = |out: &mut String, name: &str, value: &str| {
-        out.push_str(&format!("<{name}>{}</{name}>\n", escape(value)));
+        let _ = writeln!(out, "<{name}>{}</{name}>", escape(value));
     };
     open(&mut out, &[("pdfaid", "http://www.aiim.org/pdfa/ns/id/")]);
     element(&mut out, "pdfaid:part", "3");
