@@ -78,8 +78,8 @@ def findings(data, scratch):
     if xml is not None:
         of_xml, facts = xml_findings(xml, text)
         found += of_xml
-        # Pictures of the pages take longest: what is refused already is not looked at.
-        if not found and facts:
+        # Pictures of the pages take longest: what is refused by its structure already is not looked at.
+        if facts and all(rule == "pdfa-3b" for rule, _detail in found):
             found += code_findings(path, scratch, text, facts)
     return found
 
