@@ -208,7 +208,7 @@ fn totals(canvas: &Canvas, facts: &InvoiceFacts, head: &Head<'_>) -> Result<Vec<
     if let Some(euro) = &more.tax_in_euro {
         let small = SMALL;
         let rate = local::number(facts.language, euro.rate);
-        let day = local::date(facts.language, euro.on);
+        let day = local::date(facts.language, euro.on).replace(' ', "\u{a0}");
         let code = facts.currency.code();
         let label = format!(
             "{} (1\u{a0}EUR = {rate}\u{a0}{code}, {}, {day})",

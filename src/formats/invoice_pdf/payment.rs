@@ -16,7 +16,7 @@ const INSET: Length = mm(5);
 /// Where the account in the payment box begins.
 const ACCOUNT_LEFT: Length = LEFT + mm(56);
 /// Where its values begin.
-const VALUES_LEFT: Length = ACCOUNT_LEFT + mm(27);
+const VALUES_LEFT: Length = ACCOUNT_LEFT + mm(30);
 /// How wide the code to scan is, with the white around it.
 const CODE: Length = mm(29);
 /// The white around it, in cells, as the standard of such codes wants it.
