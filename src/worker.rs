@@ -14,6 +14,7 @@ use crate::access;
 use crate::accounting;
 use crate::charter;
 use crate::formats::letters::{self, Letterhead};
+use crate::guarantee;
 use crate::invoicing;
 use crate::jobs::{self, Attempt, Ended, JobKind};
 use crate::kernel::ids::{ActivityId, EntityId, InvoiceId};
@@ -283,6 +284,7 @@ impl Worker {
                 day = next;
             }
             self.close_levies(entity.id, today)?;
+            self.db.write_blocking(&Actor::System, |tx| guarantee::return_contributions(tx, entity.id, today))?;
             self.settle_arrears(entity.id, today)?;
             self.prove_days(entity.id, today)?;
         }
@@ -311,7 +313,11 @@ impl Worker {
         let Some(mut run) = first else { return Ok(()) };
         while run <= today {
             let Some(month) = run.pred_opt() else { break };
-            let charged = self.in_blocks(|tx, after| levies::close_month(tx, entity, month, after))?;
+            let charged = match self.in_blocks(|tx, after| levies::close_month(tx, entity, month, after)) {
+                // Another worker is closing the same month. The next look finds what it has left.
+                Err(error) if error.code == "already_booked" => break,
+                charged => charged?,
+            };
             self.db.write_blocking(&Actor::System, |tx| levies::finish_closing(tx, entity, run, charged))?;
             let Some(next) = run.checked_add_months(Months::new(1)) else { break };
             run = next;

@@ -455,14 +455,7 @@ async fn list_people(
     filter: QueryOf<PeopleFilter>,
 ) -> Result<Json<Page<PersonView>>> {
     let filter = filter.0;
-    let listing = Listing::new(
-        &keys.sign_link("cursor", b""),
-        who.person(),
-        "people",
-        &filter,
-        filter.limit,
-        filter.cursor.as_deref(),
-    )?;
+    let listing = Listing::new(&keys, who.person(), "people", &filter, filter.limit, filter.cursor.as_deref())?;
     let page = db
         .write(who.into(), move |tx| {
             let rows = super::people(tx, listing.after, listing.fetch)?;

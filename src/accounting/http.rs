@@ -292,9 +292,8 @@ async fn list_journal(
 ) -> Result<Json<Page<EntryView>>> {
     let (id, filter) = (id.into_inner(), filter.0);
     let period = rules::optional(filter.period.as_deref(), "/period")?;
-    let key = keys.sign_link("cursor", b"");
     let bound = (id, &filter);
-    let listing = Listing::new(&key, who.person(), "journal", &bound, filter.limit, filter.cursor.as_deref())?;
+    let listing = Listing::new(&keys, who.person(), "journal", &bound, filter.limit, filter.cursor.as_deref())?;
     // Entries are numbered; the number travels in the cursor as if it were an id.
     let after = listing.after.and_then(|id| i64::try_from(id.as_u128()).ok()).unwrap_or_default();
     let page = db

@@ -174,14 +174,15 @@ pub fn leave(tx: &mut Tx<'_>, id: InvitationId, expected: i32) -> Result<Members
     store::save_answer(tx, &place, MembershipState::Left, place.receives_on_id)
 }
 
-/// Says on which of one's activities one's shares of the collective's money arrive from now on.
+/// Says on which of one's activities one's shares of the collective's money arrive from now on. Without a current share
+/// too: what is theirs has to arrive somewhere.
 ///
 /// # Errors
-/// As [`confirm`].
+/// As [`confirm`], and not for a member who is inactive.
 pub fn receive_on(tx: &mut Tx<'_>, id: InvitationId, expected: i32, on: ActivityId) -> Result<MembershipRow> {
     let place = lock_at(tx, id, expected)?;
     rules::may(place.state, MembershipCommand::Move)?;
-    let me = members::require_active(tx, tx.person()?)?;
+    let me = members::require_payable(tx, tx.person()?)?;
     check_receiver(tx, me.entity_id, Some(on), "/activity_id")?;
     store::save_answer(tx, &place, place.state, Some(on))
 }

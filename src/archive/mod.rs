@@ -13,8 +13,9 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::kernel::ids::{FileId, PersonId};
+use crate::kernel::refusal::Checks;
 use crate::platform::db::Tx;
-use crate::platform::error::Result;
+use crate::platform::error::{Error, Result};
 
 /// What a file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +34,8 @@ pub enum Kind {
     CostDocument,
     /// The certificate of a paid share: one for ever.
     ShareCertificate,
+    /// A paper that a decision rests on.
+    Evidence,
 }
 
 impl Kind {
@@ -47,6 +50,7 @@ impl Kind {
             Self::BankStatement => "bank_statement",
             Self::CostDocument => "cost_document",
             Self::ShareCertificate => "share_certificate",
+            Self::Evidence => "evidence",
         }
     }
 }
@@ -82,6 +86,41 @@ pub fn keep(tx: &mut Tx<'_>, file: &NewFile<'_>) -> Result<FileId> {
     let id = tx.new_id();
     store::insert(tx, id, file, &sha256(file.bytes))?;
     Ok(id)
+}
+
+/// Keeps a paper that a decision will rest on: a PDF, JPEG or PNG, for the office.
+///
+/// # Errors
+/// 415 `upload_type_unsupported`; 422 for an empty one.
+pub fn keep_evidence(tx: &mut Tx<'_>, bytes: &[u8]) -> Result<FileInfo> {
+    let me = tx.person()?;
+    if bytes.is_empty() {
+        return Err(Error::field("/", "required"));
+    }
+    let Some(media_type) = recognise(bytes) else {
+        return Err(Error::new(actix_web::http::StatusCode::UNSUPPORTED_MEDIA_TYPE, "upload_type_unsupported"));
+    };
+    let name = format!("{}.{}", Kind::Evidence.name(), media_type.ending());
+    let new =
+        NewFile { kind: Kind::Evidence, subject: me.0, owner: None, name: &name, media_type: media_type.name(), bytes };
+    let id = keep(tx, &new)?;
+    store::list_of(tx, me.0)?.into_iter().find(|file| file.id == id).ok_or_else(Error::not_found)
+}
+
+/// A paper that a decision rests on. Who may read it, PostgreSQL says: the office, and a member that of an exemption of
+/// their own.
+///
+/// # Errors
+/// 404 when it is not there, is no such paper or is not for the reader.
+pub fn find_evidence(tx: &mut Tx<'_>, id: FileId) -> Result<ArchivedFile> {
+    store::find_of_kind(tx, id, Kind::Evidence)
+}
+
+/// Whether a decision may rest on a file: it is there, and was kept as evidence.
+pub fn check_evidence(tx: &mut Tx<'_>, id: Option<FileId>, checks: &mut Checks) {
+    if let Some(id) = id {
+        checks.require(find_evidence(tx, id).is_ok(), "/evidence_id", "invalid");
+    }
 }
 
 /// A file.

@@ -267,14 +267,8 @@ async fn list_bank_statements(
     filter: QueryOf<StatementFilter>,
 ) -> Result<Json<Page<StatementView>>> {
     let filter = filter.0;
-    let listing = Listing::new(
-        &keys.sign_link("cursor", b""),
-        who.person(),
-        "bank_statements",
-        &filter,
-        filter.limit,
-        filter.cursor.as_deref(),
-    )?;
+    let listing =
+        Listing::new(&keys, who.person(), "bank_statements", &filter, filter.limit, filter.cursor.as_deref())?;
     let page = db
         .write(who.into(), move |tx| {
             let rows = super::statements(tx, listing.after, listing.fetch)?;
@@ -315,14 +309,7 @@ async fn list_bank_lines(
     filter: QueryOf<BankLineFilter>,
 ) -> Result<Json<Page<LineView>>> {
     let filter = filter.0;
-    let listing = Listing::new(
-        &keys.sign_link("cursor", b""),
-        who.person(),
-        "bank_lines",
-        &filter,
-        filter.limit,
-        filter.cursor.as_deref(),
-    )?;
+    let listing = Listing::new(&keys, who.person(), "bank_lines", &filter, filter.limit, filter.cursor.as_deref())?;
     let page = db
         .write(who.into(), move |tx| {
             let rows = super::lines(tx, filter.statement_id, filter.state, listing.after, listing.fetch)?;

@@ -283,9 +283,7 @@ pub fn read_rule_set(
 }
 
 fn check_rule_set(tx: &mut Tx<'_>, new: &NewRuleSet, mut checks: Checks) -> Result<()> {
-    if let Some(evidence) = new.evidence {
-        checks.require(archive::find(tx, evidence).is_ok(), "/evidence_id", "invalid");
-    }
+    archive::check_evidence(tx, new.evidence, &mut checks);
     Ok(rules::check_rule_set(new, checks)?)
 }
 

@@ -199,8 +199,7 @@ async fn list_clients(
     query: QueryOf<ClientQuery>,
 ) -> Result<Json<Page<ClientView>>> {
     let query = query.0;
-    let secret = keys.sign_link("cursor", b"");
-    let listing = Listing::new(&secret, who.person(), "clients", &query, query.limit, query.cursor.as_deref())?;
+    let listing = Listing::new(&keys, who.person(), "clients", &query, query.limit, query.cursor.as_deref())?;
     let filter = ClientFilter { name: query.name, is_archived: query.archived.unwrap_or(false) };
     let page = db
         .write(who.into(), move |tx| {

@@ -29,6 +29,10 @@ fn kind(text: &str) -> Kind {
 pub fn run(file: &Path, jwks: Option<&Path>, chain: Option<&Path>, head: Option<&str>) -> Outcome<ExitCode> {
     let read = |path: &Path| std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()));
     let text = read(file)?;
+    if text.trim().is_empty() {
+        eprintln!("{}: the file is empty", file.display());
+        return Ok(ExitCode::FAILURE);
+    }
     let judged = match kind(&text) {
         Kind::Evidence => {
             let jwks = jwks.ok_or("signed evidence is checked with --jwks FILE: the public keys of the mutual")?;

@@ -6,10 +6,10 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{CostFilter, CostRow, CostState, NewCost};
+use super::{CostCreditRow, CostFilter, CostRow, CostState, NewCost, NewCostCredit};
 use crate::access::{MemberOrDesk, MemberOrReviewer, Reviewer};
 use crate::archive::FileInfo;
-use crate::kernel::ids::{ActivityId, BankLineId, CostId, EntityId, FileId, PersonId, PoolId};
+use crate::kernel::ids::{ActivityId, BankLineId, CostCreditId, CostId, EntityId, FileId, PersonId, PoolId};
 use crate::kernel::money::{Minor, Money};
 use crate::platform::db::{Db, Tx};
 use crate::platform::error::Result;
@@ -24,6 +24,9 @@ crate::endpoints!(
     download_cost_document,
     approve_cost,
     reject_cost,
+    credit_cost,
+    list_cost_credits,
+    show_cost_credit,
 );
 
 /// A supplier's invoice that was uploaded.
@@ -78,6 +81,8 @@ pub struct CostView {
     pub gross: Money,
     /// What it costs the activity or the pool: without the VAT that the state gives back.
     pub charged: Money,
+    /// What the supplier took back of what was owed.
+    pub credited: Money,
     /// Whether it lowers the gross margin that fees are computed on.
     pub in_fee_base: bool,
     /// The supplier's invoice.
@@ -114,6 +119,7 @@ impl From<CostRow> for CostView {
             recoverable_vat: money(row.recoverable_vat_minor),
             gross: money(row.gross_minor),
             charged: money(row.charged_minor),
+            credited: money(row.credited_net_minor.plus(row.credited_vat_minor).unwrap_or_default()),
             in_fee_base: row.in_fee_base,
             document_id: row.document_id,
             submitted_by: row.submitted_by,
@@ -237,8 +243,7 @@ async fn list_costs(
 ) -> Result<Json<Page<CostView>>> {
     let query = query.0;
     let filter = CostFilter { state: query.state, activity_id: query.activity_id, pool_id: query.pool_id };
-    let key = keys.sign_link("cursor", b"");
-    let listing = Listing::new(&key, who.person(), "costs", &filter, query.limit, query.cursor.as_deref())?;
+    let listing = Listing::new(&keys, who.person(), "costs", &filter, query.limit, query.cursor.as_deref())?;
     let page = db
         .write(who.into(), move |tx| {
             let rows = super::list(tx, &filter, listing.after, listing.fetch)?;
@@ -305,4 +310,163 @@ async fn reject_cost(
             super::reject(tx, id, expected, &body.reason).map(CostView::from)
         })
         .await
+}
+
+/// What a supplier took back of a cost. Amounts are positive, as on its paper.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CostCreditView {
+    /// Its id.
+    pub id: CostCreditId,
+    /// Of this cost.
+    pub cost_id: CostId,
+    /// The supplier's number for it.
+    pub reference: String,
+    /// The date of the supplier's note.
+    pub dated_on: NaiveDate,
+    /// Why.
+    pub reason: String,
+    /// Without VAT.
+    pub net: Money,
+    /// VAT.
+    pub vat: Money,
+    /// The part of the VAT that the state had given back, and gets again.
+    pub recoverable_vat: Money,
+    /// Owed to the supplier no more, or owed by it.
+    pub gross: Money,
+    /// What the activity or the pool bears less.
+    pub charged: Money,
+    /// The supplier's note.
+    pub document_id: Option<FileId>,
+    /// Whether the cost had been paid, so that the supplier owes the money.
+    pub is_refund: bool,
+    /// The bank line that brought it.
+    pub bank_line_id: Option<BankLineId>,
+    /// When.
+    pub refunded_on: Option<NaiveDate>,
+    /// Who booked it.
+    pub booked_by: PersonId,
+    /// On which day it counts.
+    pub booked_on: NaiveDate,
+    /// When it was booked.
+    pub created_at: DateTime<Utc>,
+}
+
+impl From<CostCreditRow> for CostCreditView {
+    fn from(row: CostCreditRow) -> Self {
+        let money = |amount_minor: Minor| Money { amount_minor, currency: row.currency };
+        Self {
+            id: row.id,
+            cost_id: row.cost_id,
+            dated_on: row.dated_on,
+            net: money(row.net_minor),
+            vat: money(row.vat_minor),
+            recoverable_vat: money(row.recoverable_vat_minor),
+            gross: money(row.gross_minor),
+            charged: money(row.charged_minor),
+            document_id: row.document_id,
+            is_refund: row.is_refund,
+            bank_line_id: row.bank_line_id,
+            refunded_on: row.refunded_on,
+            booked_by: row.booked_by,
+            booked_on: row.booked_on,
+            created_at: row.created_at,
+            reference: row.reference,
+            reason: row.reason,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct CreditCost {
+    /// Made by the sender.
+    id: CostCreditId,
+    /// The supplier's number for it.
+    #[schema(max_length = 140)]
+    reference: String,
+    /// The date of the supplier's note; not before that of the cost.
+    dated_on: NaiveDate,
+    /// Why.
+    #[schema(max_length = 2000)]
+    reason: String,
+    /// Without VAT, above zero and no more than is left of the cost.
+    net: Money,
+    /// VAT, no more than is left; all of it with the last of the net amount.
+    vat: Money,
+    /// The supplier's note, uploaded before.
+    document_id: Option<FileId>,
+}
+
+/// Books what a supplier takes back of an approved cost, of which somebody else handed in the cost.
+#[utoipa::path(tag = "costs", params(("id" = CostId, Path), ("dry_run" = Option<bool>, Query)), request_body = CreditCost,
+    responses((status = 201, body = CostCreditView)), extensions(("x-roles" = json!(["reviewer"]))))]
+#[post("/v1/costs/{id}/credits")]
+async fn credit_cost(
+    who: Reviewer,
+    db: Data<Db>,
+    id: Path<CostId>,
+    command: Command<CreditCost>,
+) -> Result<HttpResponse> {
+    let cost = id.into_inner();
+    command
+        .about_money()
+        .create(&db, who.into(), "credit_cost", "/v1/cost_credits", move |tx, body| {
+            let new = NewCostCredit {
+                id: body.id,
+                cost,
+                reference: body.reference,
+                dated_on: body.dated_on,
+                reason: body.reason,
+                net: body.net,
+                vat: body.vat,
+                document: body.document_id,
+            };
+            super::credit(tx, &new).map(CostCreditView::from)
+        })
+        .await
+}
+
+#[derive(Debug, Deserialize, Serialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+struct CreditQuery {
+    /// Rows a page, 1 to 200.
+    #[serde(skip_serializing)]
+    #[param(minimum = 1, maximum = 200)]
+    limit: Option<i64>,
+    /// From the page before.
+    #[serde(skip_serializing)]
+    cursor: Option<String>,
+}
+
+/// Lists what a supplier took back of a cost, newest first.
+#[utoipa::path(tag = "costs", params(("id" = CostId, Path), CreditQuery), responses((status = 200, body = Page<CostCreditView>)),
+    extensions(("x-roles" = json!(["member", "reviewer", "payout_approver", "accountant", "administrator"]))))]
+#[get("/v1/costs/{id}/credits")]
+async fn list_cost_credits(
+    who: MemberOrDesk,
+    db: Data<Db>,
+    keys: Data<Keys>,
+    id: Path<CostId>,
+    query: QueryOf<CreditQuery>,
+) -> Result<Json<Page<CostCreditView>>> {
+    let (id, query) = (id.into_inner(), query.0);
+    let name = format!("cost_credits {id}");
+    let listing = Listing::new(&keys, who.person(), &name, &query, query.limit, query.cursor.as_deref())?;
+    let page = db
+        .write(who.into(), move |tx| {
+            let rows = super::credits(tx, id, listing.after, listing.fetch)?;
+            Ok(listing.page(rows, |row| row.id.0, CostCreditView::from))
+        })
+        .await?;
+    Ok(Json(page))
+}
+
+/// Shows what a supplier took back.
+#[utoipa::path(tag = "costs", params(("id" = CostCreditId, Path)), responses((status = 200, body = CostCreditView)),
+    extensions(("x-roles" = json!(["member", "reviewer", "payout_approver", "accountant", "administrator"]))))]
+#[get("/v1/cost_credits/{id}")]
+async fn show_cost_credit(who: MemberOrDesk, db: Data<Db>, id: Path<CostCreditId>) -> Result<Json<CostCreditView>> {
+    let id = id.into_inner();
+    Ok(Json(db.write(who.into(), move |tx| super::find_credit(tx, id).map(CostCreditView::from)).await?))
 }

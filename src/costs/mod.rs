@@ -1,18 +1,20 @@
 //! What suppliers charge, for an activity or for a pool.
 //!
-//! Owns `cost`. A member hands in what their activity bought, staff anything; somebody else approves it. Then it is
+//! Owns `cost`, `cost_credit`. A member hands in what their activity bought, staff anything; somebody else approves it. Then it is
 //! owed to the supplier, and an activity pays it out of money that its clients paid: 200.00 and 38.00 VAT that the
 //! state gives back are 238.00 owed and 200.00 charged. A pool bears its costs until they are divided. Suppliers
-//! are paid by a line of the bank, of exactly what is owed. Deliberately absent: notes by which suppliers give money
-//! back, and paying a supplier in parts.
+//! are paid by a line of the bank, of exactly what is owed. What a supplier takes back of an approved cost is a record of
+//! its own: it lowers what is owed, or comes back by a line of the bank. Deliberately absent: paying a supplier in parts.
 
+mod credits;
 pub mod http;
 mod rules;
 mod store;
 
 use chrono::{Datelike, NaiveDate};
+pub use credits::{NewCostCredit, credit, credits, find_credit};
 pub use rules::{CostCommand, CostState};
-pub use store::{CostFilter, CostRow};
+pub use store::{CostCreditRow, CostFilter, CostRow};
 use uuid::Uuid;
 
 use crate::archive::{self, ArchivedFile, FileInfo, Kind, NewFile};
@@ -95,10 +97,7 @@ pub fn submit(tx: &mut Tx<'_>, new: &NewCost) -> Result<CostRow> {
     let entity = charter::entity(tx, entity)?;
     let is_past = new.invoiced_on <= tx.today(entity.zone()) && new.invoiced_on.year() >= 2000;
     checks.require(is_past, "/invoiced_on", "out_of_range");
-    if let Some(id) = new.document {
-        let is_one = archive::find(tx, id).is_ok_and(|file| file.kind == Kind::CostDocument.name());
-        checks.require(is_one, "/document_id", "invalid");
-    }
+    check_document(tx, new.document, &mut checks);
     checks.done()?;
     let row = CostRow {
         id: new.id,
@@ -125,10 +124,20 @@ pub fn submit(tx: &mut Tx<'_>, new: &NewCost) -> Result<CostRow> {
         reason: None,
         bank_line_id: None,
         paid_on: None,
+        credited_net_minor: Minor::ZERO,
+        credited_vat_minor: Minor::ZERO,
+        credited_recoverable_minor: Minor::ZERO,
         created_at: tx.now(),
         version: 1,
     };
     store::insert(tx, &row)
+}
+
+fn check_document(tx: &mut Tx<'_>, document: Option<FileId>, checks: &mut Checks) {
+    if let Some(id) = document {
+        let is_one = archive::find(tx, id).is_ok_and(|file| file.kind == Kind::CostDocument.name());
+        checks.require(is_one, "/document_id", "invalid");
+    }
 }
 
 /// Of which entity, of whom and in which currency a cost is.
@@ -253,7 +262,8 @@ pub struct SupplierPayment {
     pub on: NaiveDate,
 }
 
-/// Books that a line of the bank paid what is owed for a cost, once and in full.
+/// Books that a line of the bank paid what is owed for a cost, once and in full; or, when it was paid and the supplier
+/// took something back since, that it paid exactly that back.
 ///
 /// # Errors
 /// 404 for none of this entity; 409 `cost_not_owed`, `cost_amount_mismatch`.
@@ -262,13 +272,17 @@ pub fn pay(tx: &mut Tx<'_>, id: CostId, by: SupplierPayment) -> Result<CostRow> 
     if cost.entity_id != by.entity {
         return Err(Error::not_found());
     }
-    if cost.state != CostState::Approved || cost.paid_on.is_some() {
+    if cost.paid_on.is_some() && by.amount.amount_minor > Minor::ZERO {
+        return credits::refund(tx, &cost, by);
+    }
+    let owed = cost.owed()?;
+    if cost.state != CostState::Approved || cost.paid_on.is_some() || owed == Minor::ZERO {
         return Err(Error::conflict("cost_not_owed").with("state", cost.state));
     }
-    rules::check_payment(Money { amount_minor: cost.gross_minor, currency: cost.currency }, by.amount)?;
+    rules::check_payment(Money { amount_minor: owed, currency: cost.currency }, by.amount)?;
     let paid = store::save_paid(tx, &cost, by.line, by.on)?;
     let at = Booking { entity: cost.entity_id, on: by.on, currency: cost.currency };
-    ledger::post(tx, &events::supplier_paid(at, funds(&paid)?, by.line)?)?;
+    ledger::post(tx, &events::supplier_paid(at, CostFunds { gross: owed, ..funds(&paid)? }, by.line)?)?;
     Ok(paid)
 }
 
@@ -296,10 +310,30 @@ pub fn waiting_of_pool(tx: &mut Tx<'_>, pool: PoolId) -> Result<i64> {
     store::count_submitted(tx, pool)
 }
 
-/// What all approved costs come to.
+/// What all approved costs come to, less what suppliers took back.
 ///
 /// # Errors
 /// 422 when the sum leaves the range of an amount.
 pub fn total(costs: &[CostRow]) -> Result<Minor> {
-    Ok(Minor::sum(costs.iter().map(|cost| cost.charged_minor))?)
+    let borne = costs.iter().map(CostRow::borne).collect::<Result<Vec<_>>>()?;
+    Ok(Minor::sum(borne)?)
+}
+
+impl CostRow {
+    /// What is owed to the supplier, paid or not: less what it took back.
+    ///
+    /// # Errors
+    /// Refuses amounts out of range.
+    pub fn owed(&self) -> Result<Minor> {
+        Ok(self.gross_minor.minus(self.credited_net_minor)?.minus(self.credited_vat_minor)?)
+    }
+
+    /// What it costs its activity or pool: less what the supplier took back.
+    ///
+    /// # Errors
+    /// Refuses amounts out of range.
+    pub fn borne(&self) -> Result<Minor> {
+        let back = self.recoverable_vat_minor.minus(self.credited_recoverable_minor)?;
+        Ok(self.owed()?.minus(back)?)
+    }
 }

@@ -1,7 +1,7 @@
 //! What a cost must be, and what may happen to it.
 
-use super::NewCost;
-use crate::kernel::money::{Currency, Minor, Money};
+use super::{CostRow, NewCost, NewCostCredit};
+use crate::kernel::money::{Currency, Minor, Money, MoneyError, split};
 use crate::kernel::refusal::{Checks, Refusal};
 use crate::named;
 
@@ -75,6 +75,38 @@ pub(super) fn check_currency(new: &NewCost, currency: Currency, checks: &mut Che
     {
         checks.require(amount.currency == currency, pointer, "currency_mismatch");
     }
+}
+
+/// What a credit takes off a cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Credited {
+    pub net: Minor,
+    pub vat: Minor,
+    pub recoverable: Minor,
+}
+
+/// Notes everything that is wrong with a credit of a cost, but for its date; answers what it takes off.
+///
+/// The VAT that the state had given back follows the VAT in proportion; the last of the VAT takes all that is left.
+pub(super) fn check_credit(new: &NewCostCredit, cost: &CostRow, checks: &mut Checks) -> Result<Credited, MoneyError> {
+    checks.text(&new.reference, "/reference", 1, 140);
+    checks.text(&new.reason, "/reason", 1, 2000);
+    checks.require(new.net.currency == cost.currency, "/net/currency", "currency_mismatch");
+    checks.require(new.vat.currency == cost.currency, "/vat/currency", "currency_mismatch");
+    let (net, vat) = (new.net.amount_minor, new.vat.amount_minor);
+    let net_left = cost.net_minor.minus(cost.credited_net_minor)?;
+    let vat_left = cost.vat_minor.minus(cost.credited_vat_minor)?;
+    let back_left = cost.recoverable_vat_minor.minus(cost.credited_recoverable_minor)?;
+    checks.require(net > Minor::ZERO && net <= net_left, "/net/amount_minor", "out_of_range");
+    // With the last of the net amount goes the last of the VAT: nothing is owed on nothing.
+    let vat_fits = vat >= Minor::ZERO && vat <= vat_left && (net < net_left || vat == vat_left);
+    checks.require(vat_fits, "/vat/amount_minor", "out_of_range");
+    if !vat_fits || vat == vat_left {
+        return Ok(Credited { net, vat, recoverable: back_left });
+    }
+    let weights = [vat.get().unsigned_abs(), vat_left.minus(vat)?.get().unsigned_abs()];
+    let recoverable = split(back_left, &weights)?.first().copied().unwrap_or_default();
+    Ok(Credited { net, vat, recoverable })
 }
 
 /// Whether an activity may bear a cost: only out of money that clients paid, never out of what was advanced.

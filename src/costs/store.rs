@@ -1,6 +1,10 @@
 //! The SQL of costs.
 
+mod credits;
+
 use chrono::{DateTime, NaiveDate, Utc};
+pub use credits::CostCreditRow;
+pub(super) use credits::{find_credit, find_refund_due, insert_credit, list_credits, save_refunded};
 use diesel::prelude::*;
 use serde::Serialize;
 use umbel_schema::cost;
@@ -65,6 +69,12 @@ pub struct CostRow {
     pub bank_line_id: Option<BankLineId>,
     /// When the supplier was paid.
     pub paid_on: Option<NaiveDate>,
+    /// What the supplier took back of the net amount.
+    pub credited_net_minor: Minor,
+    /// And of the VAT.
+    pub credited_vat_minor: Minor,
+    /// And of the VAT that the state gives back.
+    pub credited_recoverable_minor: Minor,
     /// When it was handed in.
     pub created_at: DateTime<Utc>,
     /// Grows with every change.

@@ -7,6 +7,7 @@
 
 mod charges;
 pub mod http;
+mod losses;
 mod moved;
 mod pooled;
 mod rules;

@@ -1,5 +1,5 @@
-//! How credit notes, transfers and losses are explained: a sixth kind of file, the part of the tree that reads what was given
-//! back, moved or given up.
+//! How credit notes and transfers are explained: a sixth kind of file, the part of the tree that reads what was given
+//! back or moved.
 
 use super::step::Step;
 use super::store::{self, LineRow};
@@ -9,7 +9,6 @@ use crate::invoicing::credit::{self, CreditNote};
 use crate::kernel::ids::InvoiceId;
 use crate::kernel::levies::LevyKind;
 use crate::kernel::money::Minor;
-use crate::ledger::Account;
 use crate::levies::{self, ChargeSource};
 use crate::platform::error::Result;
 
@@ -51,7 +50,22 @@ impl Explainer<'_, '_> {
                 parts.push(self.charge(charge, line.currency, Minor::ZERO)?);
             }
         }
+        let owed = self.owed_by_fund(line)?;
+        if kind == LevyKind::Guarantee && !owed.is_empty() {
+            // The line is what the fund held of it.
+            parts.extend(owed);
+            return Ok(Found { rests_on: parts, ..Found::default() });
+        }
         Ok(Found { parts, ..Found::default() })
+    }
+
+    /// What of the contribution the fund did not hold, and owes.
+    fn owed_by_fund(&mut self, line: &LineRow) -> Result<Vec<Step>> {
+        let owed = self.credit_note(line)?.taken.owed_minor;
+        if owed == Minor::ZERO {
+            return Ok(Vec::new());
+        }
+        Ok(vec![Step::new(owed, line.currency, self.say("part", "owed_by_fund", &[]))])
     }
 
     /// The activity's share of the credit note: its lines, less what the mutual gave back. The line is it, or a part.
@@ -67,19 +81,9 @@ impl Explainer<'_, '_> {
         let mut share = Step::new(whole, line.currency, self.say("part", "invoice_share", &params));
         share.href = Some(place(&note));
         share.parts = parts;
-        Ok(Found { rests_on: vec![share], ..Found::default() })
-    }
-
-    /// What was given up, borne or came back of an invoice: by the line of the same account before it, else by the
-    /// loss, else by the receivable.
-    pub(super) fn lost(&mut self, line: &LineRow) -> Result<Found> {
-        for account in [line.account, Account::BadDebt, Account::Receivable] {
-            let found = self.earlier(line, account, "loss")?;
-            if !found.rests_on.is_empty() {
-                return Ok(found);
-            }
-        }
-        Ok(Found::default())
+        let mut rests_on = vec![share];
+        rests_on.extend(self.owed_by_fund(line)?);
+        Ok(Found { rests_on, ..Found::default() })
     }
 
     /// The other line of a transfer, when the reader may see it; money that waited rests on what it waited as.

@@ -9,7 +9,7 @@ use super::step::Step;
 use super::store::{self, LineRow};
 use super::tree::{Explainer, Found};
 use crate::costs;
-use crate::kernel::ids::{AppropriationId, CostId, PoolRunId, RedemptionId};
+use crate::kernel::ids::{AppropriationId, CostCreditId, CostId, PoolRunId, RedemptionId};
 use crate::kernel::money::{Currency, Minor, Money};
 use crate::ledger::Account;
 use crate::platform::error::Result;
@@ -30,6 +30,22 @@ impl Explainer<'_, '_> {
         parts.push(self.part("cost_vat", cost.vat_minor, cost.currency));
         if line.account != Account::SupplierPayable {
             parts.push(self.part("cost_vat_back", cost.recoverable_vat_minor.negated()?, cost.currency));
+        }
+        parts.retain(|part| part.amount.amount_minor != Minor::ZERO);
+        sign(&mut parts, amount)?;
+        Ok(Found { parts, ..Found::default() })
+    }
+
+    /// What a supplier took back of a cost, in the same parts.
+    pub(super) fn cost_credit(&mut self, line: &LineRow, amount: Minor) -> Result<Found> {
+        if matches!(line.account, Account::VatInput | Account::BankSuspense) {
+            return Ok(Found::default());
+        }
+        let credit = costs::find_credit(self.tx, CostCreditId(line.source_id))?;
+        let mut parts = vec![self.part("cost_net", credit.net_minor, credit.currency)];
+        parts.push(self.part("cost_vat", credit.vat_minor, credit.currency));
+        if line.account != Account::SupplierPayable {
+            parts.push(self.part("cost_vat_back", credit.recoverable_vat_minor.negated()?, credit.currency));
         }
         parts.retain(|part| part.amount.amount_minor != Minor::ZERO);
         sign(&mut parts, amount)?;
@@ -147,7 +163,7 @@ impl Explainer<'_, '_> {
 }
 
 /// Gives parts the sign of the whole that they stand in.
-fn sign(parts: &mut [Step], like: Minor) -> Result<()> {
+pub(super) fn sign(parts: &mut [Step], like: Minor) -> Result<()> {
     for part in parts {
         part.amount.amount_minor = rules::signed(part.amount.amount_minor, like)?;
     }

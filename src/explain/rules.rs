@@ -42,6 +42,8 @@ pub(super) enum Origin {
     Arrears,
     /// What a supplier charged.
     Cost,
+    /// What a supplier took back of a cost.
+    CostCredit,
     /// A part of a shared cost.
     PoolPart,
     /// The line of the entry that is taken back.
@@ -66,8 +68,12 @@ pub(super) enum Origin {
     Waited,
     /// The other line of a transfer.
     Opposite,
-    /// What was given up of the invoice: what it was booked with, or the loss.
+    /// A share of what was given up of the invoice.
     Lost,
+    /// What of the loss the fund bore.
+    Drawn,
+    /// A share of what came after the loss.
+    CameBack,
     /// The document behind the entry says it: nothing is computed.
     Document,
     /// What the bank's statement says.
@@ -89,16 +95,19 @@ pub(super) fn origin(event: Event, account: Account, is_debit: bool) -> Origin {
         Event::LevyCharged => Origin::Charge,
         Event::ArrearsSettled => Origin::Arrears,
         Event::CostBooked | Event::SupplierPaid => Origin::Cost,
+        Event::SupplierCredited | Event::SupplierRefunded => Origin::CostCredit,
         Event::PoolAllocated => Origin::PoolPart,
         Event::PoolAllocationReversed => Origin::Reversed,
         Event::ShareRedeemed => Origin::Redemption,
         Event::RedemptionPaid => Origin::Redeemed,
         Event::SurplusAppropriated => Origin::SurplusPart,
-        Event::YearClosed => Origin::Document,
+        Event::YearClosed | Event::ContributionReturned => Origin::Document,
         Event::CreditNoteIssued => credit_note_issued(account, is_debit),
         Event::Transferred if account == Account::FundsAvailable && is_debit => Origin::Available,
         Event::Transferred => Origin::Opposite,
-        Event::WrittenOff | Event::GuaranteeDrawn | Event::Recovered => lost(account),
+        Event::WrittenOff => lost(account, is_debit, Origin::Lost),
+        Event::GuaranteeDrawn => lost(account, is_debit, Origin::Drawn),
+        Event::Recovered => lost(account, is_debit, Origin::CameBack),
     }
 }
 
@@ -118,15 +127,13 @@ fn invoice_issued(account: Account, is_debit: bool) -> Origin {
     }
 }
 
-fn lost(account: Account) -> Origin {
-    if matches!(account, Account::Bank | Account::BankSuspense) {
-        Origin::Document
-    } else if matches!(account, Account::MemoAdvances | Account::MemoAdvancesContra) {
+fn lost(account: Account, is_debit: bool, share: Origin) -> Origin {
+    if matches!(account, Account::MemoAdvances | Account::MemoAdvancesContra) {
         Origin::Advanced
-    } else if account == Account::FundsAvailable {
+    } else if account == Account::FundsAvailable && !is_debit && share != Origin::CameBack {
         Origin::Waited
     } else {
-        Origin::Lost
+        share
     }
 }
 

@@ -189,6 +189,7 @@ impl<'a, 'b> Explainer<'a, 'b> {
             Origin::Charge => self.charged(line, amount),
             Origin::Arrears => self.settled(line, amount),
             Origin::Cost => self.cost(line, amount),
+            Origin::CostCredit => self.cost_credit(line, amount),
             Origin::PoolPart => self.pool_part(line, amount),
             Origin::Reversed => self.reversed(line),
             Origin::Redemption => self.redemption(line, amount),
@@ -201,7 +202,9 @@ impl<'a, 'b> Explainer<'a, 'b> {
             Origin::CreditShare => self.credit_share(line),
             Origin::Waited => self.earlier(line, Account::FundsPending, "waited"),
             Origin::Opposite => self.opposite(line),
-            Origin::Lost => self.lost(line),
+            Origin::Lost => self.lost(line, amount),
+            Origin::Drawn => self.drawn(line, amount),
+            Origin::CameBack => self.came_back(line, amount),
             Origin::Document => Ok(Found::default()),
         }
     }
@@ -308,8 +311,19 @@ impl<'a, 'b> Explainer<'a, 'b> {
 
     /// The lines that still waited of the invoice, which sum to `amount` or its opposite.
     fn waiting(&mut self, line: &LineRow, like: Minor) -> Result<(Minor, Vec<Step>)> {
+        self.earlier_lines(line, Account::FundsPending, line.activity_id, like)
+    }
+
+    /// The earlier lines of the invoice on an account, of one activity or of all, and their sum.
+    pub(super) fn earlier_lines(
+        &mut self,
+        line: &LineRow,
+        account: Account,
+        activity: Option<ActivityId>,
+        like: Minor,
+    ) -> Result<(Minor, Vec<Step>)> {
         let id = line.invoice_id.ok_or_else(|| Error::internal("waiting money without its invoice"))?;
-        let before = store::list_of_invoice(self.tx, id, Account::FundsPending, line.activity_id, line.entry_id)?;
+        let before = store::list_of_invoice(self.tx, id, account, activity, line.entry_id)?;
         let mut sum = Minor::ZERO;
         let mut parts = Vec::with_capacity(before.len());
         for earlier in before {
@@ -545,7 +559,12 @@ fn address(source: Source, line: &LineRow) -> Option<String> {
         Source::Invoice(id) if line.event == Event::CreditNoteIssued => Some(format!("/v1/credit_notes/{id}")),
         Source::Invoice(id) => Some(format!("/v1/invoices/{id}")),
         Source::Payout(id) => Some(format!("/v1/payouts/{id}")),
-        Source::Advance(_) | Source::Allocation(_) | Source::Draw(_) | Source::Recovery(_) => of_invoice(),
+        Source::Advance(_)
+        | Source::Allocation(_)
+        | Source::Draw(_)
+        | Source::Recovery(_)
+        | Source::ContributionReturn(_) => of_invoice(),
+        Source::CostCredit(id) => Some(format!("/v1/cost_credits/{id}")),
         Source::Statement(id) => Some(format!("/v1/bank_statements/{id}")),
         Source::BankLine(id) => Some(format!("/v1/bank_lines/{id}")),
         Source::Cost(id) => Some(format!("/v1/costs/{id}")),

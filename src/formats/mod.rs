@@ -3,6 +3,7 @@
 mod bank_xml;
 pub mod beancount;
 pub mod camt053;
+pub mod einvoice;
 pub mod evidence;
 #[cfg(test)]
 mod golden;

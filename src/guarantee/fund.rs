@@ -3,6 +3,10 @@
 //! Whoever takes money out of the fund of an entity holds its lock first: after the documents, before the balances. No
 //! claim changes without it. PostgreSQL takes the same lock in the posting trigger and refuses what the fund does not
 //! hold.
+//!
+//! A fund is in one currency, the euro: money moves by SEPA credit transfer, so `charter` admits no rules and no bank
+//! account in another, and nothing can be invoiced, contributed or claimed in one. The trigger would guard each currency
+//! by itself; the figures of the page are of the one that there is.
 
 use chrono::{Months, NaiveDate};
 use uuid::Uuid;
@@ -78,6 +82,8 @@ pub struct FundPage {
     pub since: NaiveDate,
     /// What it holds, and what came and went since then.
     pub figures: FundFigures,
+    /// What it owes of contributions that credit notes gave back.
+    pub contributions_owed: Minor,
     /// How many times the fund the open advances are, in parts per million; none when the fund is empty.
     pub multiple_used: Option<Ppm>,
     /// What the rules of today allow; none while there are none.
@@ -104,6 +110,7 @@ pub fn page(tx: &mut Tx<'_>, entity: EntityId) -> Result<FundPage> {
         entity,
         currency: in_force.as_ref().map_or(Currency::EUR, |it| it.currency),
         since,
+        contributions_owed: super::contributions_owed(tx, entity)?,
         multiple_used: rules::multiple(figures.advances_minor, figures.fund_minor),
         figures,
         limits: in_force.as_ref().map(Limits::from),
@@ -207,7 +214,7 @@ fn draw(
 }
 
 /// Pays all open claims of an entity: in full when the fund suffices, else in proportion by largest remainder, ties to
-/// the lower id. What is not paid stays a claim.
+/// the lower id. What is not paid stays a claim. What the fund owes of contributions is not there to be drawn.
 ///
 /// # Errors
 /// 404 for an unknown entity; 409 `nothing_to_draw` without an open claim or with an empty fund; 403 for whoever has a
@@ -228,7 +235,7 @@ pub fn draw_run(tx: &mut Tx<'_>, id: DrawRunId, entity: EntityId) -> Result<(Dra
     if open.iter().any(|claim| claim.member_id == by) {
         return Err(Error::forbidden("self_approval_forbidden"));
     }
-    let fund = balance(tx, entity)?;
+    let fund = super::free_balance(tx, entity)?;
     let Some(first) = open.first().filter(|_| fund > Minor::ZERO) else {
         return Err(Error::conflict("nothing_to_draw"));
     };

@@ -6,9 +6,12 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{ClaimRow, DisputeRow, DrawRow, DrawRunRow, FundPage, HoldRow};
-use crate::access::{Approver, MemberOrDesk, SignedIn};
-use crate::kernel::ids::{ClaimId, DisputeId, DrawId, DrawRunId, EntityId, InvoiceId, PersonId, RuleSetId, WriteOffId};
+use super::{ClaimRow, ContributionOwedRow, DisputeRow, DrawRow, DrawRunRow, FundPage, HoldRow};
+use crate::access::{self, Approver, MemberOrDesk, SignedIn};
+use crate::kernel::ids::{
+    ActivityId, ClaimId, ContributionOwedId, DisputeId, DrawId, DrawRunId, EntityId, InvoiceId, PersonId, RuleSetId,
+    WriteOffId,
+};
 use crate::kernel::language::Language;
 use crate::kernel::money::{Currency, Minor, Money, Ppm};
 use crate::platform::db::Db;
@@ -17,7 +20,13 @@ use crate::platform::i18n;
 use crate::platform::keys::Keys;
 use crate::platform::web::{Command, Listing, Page, QueryOf};
 
-crate::endpoints!(show_guarantee_fund, list_guarantee_claims, list_guarantee_draws, draw_from_guarantee_fund,);
+crate::endpoints!(
+    show_guarantee_fund,
+    list_guarantee_claims,
+    list_guarantee_draws,
+    draw_from_guarantee_fund,
+    list_contributions_owed,
+);
 
 /// Why the advance of an invoice waits, in the reader's language.
 #[derive(Debug, Serialize, ToSchema)]
@@ -102,6 +111,8 @@ pub struct FundView {
     pub open_claims: Money,
     /// How many claims that are.
     pub open_claim_count: i64,
+    /// What it owes of contributions that credit notes gave back while it was empty; returned before anything is drawn.
+    pub contributions_owed: Money,
     /// How many times the fund the open advances are, as a decimal; absent when the fund is empty.
     pub multiple_used: Option<String>,
     /// How many times they may be by the rules of today; absent when no rule limits it.
@@ -134,6 +145,7 @@ impl From<FundPage> for FundView {
             open_advance_count: it.advance_count,
             open_claims: money(it.claims_minor),
             open_claim_count: it.claim_count,
+            contributions_owed: money(page.contributions_owed),
             multiple_used: page.multiple_used.map(Ppm::to_fraction),
             multiple_allowed: page.limits.and_then(|limits| limits.fund_multiple).map(Ppm::to_fraction),
             paused: page.limits.is_some_and(|limits| limits.is_paused(it.fund_minor)),
@@ -301,13 +313,93 @@ async fn list_guarantee_claims(
     filter: QueryOf<ClaimFilter>,
 ) -> Result<Json<Page<ClaimView>>> {
     let filter = filter.0;
-    let key = keys.sign_link("cursor", b"");
-    let cursor = filter.cursor.as_deref();
-    let listing = Listing::new(&key, who.person(), "guarantee_claims", &filter, filter.limit, cursor)?;
+    let listing =
+        Listing::new(&keys, who.person(), "guarantee_claims", &filter, filter.limit, filter.cursor.as_deref())?;
     let page = db
         .write(who.into(), move |tx| {
             let rows = super::claims(tx, filter.open, listing.after, listing.fetch)?;
             let views = rows.iter().map(ClaimView::new).collect::<Result<Vec<_>>>()?;
+            Ok(listing.page(views, |view| view.id.0, |view| view))
+        })
+        .await?;
+    Ok(Json(page))
+}
+
+/// A contribution that the fund owes to a member, and why.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ContributionOwedView {
+    /// Its id.
+    pub id: ContributionOwedId,
+    /// Whose fund.
+    pub entity_id: EntityId,
+    /// Given back by this credit note.
+    pub credit_note_id: InvoiceId,
+    /// Of this invoice.
+    pub invoice_id: InvoiceId,
+    /// To this member.
+    pub member_id: PersonId,
+    /// On this activity.
+    pub activity_id: ActivityId,
+    /// The day of the credit note.
+    pub owed_on: NaiveDate,
+    /// What the fund did not hold on that day.
+    pub amount: Money,
+    /// What it has returned since.
+    pub returned: Money,
+    /// What it still owes.
+    pub open: Money,
+    /// Why: `contribution_owed`.
+    pub reason: &'static str,
+    /// What that means, in the reader's language.
+    pub text: &'static str,
+    /// What happens next, in the reader's language.
+    pub action: &'static str,
+}
+
+impl ContributionOwedView {
+    fn new(row: &ContributionOwedRow, language: Language) -> Result<Self> {
+        const REASON: &str = "contribution_owed";
+        let money = |amount_minor: Minor| Money { amount_minor, currency: row.currency };
+        let (text, action) = i18n::guarantee(language, REASON);
+        Ok(Self {
+            id: row.id,
+            entity_id: row.entity_id,
+            credit_note_id: row.credit_note_id,
+            invoice_id: row.invoice_id,
+            member_id: row.member_id,
+            activity_id: row.activity_id,
+            owed_on: row.owed_on,
+            amount: money(row.amount_minor),
+            returned: money(row.returned_minor),
+            open: money(row.open()?),
+            reason: REASON,
+            text,
+            action,
+        })
+    }
+}
+
+/// Lists contributions that the fund owes because it was empty when a credit note gave them back, newest first: your
+/// own, or all of them for the office.
+#[utoipa::path(tag = "guarantee", params(ClaimFilter), responses((status = 200, body = Page<ContributionOwedView>)),
+    extensions(("x-roles" = json!(["member", "reviewer", "payout_approver", "accountant", "administrator"]))))]
+#[get("/v1/guarantee/contributions_owed")]
+async fn list_contributions_owed(
+    who: MemberOrDesk,
+    db: Data<Db>,
+    keys: Data<Keys>,
+    filter: QueryOf<ClaimFilter>,
+) -> Result<Json<Page<ContributionOwedView>>> {
+    let filter = filter.0;
+    let cursor = filter.cursor.as_deref();
+    let (person, listing) =
+        (who.person(), Listing::new(&keys, who.person(), "contributions_owed", &filter, filter.limit, cursor)?);
+    let page = db
+        .write(who.into(), move |tx| {
+            let language = access::person(tx, person)?.language;
+            let rows = super::owed_contributions(tx, filter.open, listing.after, listing.fetch)?;
+            let view = |row| ContributionOwedView::new(row, language);
+            let views = rows.iter().map(view).collect::<Result<Vec<_>>>()?;
             Ok(listing.page(views, |view| view.id.0, |view| view))
         })
         .await?;
@@ -338,9 +430,8 @@ async fn list_guarantee_draws(
     filter: QueryOf<DrawFilter>,
 ) -> Result<Json<Page<DrawView>>> {
     let filter = filter.0;
-    let key = keys.sign_link("cursor", b"");
-    let cursor = filter.cursor.as_deref();
-    let listing = Listing::new(&key, who.person(), "guarantee_draws", &filter, filter.limit, cursor)?;
+    let listing =
+        Listing::new(&keys, who.person(), "guarantee_draws", &filter, filter.limit, filter.cursor.as_deref())?;
     let page = db
         .write(who.into(), move |tx| {
             let rows = super::draws(tx, listing.after, listing.fetch)?;

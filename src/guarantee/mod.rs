@@ -1,13 +1,14 @@
 //! The guarantee: who is paid although the client has not paid, why, and out of what.
 //!
 //! Owns `guarantee_decision`, `guarantee_advance`, `advance_hold`, `invoice_dispute`, `guarantee_claim`,
-//! `guarantee_draw`, `guarantee_draw_run`. Whether an order is covered is decided once, when its client confirms it,
+//! `guarantee_draw`, `guarantee_draw_run`, `contribution_owed`, `contribution_return`. Whether an order is covered is decided once, when its client confirms it,
 //! and frozen with the reasons; before that it is a forecast. Three records, kept apart: the *decision*, the *advance*,
 //! money made available early while the client owes it, and the *draw*, money that the fund gives for good because a
 //! loss is certain. A loss becomes a *claim*; the fund pays claims in full or, when it is short, in proportion.
 
 mod fund;
 pub mod http;
+mod returns;
 mod rules;
 mod store;
 
@@ -16,8 +17,12 @@ pub use fund::{
     FundFigures, FundPage, NewClaim, advances_open, balance, claim_of, claims, claims_open, draw_now, draw_run, draws,
     draws_since, figures, free_pending, lock_fund, open_claim, page,
 };
+pub use returns::{
+    NewContributionOwed, contribution_owed_of, contributions_owed, free_balance, owe_contribution, owed_contributions,
+    return_contributions,
+};
 pub use rules::{Badge, Facts, Limits, Reason, ReasonCode};
-pub use store::{AdvanceRow, ClaimRow, DecisionRow, DisputeRow, DrawRow, DrawRunRow, HoldRow};
+pub use store::{AdvanceRow, ClaimRow, ContributionOwedRow, DecisionRow, DisputeRow, DrawRow, DrawRunRow, HoldRow};
 
 use crate::charter::RuleSet;
 use crate::kernel::ids::{ActivityId, AdvanceId, ClientId, EntityId, InvoiceId, OrderId, PersonId, RuleSetId};

@@ -244,6 +244,18 @@ pub(super) fn freed(pending: Minor, paid: Minor, open: Minor) -> Result<Minor, M
     Ok(split(pending, &weights)?.first().copied().unwrap_or_default())
 }
 
+/// What each of several debts gets of what there is, in their order: the first in full before the next.
+pub(super) fn in_turn(fund: Minor, debts: &[Minor]) -> Result<Vec<Minor>, MoneyError> {
+    let mut left = fund.max(Minor::ZERO);
+    let mut parts = Vec::with_capacity(debts.len());
+    for debt in debts {
+        let part = left.min(*debt);
+        left = left.minus(part)?;
+        parts.push(part);
+    }
+    Ok(parts)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -352,6 +364,17 @@ mod tests {
         assert_eq!(out(600_000, &[300_000, 200_000, 100_000]), [300_000, 200_000, 100_000]);
         assert_eq!(out(599_999, &[300_000, 200_000, 100_000]).iter().sum::<i64>(), 599_999);
         assert_eq!(out(1, &[5, 5]), [1, 0], "a tie goes to the lower id");
+    }
+
+    #[test]
+    fn the_oldest_debt_is_returned_in_full_before_the_next() {
+        let turn = |fund, debts: &[i64]| {
+            let debts: Vec<Minor> = debts.iter().copied().map(Minor::new).collect();
+            in_turn(Minor::new(fund), &debts).unwrap().into_iter().map(Minor::get).collect::<Vec<_>>()
+        };
+        assert_eq!(turn(2_500, &[2_000, 1_000, 500]), [2_000, 500, 0]);
+        assert_eq!(turn(9_000, &[2_000, 1_000]), [2_000, 1_000]);
+        assert_eq!(turn(-1, &[5]), [0], "a fund that is below zero returns nothing");
     }
 
     #[test]

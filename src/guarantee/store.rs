@@ -1,8 +1,12 @@
 //! The SQL of the guarantee.
 
+mod returns;
+
 use chrono::{DateTime, NaiveDate, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool, Date, Uuid as SqlUuid};
+pub use returns::ContributionOwedRow;
+pub(super) use returns::{insert_owed, insert_return, list_open_owed, list_owed, sum_owed, sum_owed_of};
 use serde_json::Value;
 use umbel_schema::{
     advance_hold, guarantee_advance, guarantee_claim, guarantee_decision, guarantee_draw, guarantee_draw_run,

@@ -3,7 +3,8 @@
 //! A desk of its own beside that of invoices, because the two share a table and little else. A credit note names one
 //! issued invoice and its lines, is numbered in its own series, and is made and issued in one transaction by somebody
 //! else than the member. Nothing is computed anew: the levies come back as they were booked, and the last credit note
-//! takes what rounding left, so that an invoice given back in full nets to nothing.
+//! takes what rounding left, so that an invoice given back in full nets to nothing. A contribution that the fund does
+//! not hold any more is borne by the activity, and owed to it by the fund.
 
 use chrono::NaiveDate;
 use uuid::Uuid;
@@ -13,7 +14,9 @@ use super::store::{self, InvoiceLineRow, Series, TaxRow};
 pub use super::store::{ClientCredit, CreditNoteFilter, CreditNoteRow, CreditedLine, TakenFrom};
 use super::{InvoiceRow, IssueCharge};
 use crate::charter;
+use crate::guarantee;
 use crate::kernel::ids::{ActivityId, InvoiceId, PersonId};
+use crate::kernel::levies::LevyKind;
 use crate::kernel::money::Minor;
 use crate::ledger::{self, events};
 use crate::levies::{self, ChargeSource, NewCharge};
@@ -53,7 +56,7 @@ pub struct CreditNote {
 
 /// Makes and issues a credit note.
 ///
-/// The invoice is locked first, then the balances of the activities concerned, then the series.
+/// The invoice is locked first, then the fund, then the balances of the activities concerned, then the series.
 ///
 /// # Errors
 /// 404; 409 for an invoice that is not issued or was given up, `already_credited` when nothing is left of it, a closed
@@ -79,6 +82,7 @@ pub fn issue(tx: &mut Tx<'_>, new: &NewCreditNote) -> Result<CreditNote> {
     };
     let taking = rules::take(&credited, standing)?;
     let advance_closed = holders.close_advances(taking.advance_closed, invoice.activity_id)?;
+    let short = short_of_fund(tx, &invoice, &credited)?;
     let zone = charter::entity(tx, invoice.entity_id)?.zone();
     let today = tx.today(zone);
     store::insert_credit_note(tx, new.id, &invoice, reason, &credited, today)?;
@@ -100,17 +104,47 @@ pub fn issue(tx: &mut Tx<'_>, new: &NewCreditNote) -> Result<CreditNote> {
         levies: &levies,
         pending: taking.pending,
         charged: taking.charged,
+        short,
         available: available(tx, invoice.activity_id, &freed)?,
         freed: &freed,
         advance_closed: &advance_closed,
     };
     ledger::post(tx, &events::credit_note_issued(at, facts)?)?;
+    if short > Minor::ZERO {
+        guarantee::owe_contribution(tx, &owed(&invoice, new.id, short, today))?;
+    }
     let reversals = reversals(tx, &invoice, new.id, &credited, today)?;
     levies::record(tx, &reversals)?;
     outbox::queue(tx, &Job::SendCreditNote { credit_note: new.id }, new.id.0, &format!("send_credit_note:{}", new.id))?;
     let number = store::take_number(tx, invoice.entity_id, Series::CreditNote, today)?;
     store::seal_credit_note(tx, new.id, today, &number)?;
     find(tx, new.id)
+}
+
+/// What of the contribution the fund does not hold, or owes to others already. Takes the fund, so that it stays so.
+fn short_of_fund(tx: &mut Tx<'_>, invoice: &InvoiceRow, credited: &rules::Credited) -> Result<Minor> {
+    let is_contribution = |levy: &&rules::RestLevy| levy.kind == LevyKind::Guarantee;
+    let contribution = Minor::sum(credited.levies.iter().filter(is_contribution).map(|levy| levy.amount))?;
+    if contribution <= Minor::ZERO {
+        return Ok(Minor::ZERO);
+    }
+    guarantee::lock_fund(tx, invoice.entity_id)?;
+    let free = guarantee::free_balance(tx, invoice.entity_id)?;
+    Ok(contribution.minus(contribution.min(free))?)
+}
+
+fn owed(invoice: &InvoiceRow, credit_note: InvoiceId, amount: Minor, on: NaiveDate) -> guarantee::NewContributionOwed {
+    guarantee::NewContributionOwed {
+        entity: invoice.entity_id,
+        credit_note,
+        invoice: invoice.id,
+        activity: invoice.activity_id,
+        member: invoice.member_id,
+        client: invoice.client_id,
+        amount,
+        currency: invoice.currency,
+        on,
+    }
 }
 
 /// The levies that come back, as charges of the credit note.

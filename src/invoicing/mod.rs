@@ -13,7 +13,7 @@ mod rules;
 mod store;
 
 use chrono::NaiveDate;
-pub use rules::{InvoiceState, Issued, Wanted, mention as reverse_charge_mention};
+pub use rules::{InvoiceState, Issued, Settlement, Wanted, mention as reverse_charge_mention};
 use std::collections::BTreeMap;
 pub use store::{Filter, InvoiceLineRow, InvoiceRow, Open, OpenInvoice, TaxRow};
 use uuid::Uuid;
@@ -110,8 +110,6 @@ pub struct Invoice {
     pub hold: Option<guarantee::HoldRow>,
     /// What the client says against it.
     pub dispute: Option<guarantee::DisputeRow>,
-    /// What of it was given up.
-    pub written_off: Minor,
     /// What the reader reads.
     pub language: Language,
 }
@@ -130,7 +128,6 @@ impl Invoice {
             is_covered,
             hold: None,
             dispute: None,
-            written_off: Minor::ZERO,
             language: tx.principal().map_or(Language::En, |who| who.language),
         }
     }
@@ -248,7 +245,7 @@ pub fn issue(tx: &mut Tx<'_>, id: InvoiceId, expected: i32) -> Result<Invoice> {
     outbox::queue(tx, &Job::SendInvoice { invoice: id }, id.0, &format!("send_invoice:{id}"))?;
     let number = store::take_number(tx, invoice.entity_id, Series::Invoice, today)?;
     let row = store::seal(tx, &invoice, &context, &issued, &number)?;
-    let open = Open { amount: row.gross_minor, reduced: Minor::ZERO };
+    let open = Open { amount: row.gross_minor, ..Open::default() };
     let charges = issued.charges.iter().map(|charge| IssueCharge::new(context.rule_set_id, charge)).collect();
     let taxes = issued.totals.taxes.iter().map(|tax| TaxRow::preview(id, tax)).collect();
     Ok(Invoice { charges, open, ..Invoice::fresh(tx, row, context.lines, taxes, context.is_covered) })
@@ -282,9 +279,14 @@ fn whole(tx: &mut Tx<'_>, row: InvoiceRow) -> Result<Invoice> {
     let advance = guarantee::advance_of(tx, id)?;
     let hold = guarantee::hold_of(tx, id)?;
     let dispute = guarantee::dispute_of(tx, id)?;
-    let written_off = store::written_off(tx, id)?;
     let fresh = Invoice::fresh(tx, row, lines, taxes, is_covered);
-    Ok(Invoice { charges, open, credited, advance, hold, dispute, written_off, ..fresh })
+    Ok(Invoice { charges, open, credited, advance, hold, dispute, ..fresh })
+}
+
+/// What has come of an invoice.
+#[must_use]
+pub fn settlement(row: &InvoiceRow, open: Open) -> Settlement {
+    rules::settlement(row.state, row.gross_minor, open)
 }
 
 /// Invoices, newest first.

@@ -7,7 +7,7 @@ pub use credit::{Credited, Rest, RestLevy, RestLine, RestTax, Standing, Waiting,
 pub(super) use credit::{credit, levies_left, may_credit, take};
 
 use super::Draft;
-use super::store::{InvoiceLineRow, InvoiceRow, IssueContext};
+use super::store::{InvoiceLineRow, InvoiceRow, IssueContext, Open};
 use crate::kernel::language::Language;
 use crate::kernel::levies::Charge;
 use crate::kernel::lines;
@@ -30,6 +30,33 @@ named! {
         Issued = "issued",
         /// Thrown away before it was one.
         Discarded = "discarded",
+    }
+}
+
+named! {
+    /// What has come of an invoice.
+    Settlement {
+        /// Not issued: nothing is owed.
+        None = "none",
+        /// Nothing was paid yet.
+        Open = "open",
+        /// A part was paid.
+        PartSettled = "part_settled",
+        /// Nothing is open any more: paid, or given back.
+        Settled = "settled",
+        /// Nothing is open any more, because the rest was given up.
+        WrittenOff = "written_off",
+    }
+}
+
+/// What has come of an invoice, from what is open of it and what was taken off it without being paid.
+pub(super) fn settlement(state: InvoiceState, gross: Minor, open: Open) -> Settlement {
+    match state {
+        InvoiceState::Issued if open.amount <= Minor::ZERO && open.written_off > Minor::ZERO => Settlement::WrittenOff,
+        InvoiceState::Issued if open.amount <= Minor::ZERO => Settlement::Settled,
+        InvoiceState::Issued if open.amount.plus(open.reduced) == Ok(gross) => Settlement::Open,
+        InvoiceState::Issued => Settlement::PartSettled,
+        InvoiceState::Draft | InvoiceState::Submitted | InvoiceState::Discarded => Settlement::None,
     }
 }
 

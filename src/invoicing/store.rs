@@ -18,11 +18,11 @@ pub(super) use issue::{insert_issue_parts, issue_context, seal, take_number};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use umbel_schema::{invoice, invoice_line, invoice_open, invoice_reduction, invoice_tax};
+use umbel_schema::{allocation, invoice, invoice_line, invoice_open, invoice_reduction, invoice_tax};
 use uuid::Uuid;
 
 use super::Draft;
-use super::rules::InvoiceState;
+use super::rules::{InvoiceState, Settlement};
 use crate::kernel::ids::{ActivityId, ClientId, EntityId, InvoiceId, OrderId, PersonId, RuleSetId, WriteOffId};
 use crate::kernel::lines::DocumentLine;
 use crate::kernel::money::{Currency, Minor, Money};
@@ -34,6 +34,8 @@ use crate::platform::prepared::Prepare;
 
 /// The kind of document that asks for payment; the other kind gives back.
 const INVOICE: &str = "invoice";
+/// What lowers an open amount because nothing can be expected any more.
+const WRITE_OFF: &str = "write_off";
 
 /// An invoice.
 #[derive(Debug, Clone, Queryable, Selectable)]
@@ -207,6 +209,8 @@ pub struct Open {
     pub amount: Minor,
     /// What credit notes and write-offs took off.
     pub reduced: Minor,
+    /// What of that was given up.
+    pub written_off: Minor,
 }
 
 /// What shapes a list of invoices.
@@ -214,6 +218,8 @@ pub struct Open {
 pub struct Filter {
     /// Only in this state.
     pub state: Option<InvoiceState>,
+    /// Only with this settlement.
+    pub settlement: Option<Settlement>,
     /// Only for this client.
     pub client_id: Option<ClientId>,
     /// Only issued ones that are past due and not paid.
@@ -369,6 +375,24 @@ pub(super) fn list(
             invoice_open::table.filter(invoice_open::open_minor.gt(Minor::ZERO)).select(invoice_open::invoice_id);
         query = query.filter(invoice::due_on.lt(today)).filter(invoice::id.eq_any(open));
     }
+    if let Some(settlement) = filter.settlement {
+        let open =
+            invoice_open::table.filter(invoice_open::open_minor.gt(Minor::ZERO)).select(invoice_open::invoice_id);
+        let paid = allocation::table.select(allocation::invoice_id);
+        let given_up = invoice_reduction::table
+            .filter(invoice_reduction::kind.eq(WRITE_OFF))
+            .select(invoice_reduction::invoice_id);
+        query = match settlement {
+            Settlement::None => query.filter(invoice::state.ne(InvoiceState::Issued)),
+            Settlement::Open => query.filter(invoice::id.eq_any(open)).filter(invoice::id.ne_all(paid)),
+            Settlement::PartSettled => query.filter(invoice::id.eq_any(open)).filter(invoice::id.eq_any(paid)),
+            Settlement::Settled => query
+                .filter(invoice::state.eq(InvoiceState::Issued))
+                .filter(invoice::id.ne_all(open))
+                .filter(invoice::id.ne_all(given_up)),
+            Settlement::WrittenOff => query.filter(invoice::id.ne_all(open)).filter(invoice::id.eq_any(given_up)),
+        };
+    }
     if let Some(after) = after {
         query = query.filter(invoice::id.lt(after));
     }
@@ -388,18 +412,21 @@ pub(super) fn list(
 fn list_open(tx: &mut Tx<'_>, ids: &[InvoiceId]) -> Result<BTreeMap<InvoiceId, Open>> {
     let reduced = invoice_reduction::table
         .filter(invoice_reduction::invoice_id.eq_any(ids))
-        .select((invoice_reduction::invoice_id, invoice_reduction::amount_minor))
-        .load::<(InvoiceId, Minor)>(tx.conn())?;
+        .select((invoice_reduction::invoice_id, invoice_reduction::kind, invoice_reduction::amount_minor))
+        .load::<(InvoiceId, String, Minor)>(tx.conn())?;
     let mut open: BTreeMap<InvoiceId, Open> = invoice_open::table
         .filter(invoice_open::invoice_id.eq_any(ids))
         .select((invoice_open::invoice_id, invoice_open::open_minor))
         .load::<(InvoiceId, Minor)>(tx.conn())?
         .into_iter()
-        .map(|(id, amount)| (id, Open { amount, reduced: Minor::ZERO }))
+        .map(|(id, amount)| (id, Open { amount, ..Open::default() }))
         .collect();
-    for (id, amount) in reduced {
+    for (id, kind, amount) in reduced {
         if let Some(open) = open.get_mut(&id) {
             open.reduced = open.reduced.plus(amount)?;
+            if kind == WRITE_OFF {
+                open.written_off = open.written_off.plus(amount)?;
+            }
         }
     }
     Ok(open)
@@ -495,7 +522,7 @@ pub(super) fn rule_set_of(tx: &mut Tx<'_>, id: InvoiceId) -> Result<RuleSetId> {
 pub(super) fn written_off(tx: &mut Tx<'_>, id: InvoiceId) -> Result<Minor> {
     let given_up: Vec<Minor> = invoice_reduction::table
         .filter(invoice_reduction::invoice_id.eq(id))
-        .filter(invoice_reduction::kind.eq("write_off"))
+        .filter(invoice_reduction::kind.eq(WRITE_OFF))
         .select(invoice_reduction::amount_minor)
         .load(tx.conn())?;
     Ok(Minor::sum(given_up)?)
@@ -508,7 +535,7 @@ pub(super) fn insert_write_off(tx: &mut Tx<'_>, invoice: &OpenInvoice, fact: Wri
             invoice_reduction::id.eq(id),
             invoice_reduction::invoice_id.eq(invoice.id),
             invoice_reduction::member_id.eq(invoice.member_id),
-            invoice_reduction::kind.eq("write_off"),
+            invoice_reduction::kind.eq(WRITE_OFF),
             invoice_reduction::source_id.eq(fact.0),
             invoice_reduction::amount_minor.eq(invoice.open_minor),
             invoice_reduction::reduced_on.eq(on),

@@ -110,8 +110,7 @@ async fn list_jobs(
     filter: QueryOf<JobFilter>,
 ) -> Result<Json<Page<JobView>>> {
     let filter = filter.0;
-    let secret = keys.sign_link("cursor", b"");
-    let listing = Listing::new(&secret, who.person(), "jobs", &filter, filter.limit, filter.cursor.as_deref())?;
+    let listing = Listing::new(&keys, who.person(), "jobs", &filter, filter.limit, filter.cursor.as_deref())?;
     let page = db
         .write(who.into(), move |tx| {
             let rows = super::jobs(tx, filter.state, listing.after, listing.fetch)?;

@@ -176,9 +176,11 @@ impl<'a> Attempt<'a> {
         }
         let Step { done, total, result } = step(tx, &row)?;
         store::save_progress(tx, id, done, total)?;
-        let Some(result) = result else { return Ok(None) };
-        store::save_ended(tx, &row, JobState::Done, Some(&result), None)?;
-        Ok(Some(Ended::Over))
+        if let Some(result) = &result {
+            store::save_ended(tx, &row, JobState::Done, Some(result), None)?;
+        }
+        tx.failpoint("job.step.before_commit")?;
+        Ok(result.map(|_done| Ended::Over))
     }
 
     fn fail(self, id: JobId, code: &str) -> Result<()> {

@@ -113,6 +113,12 @@ ids! {
     DrawId,
     /// Claims on the guarantee fund paid together.
     DrawRunId,
+    /// A contribution that the guarantee fund owes.
+    ContributionOwedId,
+    /// Such a contribution returned, in full or in part.
+    ContributionReturnId,
+    /// What a supplier took back of a cost.
+    CostCreditId,
     /// A client's objection to an invoice.
     DisputeId,
     /// An advance that was put off.

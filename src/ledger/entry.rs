@@ -5,8 +5,8 @@ use uuid::Uuid;
 
 use crate::kernel::ids::{
     ActivityId, AdvanceId, AllocationId, AppropriationId, ArrearsId, BankAccountId, BankLineId, ChargeId, ClientId,
-    CostId, DrawId, EntityId, FiscalYearId, InvoiceId, PayoutId, PersonId, PoolId, PoolRunId, RecoveryId, RedemptionId,
-    ShareId, StatementId, TransferId, WriteOffId,
+    ContributionReturnId, CostCreditId, CostId, DrawId, EntityId, FiscalYearId, InvoiceId, PayoutId, PersonId, PoolId,
+    PoolRunId, RecoveryId, RedemptionId, ShareId, StatementId, TransferId, WriteOffId,
 };
 use crate::kernel::money::{Currency, Minor};
 use crate::kernel::refusal::Refusal;
@@ -129,6 +129,10 @@ sources! {
     Draw(DrawId) = "draw",
     /// Money that came after a write-off.
     Recovery(RecoveryId) = "recovery",
+    /// A contribution that the fund owed and returned.
+    ContributionReturn(ContributionReturnId) = "contribution_return",
+    /// What a supplier took back of a cost.
+    CostCredit(CostCreditId) = "cost_credit",
     /// What a supplier charged.
     Cost(CostId) = "cost",
     /// A division of the cost of a pool.
@@ -186,6 +190,12 @@ named! {
         CostBooked = "cost_booked",
         /// A supplier was paid.
         SupplierPaid = "supplier_paid",
+        /// The fund returned a contribution that a credit note had given back.
+        ContributionReturned = "contribution_returned",
+        /// A supplier took back a part of a cost.
+        SupplierCredited = "supplier_credited",
+        /// A supplier paid back what was paid for it.
+        SupplierRefunded = "supplier_refunded",
         /// The cost of a pool was divided among its activities.
         PoolAllocated = "pool_allocated",
         /// Such a division was taken back.

@@ -20,7 +20,7 @@ use crate::platform::db::{Db, Tx};
 use crate::platform::error::{Error, Result};
 use crate::platform::keys::Keys;
 use crate::platform::web::listing::PageInfo;
-use crate::platform::web::{Command, Listing, QueryOf};
+use crate::platform::web::{Command, Listing, QueryOf, attachment};
 
 crate::endpoints!(
     list_levies,
@@ -29,6 +29,7 @@ crate::endpoints!(
     create_levy_exemption,
     list_levy_exemptions,
     show_levy_exemption,
+    download_levy_exemption_evidence,
     end_levy_exemption,
     create_levy_override,
     list_levy_overrides,
@@ -131,9 +132,8 @@ async fn list_levies(
     filter: QueryOf<LevyFilter>,
 ) -> Result<Json<LevyCharges>> {
     let (id, filter) = (id.into_inner(), filter.0);
-    let secret = keys.sign_link("cursor", b"");
-    let cursor = filter.cursor.as_deref();
-    let listing = Listing::new(&secret, who.person(), "levies", &(id, filter.year), filter.limit, cursor)?;
+    let listing =
+        Listing::new(&keys, who.person(), "levies", &(id, filter.year), filter.limit, filter.cursor.as_deref())?;
     let charges = db
         .write(who.into(), move |tx| {
             let rows = super::charges(tx, id, filter.year, listing.after, listing.fetch)?;
@@ -385,6 +385,21 @@ async fn show_levy_exemption(
 ) -> Result<Json<LevyExemptionView>> {
     let id = id.into_inner();
     Ok(Json(db.write(who.into(), move |tx| load_exemption(tx, id)).await?))
+}
+
+/// Downloads the paper that an exemption rests on: for the office, and for the member whom it exempts.
+#[utoipa::path(tag = "levies", params(("id" = LevyExemptionId, Path)),
+    responses((status = 200, body = Vec<u8>, content_type = "application/octet-stream")),
+    extensions(("x-roles" = json!(["member", "reviewer", "payout_approver", "accountant", "administrator"]))))]
+#[get("/v1/levy_exemptions/{id}/evidence")]
+async fn download_levy_exemption_evidence(
+    who: MemberOrDesk,
+    db: Data<Db>,
+    id: Path<LevyExemptionId>,
+) -> Result<HttpResponse> {
+    let id = id.into_inner();
+    let file = db.write(who.into(), move |tx| super::exemption_evidence(tx, id)).await?;
+    Ok(attachment(&file.name, &file.media_type, &file.sha256, file.bytes))
 }
 
 #[derive(Debug, Clone, Deserialize, ToSchema)]

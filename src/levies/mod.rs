@@ -18,6 +18,7 @@ pub use periods::{Block, close_month, finish_closing, last_closing, month_is_wai
 pub use store::{ChargeRow, ChargeSource, ExemptionRow, OverrideRow};
 use uuid::Uuid;
 
+use crate::archive::ArchivedFile;
 use crate::kernel::ids::{
     ActivityId, AllocationId, ChargeId, ClientId, EntityId, FileId, InvoiceId, LevyExemptionId, LevyOverrideId,
     PersonId, RuleSetId,
@@ -482,9 +483,7 @@ pub fn exempt(tx: &mut Tx<'_>, new: &NewExemption) -> Result<ExemptionRow> {
     let (activity, by, today) = decide(tx, new.activity)?;
     let mut checks = Checks::default();
     rules::check_exemption(new, today, &mut checks);
-    if let Some(evidence) = new.evidence {
-        checks.require(archive::find(tx, evidence).is_ok(), "/evidence_id", "invalid");
-    }
+    archive::check_evidence(tx, new.evidence, &mut checks);
     checks.done()?;
     store::insert_exemption(tx, new, activity.member_id, by)
 }
@@ -509,6 +508,15 @@ pub fn override_levy(tx: &mut Tx<'_>, new: &NewOverride) -> Result<OverrideRow> 
 /// 404.
 pub fn exemption(tx: &mut Tx<'_>, id: LevyExemptionId) -> Result<ExemptionRow> {
     store::find_exemption(tx, id)
+}
+
+/// The paper that an exemption rests on: the office and the exempted member read it.
+///
+/// # Errors
+/// 404 when it has none, or as [`exemption`].
+pub fn exemption_evidence(tx: &mut Tx<'_>, id: LevyExemptionId) -> Result<ArchivedFile> {
+    let evidence = store::find_exemption(tx, id)?.evidence_id;
+    archive::find_evidence(tx, evidence.ok_or_else(Error::not_found)?)
 }
 
 /// A levy that an activity has of its own.

@@ -323,27 +323,40 @@ pub fn price(share: &ShareRow) -> Result<Money> {
     Ok(Money { amount_minor: rules::share_amount(share.quantity, share.nominal_minor)?, currency: share.currency })
 }
 
-/// Notes that the signed-in member gave notice for a share.
+impl ShareRow {
+    /// How many of the shares were not given back.
+    #[must_use]
+    pub const fn held(&self) -> i32 {
+        self.quantity.saturating_sub(self.redeemed_quantity)
+    }
+}
+
+/// Notes that the signed-in member gave notice for some shares of a certificate, or for all that they hold by it.
+/// Answers them and how many are given back.
 ///
 /// # Errors
-/// 404 for a share of somebody else; 409 `state_conflict` unless it is paid.
-pub fn begin_redemption(tx: &mut Tx<'_>, id: ShareId) -> Result<ShareRow> {
+/// 404 for a share of somebody else; 409 `state_conflict` unless it is paid; 422 for more than are held.
+pub fn begin_redemption(tx: &mut Tx<'_>, id: ShareId, quantity: Option<i32>) -> Result<(ShareRow, i32)> {
     let share = store::lock_share(tx, id)?;
     if share.member_id != tx.person()? {
         return Err(Error::not_found());
     }
     let state = rules::begin_redemption(share.state)?;
-    store::save_share_state(tx, &share, state)
+    let quantity = rules::quantity_given_back(share.held(), quantity)?;
+    let row = store::save_share_state(tx, &share, state, share.redeemed_quantity)?;
+    Ok((row, quantity))
 }
 
-/// Takes a share back for which notice was given: it is capital no more.
+/// Takes shares back for which notice was given: they are capital no more, the rest of the certificate stays. Of a
+/// notice that was withdrawn, none.
 ///
 /// # Errors
-/// 404; 409 `state_conflict` without notice.
-pub fn end_redemption(tx: &mut Tx<'_>, id: ShareId) -> Result<ShareRow> {
+/// 404; 409 `state_conflict` without notice; 422 for more than are held.
+pub fn end_redemption(tx: &mut Tx<'_>, id: ShareId, quantity: i32) -> Result<ShareRow> {
     let share = store::lock_share(tx, id)?;
-    let state = rules::end_redemption(share.state)?;
-    store::save_share_state(tx, &share, state)
+    let redeemed = share.redeemed_quantity.saturating_add(quantity);
+    let state = rules::end_redemption(share.state, share.quantity.saturating_sub(redeemed))?;
+    store::save_share_state(tx, &share, state, redeemed)
 }
 
 /// The register of shares, newest first.

@@ -51,9 +51,9 @@ crate::named! {
         Subscribed = "subscribed",
         /// Paid.
         Paid = "paid",
-        /// Its member gave notice to give it back; it counts until that is decided.
+        /// Its member gave notice to give some or all of it back; it counts until that is decided.
         Redeeming = "redeeming",
-        /// Given back.
+        /// Given back, all of it.
         Redeemed = "redeemed",
     }
 }
@@ -176,12 +176,23 @@ pub(super) fn begin_redemption(state: ShareState) -> Result<ShareState, Refusal>
     }
 }
 
-/// Whether a share for which notice was given may be taken back.
+/// How many shares of a certificate are given back: so many of those that are held, or all of them.
+///
+/// # Errors
+/// 422 for more than are held, and for less than one.
+pub(super) fn quantity_given_back(held: i32, asked: Option<i32>) -> Result<i32, Refusal> {
+    let quantity = asked.unwrap_or(held);
+    if (1..=held).contains(&quantity) { Ok(quantity) } else { Err(Refusal::field("/quantity", "out_of_range")) }
+}
+
+/// Where a certificate stands when shares for which notice was given are taken back, or the notice is; `rest`: how
+/// many of its shares are held then.
 ///
 /// # Errors
 /// 409 `state_conflict`.
-pub(super) fn end_redemption(state: ShareState) -> Result<ShareState, Refusal> {
+pub(super) fn end_redemption(state: ShareState, rest: i32) -> Result<ShareState, Refusal> {
     match state {
+        ShareState::Redeeming if rest > 0 => Ok(ShareState::Paid),
         ShareState::Redeeming => Ok(ShareState::Redeemed),
         ShareState::Subscribed | ShareState::Paid | ShareState::Redeemed => Err(conflict(state, "take_back")),
     }
@@ -341,7 +352,20 @@ mod tests {
     const DECLARED: &str = concat!(
         include_str!("../../migrations/2026-11-22-000500_members/up.sql"),
         include_str!("../../migrations/2026-11-22-001900_shares_and_surplus/up.sql"),
+        include_str!("../../migrations/2026-11-22-002300_shares_in_part/up.sql"),
     );
+
+    #[test]
+    fn some_of_the_shares_that_are_held_are_given_back_or_all_of_them() {
+        assert_eq!(quantity_given_back(3, None), Ok(3));
+        assert_eq!(quantity_given_back(3, Some(2)), Ok(2));
+        for wrong in [-1, 0, 4] {
+            assert_eq!(quantity_given_back(3, Some(wrong)).unwrap_err().fields[0].pointer, "/quantity");
+        }
+        assert_eq!(end_redemption(ShareState::Redeeming, 1), Ok(ShareState::Paid));
+        assert_eq!(end_redemption(ShareState::Redeeming, 0), Ok(ShareState::Redeemed));
+        assert!(end_redemption(ShareState::Paid, 1).is_err());
+    }
 
     #[test]
     fn the_program_and_postgresql_know_the_same_moves() {
@@ -363,7 +387,9 @@ mod tests {
         moves.extend([("member", "pending_share", "active"), ("member", "active", "inactive")]);
         moves.extend([("member", "inactive", "active"), ("share", "subscribed", "paid")]);
         for from in ShareState::ALL {
-            for to in [begin_redemption(*from), end_redemption(*from)].into_iter().flatten() {
+            for to in
+                [begin_redemption(*from), end_redemption(*from, 0), end_redemption(*from, 1)].into_iter().flatten()
+            {
                 moves.push(("share", from.name(), to.name()));
             }
         }
@@ -489,6 +515,7 @@ mod tests {
             member_id: PersonId(Uuid::nil()),
             entity_id: EntityId(Uuid::nil()),
             certificate: 1,
+            redeemed_quantity: 0,
             quantity: 3,
             nominal_minor: Minor::new(3_000),
             currency: Currency::EUR,

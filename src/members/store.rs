@@ -140,8 +140,10 @@ pub struct ShareRow {
     pub entity_id: EntityId,
     /// The number of the certificate.
     pub certificate: i64,
-    /// How many.
+    /// How many were subscribed.
     pub quantity: i32,
+    /// How many of them were given back.
+    pub redeemed_quantity: i32,
     /// What one costs.
     pub nominal_minor: Minor,
     /// Of the price.
@@ -283,9 +285,14 @@ pub(super) fn save_share_paid(tx: &mut Tx<'_>, row: &Locked<ShareRow>, on: Naive
         .get_result(tx.conn())?)
 }
 
-pub(super) fn save_share_state(tx: &mut Tx<'_>, row: &Locked<ShareRow>, state: ShareState) -> Result<ShareRow> {
+pub(super) fn save_share_state(
+    tx: &mut Tx<'_>,
+    row: &Locked<ShareRow>,
+    state: ShareState,
+    redeemed: i32,
+) -> Result<ShareRow> {
     Ok(diesel::update(share::table.find(row.id))
-        .set(share::state.eq(state))
+        .set((share::state.eq(state), share::redeemed_quantity.eq(redeemed)))
         .returning(ShareRow::as_returning())
         .get_result(tx.conn())?)
 }

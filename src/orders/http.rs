@@ -333,8 +333,7 @@ async fn list_orders(
 ) -> Result<Json<Page<OrderSummary>>> {
     let query = query.0;
     let filter = Filter { state: query.state, client_id: query.client_id };
-    let key = keys.sign_link("cursor", b"");
-    let listing = Listing::new(&key, who.person(), "orders", &filter, query.limit, query.cursor.as_deref())?;
+    let listing = Listing::new(&keys, who.person(), "orders", &filter, query.limit, query.cursor.as_deref())?;
     let page = db
         .write(who.into(), move |tx| {
             let rows = super::list(tx, &filter, listing.after, listing.fetch)?;

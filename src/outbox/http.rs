@@ -90,14 +90,7 @@ async fn list_emails(
     if filter.state.as_deref().is_some_and(|state| !["queued", "sent", "refused", "failed"].contains(&state)) {
         return Err(Error::field("/state", "invalid"));
     }
-    let listing = Listing::new(
-        &keys.sign_link("cursor", b""),
-        who.person(),
-        "emails",
-        &filter,
-        filter.limit,
-        filter.cursor.as_deref(),
-    )?;
+    let listing = Listing::new(&keys, who.person(), "emails", &filter, filter.limit, filter.cursor.as_deref())?;
     let page = db
         .write(who.into(), move |tx| {
             let rows = super::emails(tx, filter.state.as_deref(), listing.after, listing.fetch)?;

@@ -155,8 +155,7 @@ async fn list_payouts(
 ) -> Result<Json<Page<PayoutView>>> {
     let query = query.0;
     let filter = PayoutFilter { state: query.state, activity_id: query.activity_id };
-    let key = keys.sign_link("cursor", b"");
-    let listing = Listing::new(&key, who.person(), "payouts", &filter, query.limit, query.cursor.as_deref())?;
+    let listing = Listing::new(&keys, who.person(), "payouts", &filter, query.limit, query.cursor.as_deref())?;
     let page = db
         .write(who.into(), move |tx| {
             let rows = super::list(tx, &filter, listing.after, listing.fetch)?;
@@ -408,8 +407,7 @@ async fn list_batches(
     query: QueryOf<BatchQuery>,
 ) -> Result<Json<Page<BatchSummary>>> {
     let query = query.0;
-    let key = keys.sign_link("cursor", b"");
-    let listing = Listing::new(&key, who.person(), "batches", &query, query.limit, query.cursor.as_deref())?;
+    let listing = Listing::new(&keys, who.person(), "batches", &query, query.limit, query.cursor.as_deref())?;
     let page = db
         .write(who.into(), move |tx| {
             let rows = super::batches(tx, query.state, listing.after, listing.fetch)?;

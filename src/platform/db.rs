@@ -4,6 +4,7 @@
 //! and commits. It tries again when PostgreSQL gave up because of other transactions, so the closure must have no
 //! effect outside the database.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, NaiveDate, Utc};
@@ -62,6 +63,7 @@ pub struct Db {
     clock: Clock,
     faults: Faults,
     committed: std::sync::Arc<Wakers>,
+    retries: std::sync::Arc<AtomicU64>,
 }
 
 /// Who waits for new work, each apart: one must not wake in the place of the other.
@@ -132,7 +134,7 @@ impl Db {
             .connection_customizer(Box::new(Runtime))
             .build(ConnectionManager::new(url))
             .map_err(Error::unavailable)?;
-        Ok(Self { pool, clock, faults, committed: std::sync::Arc::default() })
+        Ok(Self { pool, clock, faults, committed: std::sync::Arc::default(), retries: std::sync::Arc::default() })
     }
 
     /// The clock that all transactions share.
@@ -145,6 +147,12 @@ impl Db {
     #[must_use]
     pub fn faults(&self) -> &Faults {
         &self.faults
+    }
+
+    /// How often a transaction was run again so far, because it collided with others.
+    #[must_use]
+    pub fn retries(&self) -> u64 {
+        self.retries.load(Ordering::Relaxed)
     }
 
     /// Wakes whoever waits for new work.
@@ -205,6 +213,7 @@ impl Db {
             match outcome {
                 Err(error) if attempt < TRIES_MAX && error::is_conflict_of_transactions(&error) => {
                     metrics::counter!(telemetry::DB_RETRIES).increment(1);
+                    self.retries.fetch_add(1, Ordering::Relaxed);
                     let [jitter] = self.clock.random_bytes::<1>();
                     std::thread::sleep(Duration::from_millis(
                         u64::from(jitter).saturating_mul(u64::from(attempt)).saturating_div(8),

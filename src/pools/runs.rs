@@ -67,13 +67,23 @@ impl Standing {
             let covered = of_run.entry(row.run_id).or_default();
             *covered = covered.plus(row.amount_minor)?;
         }
-        let mut open = Vec::with_capacity(costs.len());
+        let mut open: Vec<(CostRow, Minor)> = Vec::with_capacity(costs.len());
+        let mut divided_too_much = Minor::ZERO;
         for cost in costs {
-            let rest = cost.charged_minor.minus(of_cost.get(&cost.id).copied().unwrap_or_default())?;
+            let rest = cost.borne()?.minus(of_cost.get(&cost.id).copied().unwrap_or_default())?;
             if rest > Minor::ZERO {
                 open.push((cost, rest));
+            } else {
+                // Its supplier took back what was divided already: so much less of the others is divided.
+                divided_too_much = divided_too_much.minus(rest)?;
             }
         }
+        for (_, rest) in &mut open {
+            let less = divided_too_much.min(*rest);
+            divided_too_much = divided_too_much.minus(less)?;
+            *rest = rest.minus(less)?;
+        }
+        open.retain(|(_, rest)| *rest > Minor::ZERO);
         let mut standing = Self { runs, open, covered: Vec::new() };
         let ahead: Vec<(PoolRunId, Minor)> = standing
             .runs

@@ -4,7 +4,8 @@
 //! the rules say that a share is a year of use, the calendar makes a member inactive on the day after the last that
 //! is covered, and a payment makes them active again. A share is given back at the smaller of its nominal value and
 //! its part of the net assets at a closing (31 December) after notice, first come, first served, under a yearly
-//! ceiling. Deliberately absent: giving back a part of what one certificate names, taking a notice back, and votes.
+//! ceiling. Notice may be for some of the shares of a certificate: the rest stays, with a certificate of its own. It may
+//! be taken back until the closing at which it counts. Deliberately absent: votes.
 
 pub mod http;
 pub mod jobs;
@@ -42,13 +43,15 @@ pub enum Certificate {
     ToMake(Box<CertificateFacts>),
 }
 
-/// The certificate of shares that were paid. It is in the language of their member.
+/// The certificate of shares that were paid, or of what is left of them. It is in the language of their member.
 ///
 /// # Errors
 /// 404 for shares of somebody else; 409 `share_not_paid`.
 pub fn certificate(tx: &mut Tx<'_>, id: ShareId) -> Result<Certificate> {
     let share = members::share(tx, id)?;
-    if let Some(file) = archive::find_of(tx, id.0, Kind::ShareCertificate)? {
+    let given_back = last_given_back(tx, &share)?;
+    let subject = given_back.as_ref().map_or(id.0, |last| last.id.0);
+    if let Some(file) = archive::find_of(tx, subject, Kind::ShareCertificate)? {
         return Ok(Certificate::Kept(file));
     }
     let paid_on = match share.state {
@@ -73,11 +76,21 @@ pub fn certificate(tx: &mut Tx<'_>, id: ShareId) -> Result<Certificate> {
         register: entity.register,
         member: person.name,
         member_number: member.number,
-        quantity: share.quantity,
+        quantity: share.held(),
         nominal: Money { amount_minor: share.nominal_minor, currency: share.currency },
-        amount: members::price(&share)?,
+        amount: Money { amount_minor: share.nominal_minor.times(share.held().into())?, currency: share.currency },
         paid_on,
+        given_back: given_back.and_then(|last| Some((share.redeemed_quantity, last.decided_on?))),
     })))
+}
+
+/// The last of the decisions that took some shares of a certificate back. Each of them leaves a rest, which has its
+/// own certificate.
+fn last_given_back(tx: &mut Tx<'_>, share: &ShareRow) -> Result<Option<RedemptionRow>> {
+    if share.redeemed_quantity == 0 {
+        return Ok(None);
+    }
+    Ok(store::list_redemptions_of(tx, share.id)?.into_iter().find(|row| row.run_id.is_some()))
 }
 
 /// Keeps a certificate that was made. If somebody was faster, theirs is the one.
@@ -86,12 +99,13 @@ pub fn certificate(tx: &mut Tx<'_>, id: ShareId) -> Result<Certificate> {
 /// 404 for shares of somebody else.
 pub fn keep_certificate(tx: &mut Tx<'_>, id: ShareId, bytes: &[u8]) -> Result<ArchivedFile> {
     let share = members::lock_share(tx, id)?;
-    if let Some(file) = archive::find_of(tx, id.0, Kind::ShareCertificate)? {
+    let subject = last_given_back(tx, &share)?.map_or(id.0, |last| last.id.0);
+    if let Some(file) = archive::find_of(tx, subject, Kind::ShareCertificate)? {
         return Ok(file);
     }
     let file = NewFile {
         kind: Kind::ShareCertificate,
-        subject: id.0,
+        subject,
         owner: Some(share.member_id),
         name: &format!("share-{}.pdf", share.certificate),
         media_type: "application/pdf",
@@ -125,7 +139,7 @@ pub fn standing(tx: &mut Tx<'_>, of: PersonId) -> Result<Standing> {
     let mut paid: Vec<(NaiveDate, i32)> = held
         .iter()
         .filter(|share| matches!(share.state, ShareState::Paid | ShareState::Redeeming))
-        .filter_map(|share| Some((share.paid_on?, share.quantity)))
+        .filter_map(|share| Some((share.paid_on?, share.held())))
         .collect();
     paid.sort_unstable();
     let is_current = !matches!(rules::currency(&paid, since, today), rules::Currency::Lapsed(_));
@@ -241,12 +255,13 @@ fn terms_on(tx: &mut Tx<'_>, of: EntityId, on: NaiveDate) -> Result<Terms> {
     Ok(Terms { notice_months, waits_a_closing: row.waits_a_closing, ceiling })
 }
 
-/// Notes that the signed-in member gives a share back, with the date of today.
+/// Notes that the signed-in member gives shares back, with the date of today: so many of a certificate, or all that
+/// they hold by it.
 ///
 /// # Errors
-/// 404 for shares of somebody else; 409 `state_conflict` unless they are paid.
-pub fn give_notice(tx: &mut Tx<'_>, share: ShareId, id: RedemptionId) -> Result<RedemptionRow> {
-    let share = members::begin_redemption(tx, share)?;
+/// 404 for shares of somebody else; 409 `state_conflict` unless they are paid; 422 for more than are held.
+pub fn give_notice(tx: &mut Tx<'_>, share: ShareId, id: RedemptionId, quantity: Option<i32>) -> Result<RedemptionRow> {
+    let (share, quantity) = members::begin_redemption(tx, share, quantity)?;
     let zone = charter::entity(tx, share.entity_id)?.zone();
     let noticed_on = tx.today(zone);
     let terms = terms_on(tx, share.entity_id, noticed_on)?;
@@ -259,11 +274,31 @@ pub fn give_notice(tx: &mut Tx<'_>, share: ShareId, id: RedemptionId) -> Result<
             share_id: share.id,
             noticed_on,
             due_on: rules::first_closing(noticed_on, terms)?,
-            quantity: share.quantity,
+            quantity,
             nominal_minor: share.nominal_minor,
             currency: share.currency,
         },
     )
+}
+
+/// Takes a notice of the signed-in member back: the shares stay, and others move up. Until the closing at which it
+/// counts; from then on it is owed.
+///
+/// # Errors
+/// 404; 409 `state_conflict` when it was decided or taken back, `notice_already_due`; 412 for another version.
+pub fn withdraw(tx: &mut Tx<'_>, id: RedemptionId, expected: i32) -> Result<RedemptionRow> {
+    let row = store::lock_redemption(tx, id)?;
+    if row.member_id != tx.person()? {
+        return Err(Error::not_found());
+    }
+    if row.version != expected {
+        return Err(Error::version_stale(row.version));
+    }
+    let zone = charter::entity(tx, row.entity_id)?.zone();
+    let today = tx.today(zone);
+    rules::check_withdrawal(row.state, row.due_on, today)?;
+    members::end_redemption(tx, row.share_id, 0)?;
+    store::save_withdrawn(tx, &row, today)
 }
 
 /// A redemption.
@@ -303,6 +338,8 @@ pub fn redemptions(
 pub struct Projection {
     /// The shares.
     pub share: ShareRow,
+    /// How many of them: those of the notice, without one all that are held.
+    pub quantity: i32,
     /// Computed with what the books say on this day.
     pub as_of: NaiveDate,
     /// What the mutual owns for its shares.
@@ -338,14 +375,15 @@ pub fn projection(tx: &mut Tx<'_>, id: ShareId) -> Result<Projection> {
     let terms = terms_on(tx, share.entity_id, today)?;
     let assets = store::net_assets(tx, share.entity_id, today)?;
     let per_share = assets.per_share()?;
-    let given = store::find_redemption_of(tx, id)?;
+    let given = store::list_redemptions_of(tx, id)?.into_iter().find(|row| row.state == RedemptionState::Noticed);
+    let quantity = given.as_ref().map_or(share.held(), |row| row.quantity);
     let mut queue = store::list_queue(tx, share.entity_id)?;
     let (redemption, due_on) = match &given {
         Some(row) => (row.id, row.due_on),
         None => {
             let due_on = rules::first_closing(today, terms)?;
             let redemption: RedemptionId = tx.new_id();
-            queue.push(Waiting { id: redemption, due_on, quantity: share.quantity, nominal: share.nominal_minor });
+            queue.push(Waiting { id: redemption, due_on, quantity, nominal: share.nominal_minor });
             (redemption, due_on)
         }
     };
@@ -357,7 +395,8 @@ pub fn projection(tx: &mut Tx<'_>, id: ShareId) -> Result<Projection> {
         as_of: today,
         assets,
         per_share,
-        amount: rules::worth(share.quantity, share.nominal_minor, per_share)?,
+        amount: rules::worth(quantity, share.nominal_minor, per_share)?,
+        quantity,
         noticed_on: given.map(|row| row.noticed_on),
         due_on,
         closing_on,
@@ -451,7 +490,7 @@ fn take_back(
     run: &RunRow,
     amount: Minor,
 ) -> Result<RedemptionRow> {
-    members::end_redemption(tx, notice.share_id)?;
+    members::end_redemption(tx, notice.share_id, notice.quantity)?;
     let decided = store::save_decided(tx, notice, run, amount)?;
     let nominal = notice.nominal_minor.times(notice.quantity.into())?;
     let at = events::Booking { entity: run.entity_id, on: run.decided_on, currency: run.currency };

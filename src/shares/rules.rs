@@ -15,6 +15,8 @@ crate::named! {
         Decided = "decided",
         /// The bank paid it.
         Paid = "paid",
+        /// The member took the notice back.
+        Withdrawn = "withdrawn",
     }
 }
 
@@ -245,6 +247,20 @@ pub(super) fn check_closing(it: ClosingFacts) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// Whether a notice may be taken back on a day: until the closing at which it counts.
+///
+/// # Errors
+/// 409 `state_conflict` unless it waits, `notice_already_due` after that closing.
+pub(super) fn check_withdrawal(state: RedemptionState, due_on: NaiveDate, today: NaiveDate) -> Result<(), Refusal> {
+    match state {
+        RedemptionState::Noticed if today <= due_on => Ok(()),
+        RedemptionState::Noticed => Err(Refusal::state("notice_already_due").with("due_on", due_on)),
+        RedemptionState::Decided | RedemptionState::Paid | RedemptionState::Withdrawn => {
+            Err(Refusal::state("state_conflict").with("state", state).with("command", "withdraw"))
+        }
+    }
+}
+
 /// Whether a bank line of an amount pays a redemption.
 ///
 /// # Errors
@@ -252,7 +268,7 @@ pub(super) fn check_closing(it: ClosingFacts) -> Result<(), Refusal> {
 pub(super) fn check_payment(state: RedemptionState, owed: Minor, paid: Minor) -> Result<(), Refusal> {
     match state {
         RedemptionState::Decided => {}
-        RedemptionState::Noticed | RedemptionState::Paid => {
+        RedemptionState::Noticed | RedemptionState::Paid | RedemptionState::Withdrawn => {
             return Err(Refusal::state("state_conflict").with("state", state).with("command", "pay"));
         }
     }
@@ -382,6 +398,17 @@ mod tests {
         assert_eq!(code(facts(Some("2026-12-01"), 1)), Some("closing_still_open"));
         assert_eq!(code(facts(None, 1)), Some("closing_still_open"));
         assert_eq!(code(facts(Some("2027-01-01"), 0)), Some("nothing_to_redeem"));
+    }
+
+    #[test]
+    fn a_notice_is_taken_back_until_the_closing_at_which_it_counts() {
+        let code = |state, today| check_withdrawal(state, day("2026-12-31"), day(today)).err().map(|no| no.code);
+        assert_eq!(code(RedemptionState::Noticed, "2026-05-04"), None);
+        assert_eq!(code(RedemptionState::Noticed, "2026-12-31"), None);
+        assert_eq!(code(RedemptionState::Noticed, "2027-01-01"), Some("notice_already_due"));
+        for state in [RedemptionState::Decided, RedemptionState::Paid, RedemptionState::Withdrawn] {
+            assert_eq!(code(state, "2026-05-04"), Some("state_conflict"));
+        }
     }
 
     #[test]

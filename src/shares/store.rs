@@ -104,6 +104,8 @@ pub struct RedemptionRow {
     pub decided_on: Option<NaiveDate>,
     /// When it was paid.
     pub paid_on: Option<NaiveDate>,
+    /// When the notice was taken back.
+    pub withdrawn_on: Option<NaiveDate>,
     /// When notice was given, to the instant.
     pub created_at: DateTime<Utc>,
     /// Grows with every change.
@@ -281,13 +283,17 @@ pub(super) fn find_redemption(tx: &mut Tx<'_>, id: RedemptionId) -> Result<Redem
     Ok(query.first(tx.conn())?)
 }
 
-pub(super) fn find_redemption_of(tx: &mut Tx<'_>, share: ShareId) -> Result<Option<RedemptionRow>> {
-    let mut query =
-        redemption::table.filter(redemption::share_id.eq(share)).select(RedemptionRow::as_select()).into_boxed();
+/// What was given back by a certificate, and the notices for it, newest first.
+pub(super) fn list_redemptions_of(tx: &mut Tx<'_>, share: ShareId) -> Result<Vec<RedemptionRow>> {
+    let mut query = redemption::table
+        .filter(redemption::share_id.eq(share))
+        .order(redemption::id.desc())
+        .select(RedemptionRow::as_select())
+        .into_boxed();
     if let Some(owner) = tx.only_owner() {
         query = query.filter(redemption::member_id.eq(owner));
     }
-    Ok(query.first(tx.conn()).optional()?)
+    Ok(query.load(tx.conn())?)
 }
 
 pub(super) fn lock_redemption(tx: &mut Tx<'_>, id: RedemptionId) -> Result<Locked<RedemptionRow>> {
@@ -342,6 +348,13 @@ pub(super) fn save_decided(
             redemption::amount_minor.eq(amount),
             redemption::decided_on.eq(run.decided_on),
         ))
+        .returning(RedemptionRow::as_returning())
+        .get_result(tx.conn())?)
+}
+
+pub(super) fn save_withdrawn(tx: &mut Tx<'_>, row: &Locked<RedemptionRow>, on: NaiveDate) -> Result<RedemptionRow> {
+    Ok(diesel::update(redemption::table.find(row.id))
+        .set((redemption::state.eq(RedemptionState::Withdrawn), redemption::withdrawn_on.eq(on)))
         .returning(RedemptionRow::as_returning())
         .get_result(tx.conn())?)
 }

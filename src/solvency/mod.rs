@@ -29,7 +29,7 @@ const JOB: &str = "solvency_proof";
 
 /// The last entry of the books, once whoever is booking has ended: the line that a proof draws below the books.
 ///
-/// In a transaction of its own, since nobody can book before it ends.
+/// It waits for them and nobody waits for it. In a transaction of its own, which reads the books as they are then.
 ///
 /// # Errors
 /// Fails with the database.

@@ -11,7 +11,7 @@ use super::{
     PartRow, PatronageKey, PolicyRow, StepKind, StepRow,
 };
 use crate::access::{Administrator, Approver, Desk, MemberOrDesk, SignedIn};
-use crate::kernel::ids::{ActivityId, AppropriationId, EntityId, FiscalYearId, PersonId, SurplusPolicyId};
+use crate::kernel::ids::{ActivityId, AppropriationId, EntityId, FileId, FiscalYearId, PersonId, SurplusPolicyId};
 use crate::kernel::money::{Minor, Money, Ppm};
 use crate::platform::db::Db;
 use crate::platform::error::{Error, Result};
@@ -113,6 +113,8 @@ pub struct AppropriationView {
     pub decision: String,
     /// When it was decided.
     pub decided_on: NaiveDate,
+    /// The paper of the decision.
+    pub evidence_id: Option<FileId>,
     /// Who brought it in.
     pub proposed_by: PersonId,
     /// Who approved or rejected it.
@@ -135,6 +137,7 @@ impl From<AppropriationRow> for AppropriationView {
             surplus: Money { amount_minor: row.surplus_minor, currency: row.currency },
             decision: row.decision,
             decided_on: row.decided_on,
+            evidence_id: row.evidence_id,
             proposed_by: row.proposed_by,
             approved_by: row.approved_by,
             booked_on: row.booked_on,
@@ -263,6 +266,9 @@ struct CreateAppropriation {
     decision: String,
     /// When it was decided: after the year.
     decided_on: NaiveDate,
+    /// The paper of the decision, uploaded before.
+    #[serde(default)]
+    evidence_id: Option<FileId>,
     /// What is done with which part; what rests stays where it is. May be empty.
     #[schema(max_items = 50)]
     steps: Vec<CreateStep>,
@@ -287,6 +293,7 @@ async fn create_appropriation(
                 year: body.year,
                 decision: body.decision,
                 decided_on: body.decided_on,
+                evidence: body.evidence_id,
                 steps: body.steps.into_iter().map(|step| (step.kind, step.key, step.rate)).collect(),
             };
             super::propose(tx, new).and_then(WholeAppropriationView::new)
@@ -320,8 +327,7 @@ async fn list_appropriations(
     query: QueryOf<AppropriationQuery>,
 ) -> Result<Json<Page<AppropriationView>>> {
     let query = query.0;
-    let secret = keys.sign_link("cursor", b"");
-    let listing = Listing::new(&secret, who.person(), "appropriations", &query, query.limit, query.cursor.as_deref())?;
+    let listing = Listing::new(&keys, who.person(), "appropriations", &query, query.limit, query.cursor.as_deref())?;
     let page = db
         .write(who.into(), move |tx| {
             let rows = super::appropriations(tx, query.entity_id, listing.after, listing.fetch)?;
@@ -421,6 +427,8 @@ pub struct SurplusPolicyView {
     pub decision: String,
     /// When it was decided.
     pub decided_on: NaiveDate,
+    /// The paper of the decision.
+    pub evidence_id: Option<FileId>,
 }
 
 impl From<PolicyRow> for SurplusPolicyView {
@@ -433,6 +441,7 @@ impl From<PolicyRow> for SurplusPolicyView {
             guarantee_for_losses_rate: Ppm(row.guarantee_for_losses_ppm).to_fraction(),
             decision: row.decision,
             decided_on: row.decided_on,
+            evidence_id: row.evidence_id,
         }
     }
 }
@@ -455,6 +464,9 @@ struct CreateSurplusPolicy {
     decision: String,
     /// When it was decided.
     decided_on: NaiveDate,
+    /// The paper of the decision, uploaded before.
+    #[serde(default)]
+    evidence_id: Option<FileId>,
 }
 
 /// Adds a policy about surpluses. It is never edited: a new decision is a new one.
@@ -479,6 +491,7 @@ async fn create_surplus_policy(
                 guarantee_for_losses: Ppm(0),
                 decision: body.decision,
                 decided_on: body.decided_on,
+                evidence: body.evidence_id,
             };
             let rates = (body.legal_reserve_rate.as_str(), body.guarantee_for_losses_rate.as_str());
             super::add_policy(tx, new, rates).map(SurplusPolicyView::from)

@@ -23,8 +23,10 @@ pub use store::{AppropriationRow, FiscalYearRow, MinimumRow, PartRow, PolicyRow,
 use uuid::Uuid;
 
 use crate::activities;
+use crate::archive;
 use crate::charter::{self, EntityRow};
-use crate::kernel::ids::{ActivityId, AppropriationId, EntityId, PersonId, SurplusPolicyId};
+use crate::guarantee;
+use crate::kernel::ids::{ActivityId, AppropriationId, EntityId, FileId, PersonId, SurplusPolicyId};
 use crate::kernel::money::{Minor, Ppm};
 use crate::kernel::refusal::Checks;
 use crate::ledger::{self, Account, events};
@@ -32,6 +34,7 @@ use crate::levies;
 use crate::members;
 use crate::platform::db::{Locked, Tx};
 use crate::platform::error::{Error, Result};
+use crate::transfers;
 use rules::{Candidate, Command, Minimum};
 
 /// The first and the last day of a year.
@@ -121,6 +124,8 @@ pub struct NewPolicy {
     pub decision: String,
     /// When it was decided.
     pub decided_on: NaiveDate,
+    /// The paper of the decision, uploaded before.
+    pub evidence: Option<FileId>,
 }
 
 /// Adds a policy. `rates`: the two parts as text, decimal fractions.
@@ -137,6 +142,7 @@ pub fn add_policy(tx: &mut Tx<'_>, mut new: NewPolicy, rates: (&str, &str)) -> R
     checks.text(&new.decision, "/decision", 1, 500);
     checks.require(new.decided_on <= tx.today(entity.zone()), "/decided_on", "out_of_range");
     checks.require(new.decided_on <= new.valid_from, "/valid_from", "out_of_range");
+    archive::check_evidence(tx, new.evidence, &mut checks);
     checks.done()?;
     let by = tx.person()?;
     store::insert_policy(tx, &new, by)
@@ -172,6 +178,8 @@ pub struct NewAppropriation {
     pub decision: String,
     /// When it was decided.
     pub decided_on: NaiveDate,
+    /// The paper of the decision, uploaded before.
+    pub evidence: Option<FileId>,
     /// Kind, key and rate of each step; a rate is a decimal fraction of the surplus, or of the loss.
     pub steps: Vec<(StepKind, Option<PatronageKey>, String)>,
 }
@@ -206,6 +214,7 @@ pub fn propose(tx: &mut Tx<'_>, new: NewAppropriation) -> Result<Appropriation> 
     let surplus = surplus_of(tx, &year, last_day)?;
     let mut checks = Checks::default();
     let steps = rules::parse_steps(&new.steps, surplus < Minor::ZERO, &mut checks);
+    archive::check_evidence(tx, new.evidence, &mut checks);
     rules::check_decision(&new.decision, new.decided_on, (last_day, tx.today(entity.zone())), checks)?;
     let amounts = rules::amounts(surplus, &steps)?;
     let of_kind =
@@ -239,6 +248,7 @@ pub fn propose(tx: &mut Tx<'_>, new: NewAppropriation) -> Result<Appropriation> 
         currency: year.currency,
         decision: new.decision.trim().to_owned(),
         decided_on: new.decided_on,
+        evidence_id: new.evidence,
         proposed_by: tx.person()?,
     };
     let row = store::insert(tx, &row, &step_rows, &part_rows)?;
@@ -277,7 +287,7 @@ fn check_limits(
     };
     rules::check_legal_reserve(surplus, legal, minimum)?;
     if cover > Minor::ZERO {
-        let fund = ledger::account_sum(tx, entity.id, Account::GuaranteeFund)?.negated()?;
+        let fund = guarantee::free_balance(tx, entity.id)?;
         let allowed = policy.map_or(Ppm(0), |policy| Ppm(policy.guarantee_for_losses_ppm));
         rules::check_loss_cover(cover, fund, allowed)?;
     }
@@ -285,18 +295,17 @@ fn check_limits(
 }
 
 /// The members with an open activity of their own, with what their activities did in a year. What a collective did counts
-/// in equal parts for those who share it now.
+/// for those who share it, as they divided its money on the last day of the year.
 fn candidates(tx: &mut Tx<'_>, of: EntityId, (first_day, last_day): (NaiveDate, NaiveDate)) -> Result<Vec<Candidate>> {
     let zone = charter::entity(tx, of)?.zone();
     let mut first_open: BTreeMap<PersonId, ActivityId> = BTreeMap::new();
-    let mut owners: BTreeMap<ActivityId, Vec<PersonId>> = BTreeMap::new();
+    let mut owners: BTreeMap<ActivityId, Vec<(PersonId, u64)>> = BTreeMap::new();
     for activity in activities::of_entity(tx, of)? {
         if activity.is_collective {
-            let sharers = activities::collectives::sharers(tx, activity.id)?;
-            owners.insert(activity.id, sharers.iter().map(|sharer| sharer.member).collect());
+            owners.insert(activity.id, transfers::weights_on(tx, activity.id, last_day)?);
             continue;
         }
-        owners.insert(activity.id, vec![activity.member_id]);
+        owners.insert(activity.id, vec![(activity.member_id, 1)]);
         if activity.closed_at.is_none() {
             first_open.entry(activity.member_id).or_insert(activity.id);
         }

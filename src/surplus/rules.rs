@@ -257,16 +257,18 @@ pub struct Part {
     pub amount: Minor,
 }
 
-/// What an activity did, for each of those who share it: in equal parts, by largest remainder. Nothing for nobody.
+/// What an activity did, for each of those who share it: by their weights and largest remainder, so that the parts make
+/// up the whole. Nothing for nobody.
 ///
 /// # Errors
 /// Refuses amounts out of range.
-pub(super) fn shared(amount: Minor, owners: &[PersonId]) -> Result<Vec<(PersonId, Minor)>, MoneyError> {
-    if owners.is_empty() {
+pub(super) fn shared(amount: Minor, owners: &[(PersonId, u64)]) -> Result<Vec<(PersonId, Minor)>, MoneyError> {
+    if owners.iter().all(|(_, weight)| *weight == 0) {
         return Ok(Vec::new());
     }
-    let parts = money::split(amount, &vec![1; owners.len()])?;
-    Ok(owners.iter().copied().zip(parts).collect())
+    let weights: Vec<u64> = owners.iter().map(|(_, weight)| *weight).collect();
+    let parts = money::split(amount, &weights)?;
+    Ok(owners.iter().map(|(owner, _)| *owner).zip(parts).collect())
 }
 
 /// What somebody weighs. Who joined after the year weighs nothing, nor does who got more back than they paid.
@@ -407,14 +409,16 @@ mod tests {
 
     #[test]
     fn what_a_collective_did_counts_for_all_who_share_it() {
-        let people: Vec<PersonId> = (1..=3).map(|n| PersonId(Uuid::from_u128(n))).collect();
-        let of = |amount, owners: &[PersonId]| {
-            let parts = shared(Minor::new(amount), owners).unwrap();
+        let of = |amount, weights: &[u64]| {
+            let owners: Vec<_> = (1..).map(|n| PersonId(Uuid::from_u128(n))).zip(weights.iter().copied()).collect();
+            let parts = shared(Minor::new(amount), &owners).unwrap();
             parts.into_iter().map(|(_, part)| part.get()).collect::<Vec<_>>()
         };
-        assert_eq!(of(-10_000, &people), [-3_334, -3_333, -3_333]);
-        assert_eq!(of(-10_000, &people[..1]), [-10_000]);
+        assert_eq!(of(-10_000, &[1, 1, 1]), [-3_334, -3_333, -3_333]);
+        assert_eq!(of(-5_501, &[500_000, 300_000, 200_000]), [-2_751, -1_650, -1_100]);
+        assert_eq!(of(10_000, &[1]), [10_000]);
         assert_eq!(of(-10_000, &[]), [0_i64; 0]);
+        assert_eq!(of(-10_000, &[0, 0]), [0_i64; 0]);
     }
 
     #[test]

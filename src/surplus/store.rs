@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::NewPolicy;
 use super::rules::{AppropriationState, Part, PatronageKey, StepKind};
-use crate::kernel::ids::{ActivityId, AppropriationId, EntityId, FiscalYearId, PersonId, SurplusPolicyId};
+use crate::kernel::ids::{ActivityId, AppropriationId, EntityId, FileId, FiscalYearId, PersonId, SurplusPolicyId};
 use crate::kernel::money::{Currency, Minor};
 use crate::platform::db::{Locked, Tx};
 use crate::platform::error::Result;
@@ -72,6 +72,8 @@ pub struct PolicyRow {
     pub decision: String,
     /// When it was decided.
     pub decided_on: NaiveDate,
+    /// The paper of the decision.
+    pub evidence_id: Option<FileId>,
 }
 
 /// What the law of a country wants set aside.
@@ -114,6 +116,8 @@ pub struct AppropriationRow {
     pub decision: String,
     /// When it was decided.
     pub decided_on: NaiveDate,
+    /// The paper of the decision.
+    pub evidence_id: Option<FileId>,
     /// Who brought it in.
     pub proposed_by: PersonId,
     /// Who approved or rejected it.
@@ -137,6 +141,7 @@ pub(super) struct NewRow {
     pub(super) currency: Currency,
     pub(super) decision: String,
     pub(super) decided_on: NaiveDate,
+    pub(super) evidence_id: Option<FileId>,
     pub(super) proposed_by: PersonId,
 }
 
@@ -220,6 +225,7 @@ pub(super) fn insert_policy(tx: &mut Tx<'_>, new: &NewPolicy, by: PersonId) -> R
             surplus_policy::guarantee_for_losses_ppm.eq(new.guarantee_for_losses.0),
             surplus_policy::decision.eq(new.decision.trim()),
             surplus_policy::decided_on.eq(new.decided_on),
+            surplus_policy::evidence_id.eq(new.evidence),
             surplus_policy::created_by.eq(by),
         ))
         .returning(PolicyRow::as_returning())

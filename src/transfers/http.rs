@@ -142,8 +142,7 @@ async fn list_transfers(
 ) -> Result<Json<Page<TransferView>>> {
     let query = query.0;
     let filter = TransferFilter { activity_id: query.activity_id };
-    let key = keys.sign_link("cursor", b"");
-    let listing = Listing::new(&key, who.person(), "transfers", &filter, query.limit, query.cursor.as_deref())?;
+    let listing = Listing::new(&keys, who.person(), "transfers", &filter, query.limit, query.cursor.as_deref())?;
     let page = db
         .write(who.into(), move |tx| {
             let rows = super::list(tx, &filter, listing.after, listing.fetch)?;
@@ -405,8 +404,7 @@ async fn list_splits(
     query: QueryOf<SplitQuery>,
 ) -> Result<Json<Page<SplitView>>> {
     let (id, query) = (id.into_inner(), query.0);
-    let key = keys.sign_link("cursor", b"");
-    let listing = Listing::new(&key, who.person(), "splits", &id, query.limit, query.cursor.as_deref())?;
+    let listing = Listing::new(&keys, who.person(), "splits", &id, query.limit, query.cursor.as_deref())?;
     let page = db
         .write(who.into(), move |tx| {
             let runs = super::runs_of(tx, id, listing.after, listing.fetch)?;

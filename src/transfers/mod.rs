@@ -50,7 +50,8 @@ pub struct NewTransfer {
 ///
 /// # Errors
 /// 404 for an activity that is not seen; 403 `manager_only`; 409 `insufficient_available`, `insufficient_pending`,
-/// `activity_closed`, `member_not_active`; 422 for itself, another entity, another currency and amounts that are none.
+/// `activity_closed`, `member_not_active`, `share_not_current` when a member without a current share gives money to
+/// somebody else; 422 for itself, another entity, another currency and amounts that are none.
 pub fn transfer(tx: &mut Tx<'_>, new: &NewTransfer) -> Result<TransferRow> {
     let mut checks = Checks::default();
     rules::check_amount(new.amount.amount_minor, &mut checks);
@@ -165,6 +166,18 @@ pub fn rules_of(tx: &mut Tx<'_>, activity: ActivityId) -> Result<Vec<(RuleRow, V
     Ok(rules.into_iter().map(|rule| (rule.clone(), parts.remove(&rule.id).unwrap_or_default())).collect())
 }
 
+/// In which proportion the members of a collective share it by the rule of a day: by their shares, by their fixed
+/// amounts, or equally among those who share it now; equally too where nobody made a rule.
+///
+/// # Errors
+/// 404 for an activity that one does not see.
+pub fn weights_on(tx: &mut Tx<'_>, activity: ActivityId, on: NaiveDate) -> Result<Vec<(PersonId, u64)>> {
+    let rule = store::find_rule_on(tx, activity, on)?;
+    let parts = store::list_parts(tx, rule.as_slice())?;
+    let sharers = collectives::sharers(tx, activity)?;
+    Ok(rules::weights(&parts, &sharers))
+}
+
 /// What a collective is to divide.
 #[derive(Debug, Clone)]
 pub struct NewSplit {
@@ -255,6 +268,13 @@ struct Intent<'a> {
     returns: Option<TransferId>,
 }
 
+impl Intent<'_> {
+    /// Whether the money is the receiver's already: their part by the rule of the collective, or what they gave before.
+    const fn is_owed(&self) -> bool {
+        self.run.is_some() || self.returns.is_some()
+    }
+}
+
 /// Where one transfer goes.
 #[derive(Debug, Clone, Copy)]
 struct Target {
@@ -293,7 +313,8 @@ fn hold(
     if giver.member_id != me {
         return Err(Error::forbidden("manager_only"));
     }
-    members::require_active(tx, me)?;
+    // Without a current share what is theirs stays theirs: it moves to where it is paid out, and to nobody else.
+    let is_current = members::require_payable(tx, me)?.state == members::MemberState::Active;
     let invoices: Vec<InvoiceId> = match intent.invoice {
         Some(invoice) => vec![invoice],
         None => advanced(&ledger::origins(tx, intent.from)?).into_iter().map(|(invoice, _)| invoice).collect(),
@@ -307,6 +328,7 @@ fn hold(
         if end.is_closed {
             return Err(Error::conflict("activity_closed").with("activity_id", receiver));
         }
+        rules::check_giver(is_current, intent.is_owed(), end.member_id == me)?;
     }
     ledger::lock_transfer(tx, intent.from, to)?;
     // An advance that came between the look and the locks is on an invoice that is not held: begin again.

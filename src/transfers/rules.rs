@@ -47,6 +47,14 @@ pub(super) fn check_reason(reason: &str, checks: &mut Checks) {
     checks.text(reason, "/reason", 0, 500);
 }
 
+/// Whether money may go to a receiver: without a current share, to oneself and as far as it is the receiver's already.
+///
+/// # Errors
+/// 409 `share_not_current`.
+pub(super) fn check_giver(is_current: bool, is_owed: bool, to_self: bool) -> Result<(), Refusal> {
+    if is_current || is_owed || to_self { Ok(()) } else { Err(Refusal::state("share_not_current")) }
+}
+
 /// Whether a rule can be made: exact, of members who share the collective, from today on.
 pub(super) fn check_rule(
     new: &NewRule,
@@ -127,6 +135,19 @@ pub(super) fn divide(
     Ok(shares.into_iter().filter(|(_, share)| *share > Minor::ZERO).collect())
 }
 
+/// In which proportion members share a collective, lowest member id first: by the parts of its rule, without parts
+/// equally.
+pub(super) fn weights(parts: &[PartRow], sharers: &[Sharer]) -> Vec<(PersonId, u64)> {
+    let weight = |part: &PartRow| part.share_ppm.or(part.amount_minor.map(Minor::get)).unwrap_or_default();
+    let mut weights: Vec<(PersonId, u64)> = if parts.is_empty() {
+        sharers.iter().map(|sharer| (sharer.member, 1)).collect()
+    } else {
+        parts.iter().map(|part| (part.member_id, weight(part).unsigned_abs())).collect()
+    };
+    weights.sort_unstable();
+    weights
+}
+
 /// Which advances each of several amounts carries along when they leave an activity with `available` money: what is
 /// cleared moves first, the rest takes advances, in proportion to the amounts and the oldest advance first.
 ///
@@ -200,6 +221,23 @@ mod tests {
         let fixed = [part(2, None, Some(10_000)), part(1, None, Some(20_000))];
         assert_eq!(divided(SplitKind::Fixed, &fixed, 93_500), [20_000, 10_000]);
         assert_eq!(divide(SplitKind::Fixed, &fixed, &[], Minor::new(29_999)).unwrap_err().code, "split_exceeds_amount");
+    }
+
+    #[test]
+    fn without_a_current_share_money_goes_to_oneself_and_where_it_is_owed() {
+        for (is_current, is_owed, to_self) in [(true, false, false), (false, true, false), (false, false, true)] {
+            assert_eq!(check_giver(is_current, is_owed, to_self), Ok(()));
+        }
+        assert_eq!(check_giver(false, false, false).unwrap_err().code, "share_not_current");
+    }
+
+    #[test]
+    fn members_share_a_collective_by_its_rule_and_equally_without_one() {
+        let of =
+            |parts: &[PartRow]| weights(parts, &sharers(2)).into_iter().map(|(_, weight)| weight).collect::<Vec<_>>();
+        assert_eq!(of(&[part(2, Some(400_000), None), part(1, Some(600_000), None)]), [600_000, 400_000]);
+        assert_eq!(of(&[part(1, None, Some(500)), part(2, None, Some(1_500))]), [500, 1_500]);
+        assert_eq!(of(&[]), [1, 1]);
     }
 
     fn carried(available: i64, open: &[i64], amounts: &[i64]) -> Vec<Vec<i64>> {

@@ -262,9 +262,7 @@ async fn list_write_offs(
     filter: QueryOf<WriteOffFilter>,
 ) -> Result<Json<Page<WriteOffSummary>>> {
     let filter = filter.0;
-    let key = keys.sign_link("cursor", b"");
-    let cursor = filter.cursor.as_deref();
-    let listing = Listing::new(&key, who.person(), "write_offs", &filter, filter.limit, cursor)?;
+    let listing = Listing::new(&keys, who.person(), "write_offs", &filter, filter.limit, filter.cursor.as_deref())?;
     let page = db
         .write(who.into(), move |tx| {
             let rows = super::list(tx, filter.state, listing.after, listing.fetch)?;

@@ -11,7 +11,7 @@ mod rules;
 mod store;
 
 use chrono::NaiveDate;
-pub use rules::{Parts, WriteOffState};
+pub use rules::{Division, Parts, ShareOf, WriteOffState};
 pub use store::{RecoveryRow, WriteOffRow};
 use uuid::Uuid;
 
@@ -162,9 +162,12 @@ pub fn approve(tx: &mut Tx<'_>, id: WriteOffId, expected: i32) -> Result<WriteOf
     let on = tx.today(zone);
     guarantee::lock_fund(tx, row.entity_id)?;
     let before = guarantee::figures(tx, row.entity_id, on)?;
-    let booked = ledger::booked_shares(tx, row.invoice_id)?;
+    let free = guarantee::free_balance(tx, row.entity_id)?;
+    let mut booked = ledger::booked_shares(tx, row.invoice_id)?;
+    // What a credit note gave back and the fund owes is not part of what is lost.
+    booked.contribution = booked.contribution.minus(guarantee::contribution_owed_of(tx, row.invoice_id)?)?;
     let cover = rules::Cover {
-        fund: before.fund_minor,
+        fund: free,
         is_covered: whole_invoice.is_covered,
         uncharged: invoicing::levies_to_come(tx, &invoice, on)?,
     };
@@ -176,7 +179,7 @@ pub fn approve(tx: &mut Tx<'_>, id: WriteOffId, expected: i32) -> Result<WriteOf
     let mut waiting = Minor::ZERO;
     if parts.claim > Minor::ZERO {
         let claim = guarantee::open_claim(tx, &new_claim(&row, &invoice, parts.claim, on))?;
-        let fund = before.fund_minor.minus(parts.contribution)?;
+        let fund = free.minus(parts.contribution)?;
         if before.claims_minor == Minor::ZERO && parts.claim <= fund {
             let entry = guarantee::draw_now(tx, &claim, parts.claim, on)?;
             ledger::post(tx, &entry)?;
@@ -359,6 +362,44 @@ pub fn list(
 pub fn recoveries(tx: &mut Tx<'_>, id: WriteOffId) -> Result<Vec<RecoveryRow>> {
     store::find(tx, id)?;
     store::list_recoveries(tx, id)
+}
+
+/// How what was given up was divided, computed again from what the documents booked.
+///
+/// # Errors
+/// 404.
+pub fn division(tx: &mut Tx<'_>, id: WriteOffId) -> Result<(WriteOffRow, Division)> {
+    let row = store::find(tx, id)?;
+    let booked = ledger::booked_shares(tx, row.invoice_id)?;
+    let division = rules::loss(row.amount_minor, booked)?;
+    Ok((row, division))
+}
+
+/// What came back, divided into VAT and the rest; and what of the rest the fund did not get, divided among those who bore
+/// the loss.
+#[derive(Debug, Clone)]
+pub struct Back {
+    /// What came, and where it went.
+    pub row: RecoveryRow,
+    /// What came, in VAT and the rest.
+    pub gross: Division,
+    /// What was left for member, contribution and fee; none where the fund had borne the loss, or got all of it.
+    pub rest: Option<Division>,
+}
+
+/// How what came back was divided, computed again.
+///
+/// # Errors
+/// 404.
+pub fn recovery_divisions(tx: &mut Tx<'_>, id: RecoveryId) -> Result<Back> {
+    let recovery = store::find_recovery(tx, id)?;
+    let row = store::find(tx, recovery.write_off_id)?;
+    let before = store::sum_recoveries_before(tx, &recovery)?;
+    let gross = rules::recovered_gross(recovery.amount_minor, &row, &before)?;
+    let rest = gross.part(ShareOf::Net).minus(recovery.fund_minor)?.minus(recovery.claim_minor)?;
+    let is_divided = !row.is_covered.unwrap_or_default() && rest > Minor::ZERO;
+    let rest = is_divided.then(|| rules::recovered_rest(rest, &row, &before)).transpose()?;
+    Ok(Back { row: recovery, gross, rest })
 }
 
 fn whole(tx: &mut Tx<'_>, row: WriteOffRow) -> Result<WriteOff> {

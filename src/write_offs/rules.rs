@@ -75,14 +75,70 @@ pub(super) struct Cover {
     pub uncharged: Minor,
 }
 
-/// Splits what is `open` by the shares that the documents booked, by largest remainder, ties in the order VAT, fee,
-/// contribution, member. An invoice that is wholly open falls into exactly what was booked.
+named! {
+    /// What a part of a loss, or of what came back of one, is.
+    ShareOf {
+        /// VAT.
+        Vat = "vat",
+        /// All but the VAT.
+        Net = "net",
+        /// The fee of the mutual.
+        Fee = "fee",
+        /// The contribution to the guarantee fund.
+        Contribution = "contribution",
+        /// What was to be the member's.
+        Member = "member",
+    }
+}
+
+/// An amount divided by weights, by largest remainder, ties in the order of the shares.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Division {
+    /// What was divided.
+    pub whole: Minor,
+    /// The sum of all weights.
+    pub weights: Minor,
+    /// What of, its weight, and its part. Together the parts are the whole.
+    pub shares: Vec<(ShareOf, Minor, Minor)>,
+}
+
+impl Division {
+    fn new(whole: Minor, of: &[(ShareOf, Minor)]) -> Result<Self, MoneyError> {
+        let weights: Vec<u64> = of.iter().map(|(_, amount)| weight(*amount)).collect();
+        let parts = split(whole, &weights)?;
+        let shares = of.iter().zip(parts).map(|((of, weight), part)| (*of, *weight, part)).collect();
+        Ok(Self { whole, weights: Minor::sum(of.iter().map(|(_, amount)| *amount))?, shares })
+    }
+
+    /// A part; nothing for what has none.
+    #[must_use]
+    pub fn part(&self, of: ShareOf) -> Minor {
+        self.shares.iter().find(|(share, ..)| *share == of).map_or(Minor::ZERO, |(_, _, part)| *part)
+    }
+}
+
+/// Splits what is `open` by the shares that the documents booked. An invoice that is wholly open falls into exactly
+/// what was booked.
+pub(super) fn loss(open: Minor, booked: BookedShares) -> Result<Division, MoneyError> {
+    let to_member = booked.net.minus(booked.fee)?.minus(booked.contribution)?;
+    Division::new(
+        open,
+        &[
+            (ShareOf::Vat, booked.vat),
+            (ShareOf::Fee, booked.fee),
+            (ShareOf::Contribution, booked.contribution),
+            (ShareOf::Member, to_member),
+        ],
+    )
+}
+
+/// What becomes of each share of a loss.
 /// Of a covered loss, the levies that the payment would have brought are nobody's: the member was not to get them.
 pub(super) fn parts(open: Minor, booked: BookedShares, cover: Cover) -> Result<Parts, MoneyError> {
-    let to_member = booked.net.minus(booked.fee)?.minus(booked.contribution)?;
-    let shares =
-        split(open, &[weight(booked.vat), weight(booked.fee), weight(booked.contribution), weight(to_member)])?;
-    let [vat, fee, contribution, member] = shares[..] else { return Err(MoneyError::NoWeight) };
+    let shares = loss(open, booked)?;
+    let part = |of| shares.part(of);
+    let (vat, fee, contribution, member) =
+        (part(ShareOf::Vat), part(ShareOf::Fee), part(ShareOf::Contribution), part(ShareOf::Member));
     let returned = contribution.min(cover.fund.max(Minor::ZERO));
     let missing = contribution.minus(returned)?;
     let common = Parts {
@@ -150,15 +206,12 @@ pub(super) fn recovery(
     before: &Recovered,
 ) -> Result<RecoveryParts, Refusal> {
     let overflow = |_error: MoneyError| Refusal::value("amount_invalid");
-    let left = |all: Option<Minor>, gone: Minor| all.unwrap_or_default().minus(gone).map_err(overflow);
-    let vat_left = left(row.vat_minor, before.vat)?;
-    let gross_left = row.amount_minor.minus(before.amount).map_err(overflow)?;
-    if amount > gross_left || amount <= Minor::ZERO {
+    let left = |all: Option<Minor>, gone: Minor| left_of(all, gone).map_err(overflow);
+    if amount > row.amount_minor.minus(before.amount).map_err(overflow)? || amount <= Minor::ZERO {
         return Err(Refusal::state("allocation_exceeds"));
     }
-    let net_left = gross_left.minus(vat_left).map_err(overflow)?;
-    let halves = split(amount, &[weight(vat_left), weight(net_left)]).map_err(overflow)?;
-    let [vat, mut rest] = halves[..] else { return Err(Refusal::value("amount_invalid")) };
+    let halves = recovered_gross(amount, row, before).map_err(overflow)?;
+    let (vat, mut rest) = (halves.part(ShareOf::Vat), halves.part(ShareOf::Net));
     let mut take = |most: Minor| -> Result<Minor, Refusal> {
         let part = rest.min(most.max(Minor::ZERO));
         rest = rest.minus(part).map_err(overflow)?;
@@ -177,10 +230,33 @@ pub(super) fn recovery(
     if rest == Minor::ZERO {
         return Ok(parts);
     }
-    let member_left = left(row.member_minor, before.member)?;
-    let shares = split(rest, &[weight(member_left), weight(contribution_left), weight(fee_left)]).map_err(overflow)?;
-    let [member, contribution, fee] = shares[..] else { return Err(Refusal::value("amount_invalid")) };
+    let shares = recovered_rest(rest, row, before).map_err(overflow)?;
+    let part = |of| shares.part(of);
+    let (contribution, fee, member) = (part(ShareOf::Contribution), part(ShareOf::Fee), part(ShareOf::Member));
     Ok(RecoveryParts { contribution, fee, member, ..parts })
+}
+
+fn left_of(all: Option<Minor>, gone: Minor) -> Result<Minor, MoneyError> {
+    all.unwrap_or_default().minus(gone)
+}
+
+/// What came, divided into VAT and the rest in proportion to what is left of both.
+pub(super) fn recovered_gross(amount: Minor, row: &WriteOffRow, before: &Recovered) -> Result<Division, MoneyError> {
+    let vat_left = left_of(row.vat_minor, before.vat)?;
+    let net_left = row.amount_minor.minus(before.amount)?.minus(vat_left)?;
+    Division::new(amount, &[(ShareOf::Vat, vat_left), (ShareOf::Net, net_left)])
+}
+
+/// What of a loss that was not covered is left after VAT, fund and claim, in proportion to what is left of each share.
+pub(super) fn recovered_rest(rest: Minor, row: &WriteOffRow, before: &Recovered) -> Result<Division, MoneyError> {
+    Division::new(
+        rest,
+        &[
+            (ShareOf::Member, left_of(row.member_minor, before.member)?),
+            (ShareOf::Contribution, left_of(row.contribution_minor, before.contribution)?),
+            (ShareOf::Fee, left_of(row.fee_minor, before.fee)?),
+        ],
+    )
 }
 
 #[cfg(test)]

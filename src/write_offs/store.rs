@@ -73,6 +73,8 @@ pub struct WriteOffRow {
 pub struct RecoveryRow {
     /// Its id.
     pub id: RecoveryId,
+    /// Of which write-off.
+    pub write_off_id: WriteOffId,
     /// The line of the bank.
     pub bank_line_id: BankLineId,
     /// Of all its amounts.
@@ -225,6 +227,31 @@ pub(super) fn sum_recoveries(tx: &mut Tx<'_>, id: WriteOffId) -> Result<Recovere
     )
     .bind::<SqlUuid, _>(id)
     .get_result(tx.conn())?)
+}
+
+/// Row-level security keeps other members' away; so does this.
+pub(super) fn find_recovery(tx: &mut Tx<'_>, id: RecoveryId) -> Result<RecoveryRow> {
+    let mut query = recovery::table.find(id).select(RecoveryRow::as_select()).into_boxed();
+    if let Some(owner) = tx.only_owner() {
+        query = query.filter(recovery::member_id.eq(owner));
+    }
+    Ok(query.first(tx.conn())?)
+}
+
+/// What came before one.
+pub(super) fn sum_recoveries_before(tx: &mut Tx<'_>, row: &RecoveryRow) -> Result<Recovered> {
+    let all = list_recoveries(tx, row.write_off_id)?;
+    let before = || all.iter().take_while(|other| other.id != row.id);
+    let sum = |of: fn(&RecoveryRow) -> Minor| Minor::sum(before().map(of));
+    Ok(Recovered {
+        amount: sum(|it| it.amount_minor)?,
+        vat: sum(|it| it.vat_minor)?,
+        fund: sum(|it| it.fund_minor)?,
+        claim: sum(|it| it.claim_minor)?,
+        contribution: sum(|it| it.contribution_minor)?,
+        fee: sum(|it| it.fee_minor)?,
+        member: sum(|it| it.member_minor)?,
+    })
 }
 
 pub(super) fn list_recoveries(tx: &mut Tx<'_>, id: WriteOffId) -> Result<Vec<RecoveryRow>> {

@@ -10,7 +10,9 @@ use std::sync::{Barrier, Mutex};
 use std::thread;
 use std::time::Duration;
 
+use diesel::Connection;
 use diesel::connection::SimpleConnection;
+use diesel::pg::PgConnection;
 use serde_json::{Value, json};
 use umbel::demo::{Answer, Cast, Client, MemberCast};
 use umbel::kernel::money::Minor;
@@ -32,6 +34,27 @@ pub(super) fn at_once<T: Send>(n: usize, act: impl Fn(usize) -> T + Sync) -> Vec
             })
             .collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    })
+}
+
+/// As [`at_once`], while somebody holds all balances until several wait: whoever looks before locking has looked then.
+/// On a busy machine one of them waits too long, and asks again with the same key.
+pub(super) fn at_once_behind(app: &TestApp, n: usize, act: impl Fn(usize) -> Answer + Sync) -> Vec<Answer> {
+    let mut held = app.database.owner();
+    held.batch_execute("BEGIN; SELECT FROM activity_balance FOR UPDATE").unwrap();
+    thread::scope(|scope| {
+        let asked = scope.spawn(|| at_once(n, |index| until_answered(|| act(index)).0));
+        // Only who runs a statement sees what it waits for: the login of the service.
+        let mut login = PgConnection::establish(&app.database.login_url).unwrap();
+        let waiting = "SELECT pid::text AS line FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        for _ in 0..100 {
+            if super::ground::lines(&mut login, waiting).len() >= 4 {
+                break;
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+        held.batch_execute("COMMIT").unwrap();
+        asked.join().unwrap()
     })
 }
 

@@ -40,7 +40,7 @@ pub fn booked(app: &TestApp, account: &str) -> i64 {
     app.count(&format!("SELECT coalesce(sum(amount_minor), 0) FROM posting WHERE account = '{account}'"))
 }
 
-fn approve(client: &Client, cost: &Value) -> umbel::demo::Answer {
+pub fn approve(client: &Client, cost: &Value) -> umbel::demo::Answer {
     let path = format!("/v1/costs/{}/approve", cost["id"].as_str().unwrap());
     client.change(&path, cost["version"].as_i64().unwrap(), &json!({})).unwrap()
 }

@@ -13,15 +13,15 @@ use super::support::{ADMIN, TestApp};
 use super::world::{rows, text};
 
 /// Line 1 of an invoice, or as much of it.
-fn part(client: &Client, cents: i64) -> Value {
+pub(super) fn part(client: &Client, cents: i64) -> Value {
     json!({"id": client.new_id(), "reason": "Two days too many", "lines": [{"n": 1, "net": {"amount_minor": cents, "currency": "EUR"}}]})
 }
 
-fn full(client: &Client) -> Value {
+pub(super) fn full(client: &Client) -> Value {
     json!({"id": client.new_id(), "reason": "The client cancelled", "full": true})
 }
 
-fn credit(client: &Client, invoice: &str, body: &Value) -> Answer {
+pub(super) fn credit(client: &Client, invoice: &str, body: &Value) -> Answer {
     client.post(&format!("/v1/invoices/{invoice}/credit_notes"), body).unwrap()
 }
 
@@ -30,14 +30,14 @@ fn cents(value: &Value) -> i64 {
 }
 
 /// Net, VAT, gross, then the levies.
-fn figures(note: &Value) -> Vec<i64> {
+pub(super) fn figures(note: &Value) -> Vec<i64> {
     let mut found: Vec<i64> = ["total_net", "total_vat", "total_gross"].iter().map(|name| cents(&note[name])).collect();
     found.extend(note["charges"].as_array().unwrap().iter().map(|charge| cents(&charge["amount"])));
     found
 }
 
 /// Share, and what of it came from what waited, from what was available, and from nothing.
-fn taken(note: &Value) -> [i64; 4] {
+pub(super) fn taken(note: &Value) -> [i64; 4] {
     ["share", "pending", "available", "arrears"].map(|name| cents(&note["from_activity"][name]))
 }
 
@@ -54,7 +54,7 @@ fn balance(app: &TestApp, member: &MemberCast) -> [i64; 3] {
 }
 
 /// What the books hold of an invoice on every account that a credit note touches; nothing once it is given back.
-fn left_in_the_books(app: &TestApp, invoice: &str) -> i64 {
+pub(super) fn left_in_the_books(app: &TestApp, invoice: &str) -> i64 {
     app.count(&format!(
         "SELECT count(*) FROM (SELECT account FROM posting WHERE invoice_id = '{invoice}' \
          AND account IN ('turnover', 'vat_output', 'member_cost', 'fee_income', 'guarantee_fund', 'funds.pending', 'memo.advances') \

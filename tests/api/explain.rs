@@ -1,5 +1,7 @@
 //! Every cent explained: the chain exists for every line of a member, adds up, can be done again, and can be signed.
 
+use std::fmt::Write as _;
+
 use serde_json::Value;
 use umbel::demo::{Client, MemberCast};
 use umbel::formats::evidence::{self, NotEvidence};
@@ -7,6 +9,7 @@ use umbel::kernel::language::Language;
 use umbel::kernel::money::Minor;
 use umbel::platform::db::Actor;
 
+use super::guarantee::{arrives, covered, plain, recover, write_off};
 use super::support::TestApp;
 
 fn amount(step: &Value) -> i64 {
@@ -83,7 +86,7 @@ fn check(step: &Value) -> (usize, usize) {
 /// One line of each account of each event in the books of a test, explained to the office and checked: whatever a test
 /// books can be explained.
 pub fn check_books(app: &TestApp) {
-    let ids = super::ledger::lines(
+    let ids = super::ground::lines(
         &mut app.database.owner(),
         "SELECT max(p.id)::text AS line FROM posting p JOIN journal_entry e ON e.id = p.entry_id \
          GROUP BY e.event, p.account, sign(p.amount_minor) ORDER BY 1",
@@ -100,7 +103,7 @@ pub fn check_books(app: &TestApp) {
 fn check_all(app: &TestApp, member: &MemberCast) -> (usize, usize) {
     let reader = app.stage.sign_in(&member.email).unwrap();
     let person = reader.person_id.clone().unwrap();
-    let ids = super::ledger::lines(
+    let ids = super::ground::lines(
         &mut app.database.owner(),
         &format!("SELECT id::text AS line FROM posting WHERE owner_id = '{person}' ORDER BY id"),
     );
@@ -235,6 +238,64 @@ fn parts_of_payments_odd_amounts_and_what_comes_back_are_explained_too() {
     assert_eq!(reader.get(&format!("{path}/pending/trace?limit=0")).unwrap().status, 422);
 }
 
+/// What the lines of losses are made of and what they rest on, one level deep.
+fn told_losses(app: &TestApp, reader: &Client) -> String {
+    let lines = super::ground::lines(
+        &mut app.database.owner(),
+        "SELECT format('%s|%s %s', p.id, e.event, p.account) AS line FROM posting p JOIN journal_entry e ON e.id = p.entry_id \
+         WHERE e.event IN ('written_off', 'guarantee_drawn', 'recovered') ORDER BY p.id",
+    );
+    let mut told = String::new();
+    for line in lines {
+        let (id, what) = line.split_once('|').unwrap();
+        let view = in_english(reader, &format!("/v1/postings/{id}/trace"));
+        let step = &view["trace"];
+        let cents = |step: &Value| format!("{:9}", amount(step));
+        writeln!(told, "{} {what}", cents(step)).unwrap();
+        for (sign, field) in [('=', "parts"), ('<', "rests_on")] {
+            for below in steps(step, field) {
+                let how = below.pointer("/calculation/text").and_then(Value::as_str).unwrap_or_default();
+                writeln!(told, "  {sign} {} {} | {how}", cents(below), below["text"].as_str().unwrap()).unwrap();
+            }
+        }
+    }
+    told
+}
+
+#[test]
+fn the_shares_of_a_loss_and_of_what_comes_back_are_computed_again() {
+    let app = TestApp::start();
+    let (mut cast, member) = app.with_member();
+    // Odd amounts: every part is rounded.
+    let covered = covered(&app, &cast, &member, 33_333);
+    let borne = plain(&app, &cast, &member, 33_333);
+    plain(&app, &cast, &member, 5_000_000);
+    for invoice in [&covered, &borne] {
+        cast.bank.receives(Minor::new(10_001), &invoice.reference, "Client", app.stage.today());
+    }
+    app.stage.import(&mut cast).unwrap();
+    for (invoice, comes) in [(&covered, [23_456, 6_876]), (&borne, [12_347, 101])] {
+        let given_up = write_off(&app, &cast, invoice);
+        for cents in comes {
+            let line = arrives(&app, &mut cast, invoice, cents);
+            recover(&cast, &line, &given_up).expect(200).unwrap();
+        }
+    }
+    let (_, calculations) = check_all(&app, &member);
+    println!("{calculations} calculations done again");
+    let told = told_losses(&app, &member.client);
+    assert_eq!(told, told_losses(&app, &cast.staff.accountant), "the office reads the same");
+    // VAT of both losses in two lines each, the fee in two, and the VAT in what came four times in two.
+    let shares = |words: &str| told.lines().filter(|line| line.contains(words) && line.contains(" × ")).count();
+    assert_eq!(
+        (shares("VAT in what was given up"), shares("Fee of the mutual in what was given up")),
+        (4, 4),
+        "{told}"
+    );
+    assert_eq!(shares("VAT in what came"), 8, "{told}");
+    insta::assert_snapshot!(told);
+}
+
 #[test]
 fn an_explanation_is_in_the_readers_language_and_for_the_reader_alone() {
     let it = story();
@@ -256,6 +317,48 @@ fn an_explanation_is_in_the_readers_language_and_for_the_reader_alone() {
     let draft = it.app.stage.submitted_invoice(&it.member, None, 100).unwrap();
     let path = format!("/v1/invoices/{}/trace", draft["id"].as_str().unwrap());
     assert_eq!(it.member.client.get(&path).unwrap().code(), "nothing_booked");
+}
+
+/// `umbel verify` as a process of its own: how it ends, and what it says.
+fn verified(file: &str, jwks: &str) -> (Option<i32>, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let (trace, keys) = (folder.path().join("trace.json"), folder.path().join("jwks.json"));
+    std::fs::write(&trace, file).unwrap();
+    std::fs::write(&keys, jwks).unwrap();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_umbel"));
+    let done = command.arg("verify").arg(&trace).arg("--jwks").arg(&keys).output().unwrap();
+    (done.status.code(), String::from_utf8([done.stdout, done.stderr].concat()).unwrap())
+}
+
+#[test]
+fn a_file_that_was_changed_cut_or_signed_for_something_else_is_refused_by_the_program() {
+    let it = story();
+    let jwks = it.app.visitor().get("/.well-known/jwks.json").unwrap();
+    let jwks = String::from_utf8(jwks.body).unwrap();
+    let path = format!("/v1/payouts/{}/trace?signed=true", it.payout);
+    let file = String::from_utf8(it.member.client.get(&path).unwrap().body).unwrap();
+    let (code, said) = verified(&file, &jwks);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.starts_with("The signature holds"), "{said}");
+    let token = it.member.client.token.clone().unwrap();
+    let parts: Vec<&str> = token.split('.').collect();
+    let token = format!(r#"{{"payload":"{}","protected":"{}","signature":"{}"}}"#, parts[1], parts[0], parts[2]);
+    let key: Value = serde_json::from_str(&jwks).unwrap();
+    let x = key["keys"][0]["x"].as_str().unwrap();
+    let swapped = if x.starts_with('A') { "B" } else { "A" };
+    let wrong_key = jwks.replace(x, &format!("{swapped}{}", &x[1..]));
+    for (what, file, jwks, reason) in [
+        ("an amount", file.replacen("92500", "92501", 1), &jwks, "the signature does not fit"),
+        ("the end", file[..file.len() - 40].to_owned(), &jwks, "not canonical JSON"),
+        ("nearly all", file[..40].to_owned(), &jwks, "not canonical JSON"),
+        ("all", String::new(), &jwks, "the file is empty"),
+        ("a token", token, &jwks, "trace.json: "),
+        ("the key", file.clone(), &wrong_key, "the signature does not fit"),
+        ("the keys", file, &r#"{"keys":[]}"#.to_owned(), "is not among the given public keys"),
+    ] {
+        let (code, said) = verified(&file, jwks);
+        assert_eq!((code, said.contains(reason)), (Some(1), true), "{what}: {said}");
+    }
 }
 
 #[test]

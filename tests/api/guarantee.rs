@@ -7,14 +7,14 @@ use umbel::kernel::money::Minor;
 use super::stories::journal;
 use super::support::{ADMIN, TestApp};
 
-fn minor(value: &Value, pointer: &str) -> i64 {
+pub fn minor(value: &Value, pointer: &str) -> i64 {
     value
         .pointer(&format!("{pointer}/amount_minor"))
         .and_then(Value::as_i64)
         .unwrap_or_else(|| panic!("{pointer}: {value}"))
 }
 
-fn minors(value: &Value, pointers: &[&str]) -> Vec<i64> {
+pub(super) fn minors(value: &Value, pointers: &[&str]) -> Vec<i64> {
     pointers.iter().map(|pointer| minor(value, pointer)).collect()
 }
 
@@ -22,17 +22,17 @@ fn version(value: &Value) -> i64 {
     value["version"].as_i64().unwrap()
 }
 
-fn id(value: &Value) -> &str {
+pub fn id(value: &Value) -> &str {
     value["id"].as_str().unwrap()
 }
 
 /// The five parts of a loss.
-const LOSS: [&str; 5] = ["/loss/vat", "/loss/fee", "/loss/contribution", "/loss/member", "/loss/claim"];
+pub(super) const LOSS: [&str; 5] = ["/loss/vat", "/loss/fee", "/loss/contribution", "/loss/member", "/loss/claim"];
 /// Where something that came back went.
 const BACK: [&str; 6] = ["/vat", "/fund", "/claim", "/contribution", "/fee", "/member"];
 
 /// An invoice whose order the guarantee covers.
-fn covered(app: &TestApp, cast: &Cast, member: &MemberCast, net: i64) -> Invoiced {
+pub fn covered(app: &TestApp, cast: &Cast, member: &MemberCast, net: i64) -> Invoiced {
     let order = app.stage.confirmed_order(member, net).unwrap();
     assert_eq!(order["guarantee"]["status"], "covered", "{order}");
     let submitted = app.stage.submitted_invoice(member, order["id"].as_str(), 0).unwrap();
@@ -42,13 +42,13 @@ fn covered(app: &TestApp, cast: &Cast, member: &MemberCast, net: i64) -> Invoice
 }
 
 /// An invoice without an order: nobody covers it. Its contribution fills the fund all the same.
-fn plain(app: &TestApp, cast: &Cast, member: &MemberCast, net: i64) -> Invoiced {
+pub fn plain(app: &TestApp, cast: &Cast, member: &MemberCast, net: i64) -> Invoiced {
     let submitted = app.stage.submitted_invoice(member, None, net).unwrap();
     app.stage.issue(&cast.staff.reviewer, &submitted).unwrap()
 }
 
 /// Days later everybody signs in again.
-fn days_pass(app: &TestApp, cast: &mut Cast, member: MemberCast, days: i64) -> MemberCast {
+pub fn days_pass(app: &TestApp, cast: &mut Cast, member: MemberCast, days: i64) -> MemberCast {
     app.stage.days_pass(days).unwrap();
     app.stage.office_returns(cast, ADMIN).unwrap();
     MemberCast { client: app.stage.sign_in(&member.email).unwrap(), ..member }
@@ -59,34 +59,34 @@ pub fn propose(reviewer: &Client, invoice: &str) -> Answer {
     reviewer.post(&format!("/v1/invoices/{invoice}/write_offs"), &body).unwrap()
 }
 
-fn approve(approver: &Client, proposed: &Value) -> Answer {
+pub fn approve(approver: &Client, proposed: &Value) -> Answer {
     approver.change(&format!("/v1/write_offs/{}/approve", id(proposed)), version(proposed), &json!({})).unwrap()
 }
 
 /// Proposed by one, approved by the other.
-fn write_off(app: &TestApp, cast: &Cast, invoice: &Invoiced) -> Value {
+pub(super) fn write_off(app: &TestApp, cast: &Cast, invoice: &Invoiced) -> Value {
     tick(app);
     let proposed = propose(&cast.staff.reviewer, &invoice.id).expect(201).unwrap();
     approve(&cast.staff.approver, &proposed).expect(200).unwrap()
 }
 
-fn activity(member: &MemberCast) -> (i64, i64) {
+pub fn activity(member: &MemberCast) -> (i64, i64) {
     let view = member.client.get(&format!("/v1/activities/{}", member.activity_id)).unwrap().expect(200).unwrap();
     (minor(&view, "/pending"), minor(&view, "/available"))
 }
 
-fn fund(cast: &Cast, reader: &Client) -> Value {
+pub fn fund(cast: &Cast, reader: &Client) -> Value {
     reader.get(&format!("/v1/guarantee/{}/fund", cast.entity_id)).unwrap().expect(200).unwrap()
 }
 
-fn draw_run(cast: &Cast, query: &str) -> Answer {
+pub fn draw_run(cast: &Cast, query: &str) -> Answer {
     let approver = &cast.staff.approver;
     let body = json!({"id": approver.new_id(), "entity_id": cast.entity_id});
     approver.post(&format!("/v1/guarantee/draw_runs{query}"), &body).unwrap()
 }
 
 /// Money comes that only a person can place.
-fn arrives(app: &TestApp, cast: &mut Cast, invoice: &Invoiced, cents: i64) -> Value {
+pub(super) fn arrives(app: &TestApp, cast: &mut Cast, invoice: &Invoiced, cents: i64) -> Value {
     tick(app);
     cast.bank.receives(Minor::new(cents), &invoice.reference, "Trustee", app.stage.today());
     let imported = app.stage.import(cast).unwrap();
@@ -96,11 +96,11 @@ fn arrives(app: &TestApp, cast: &mut Cast, invoice: &Invoiced, cents: i64) -> Va
 }
 
 /// Ids follow the clock, and the clock of the tests stands still: what comes later gets the greater id.
-fn tick(app: &TestApp) {
+pub(super) fn tick(app: &TestApp) {
     app.stage.clock.advance(chrono::Duration::milliseconds(1));
 }
 
-fn recover(cast: &Cast, line: &Value, write_off: &Value) -> Answer {
+pub(super) fn recover(cast: &Cast, line: &Value, write_off: &Value) -> Answer {
     let body = json!({"write_off_id": id(write_off)});
     cast.staff.reviewer.change(&format!("/v1/bank_lines/{}/recover", id(line)), version(line), &body).unwrap()
 }
@@ -112,7 +112,7 @@ fn recoveries(cast: &Cast, write_off: &Value) -> Vec<Vec<i64>> {
 }
 
 /// What an account of the books stands at; debit positive.
-fn book(app: &TestApp, account: &str) -> i64 {
+pub fn book(app: &TestApp, account: &str) -> i64 {
     app.count(&format!("SELECT coalesce(sum(amount_minor), 0) FROM posting WHERE account = '{account}'"))
 }
 
@@ -251,7 +251,7 @@ fn a_client_who_paid_a_part_leaves_its_share_of_everything() {
 }
 
 /// A rule set from today on, with some members changed.
-fn rules(app: &TestApp, cast: &Cast, changed: &Value) -> Answer {
+pub fn rules(app: &TestApp, cast: &Cast, changed: &Value) -> Answer {
     let administrator = &cast.staff.administrator;
     let eur = |cents: i64| json!({"amount_minor": cents, "currency": "EUR"});
     let mut rules = json!({
@@ -535,138 +535,4 @@ fn a_line_recovers_only_what_was_given_up() {
     assert_eq!((minor(&line, "/waiting"), line["matched_kind"].as_str()), (0, Some("recovery")));
     let used = recover(&cast, &line, &given_up);
     assert_eq!((used.status, used.code().as_str()), (409, "bank_line_already_matched"));
-}
-
-fn eur(cents: i64) -> Value {
-    json!({"amount_minor": cents, "currency": "EUR"})
-}
-
-/// What speaks against an order, and its badge.
-fn against(member: &MemberCast, order: &str) -> (Vec<String>, String) {
-    let order = member.client.get(&format!("/v1/orders/{order}")).unwrap().expect(200).unwrap();
-    let reasons = order["guarantee"]["reasons"].as_array().unwrap();
-    for reason in reasons {
-        let words = [&reason["text"], &reason["action"]].map(|text| text.as_str().unwrap().chars().count());
-        assert!(words.iter().all(|length| *length > 10), "{reason}");
-    }
-    let named = reasons.iter().filter(|reason| reason["holds"] == false);
-    let named = named.map(|reason| reason["code"].as_str().unwrap().to_owned()).collect();
-    (named, order["guarantee"]["status"].as_str().unwrap().to_owned())
-}
-
-#[test]
-fn the_limits_of_the_rules_are_named_with_what_mends_them() {
-    let app = TestApp::start();
-    let (mut cast, member) = app.with_member();
-    let limits = json!({
-        "member_limit": eur(300_000), "new_pair_limit": eur(150_000), "fund_multiple": "20", "pause_below": eur(10_000),
-    });
-    rules(&app, &cast, &limits).expect(201).unwrap();
-    let forecast = |cents: i64| against(&member, &app.stage.sent_order(&member, cents).unwrap().0);
-    let only = |codes: &[&str], badge: &str| {
-        let codes = std::iter::once("client_not_confirmed").chain(codes.iter().copied()).map(str::to_owned);
-        (codes.collect::<Vec<_>>(), badge.to_owned())
-    };
-    assert_eq!(forecast(10_000), only(&["fund_multiple_exceeded", "fund_paused"], "not_yet"), "the fund is empty");
-    // 5,000.00 bring 100.00 to the fund: no pause any more, and 2,000.00 may be advanced. Its client owes 6,050.00.
-    let first = plain(&app, &cast, &member, 500_000);
-    assert_eq!(forecast(10_000), only(&["member_limit_exceeded", "new_pair_limit_exceeded"], "excluded"));
-    cast.bank.receives(Minor::new(first.gross), &first.reference, "Client", app.stage.today());
-    app.stage.import(&mut cast).unwrap();
-    assert_eq!(forecast(200_000), only(&[], "not_yet"), "they know each other by now");
-    assert_eq!(forecast(200_001), only(&["fund_multiple_exceeded"], "not_yet"));
-    let shown = fund(&cast, &member.client);
-    assert_eq!((shown["multiple_allowed"].as_str(), shown["paused"].as_bool()), (Some("20"), Some(false)));
-    assert_eq!((shown["multiple_used"].as_str(), minor(&shown, "/pause_below")), (Some("0"), 10_000));
-}
-
-#[test]
-fn an_advance_beyond_the_multiple_of_the_fund_waits_until_a_client_pays() {
-    let app = TestApp::start();
-    let (mut cast, member) = app.with_member();
-    rules(&app, &cast, &json!({"fund_multiple": "12"})).expect(201).unwrap();
-    plain(&app, &cast, &member, 500_000);
-    let first = covered(&app, &cast, &member, 100_000);
-    app.stage.clock.advance(chrono::Duration::milliseconds(1));
-    let second = covered(&app, &cast, &member, 100_000);
-    // The fund of 140.00 carries 1,680.00: one advance of 925.00 and no other.
-    let member = days_pass(&app, &mut cast, member, 9);
-    assert_eq!(activity(&member).1, 92_500);
-    let held = |member: &MemberCast, invoice: &Invoiced| {
-        let seen = member.client.get(&format!("/v1/invoices/{}", invoice.id)).unwrap().expect(200).unwrap();
-        seen["advance_hold"]["reason"].as_str().map(str::to_owned)
-    };
-    let waits = [&first, &second].map(|invoice| held(&member, invoice));
-    let (made, waiting) = if waits[0].is_none() { (&first, &second) } else { (&second, &first) };
-    assert_eq!((held(&member, made), held(&member, waiting)), (None, Some("fund_multiple_exceeded".to_owned())));
-    let member = days_pass(&app, &mut cast, member, 1);
-    assert_eq!(activity(&member).1, 92_500, "it still waits");
-    cast.bank.receives(Minor::new(made.gross), &made.reference, "Client", app.stage.today());
-    app.stage.import(&mut cast).unwrap();
-    let member = days_pass(&app, &mut cast, member, 1);
-    assert_eq!((activity(&member).1, held(&member, waiting)), (185_000, None));
-    assert_eq!(app.count("SELECT count(*) FROM advance_hold WHERE ended_at IS NOT NULL"), 1);
-}
-
-#[cfg(feature = "faults")]
-mod at_the_same_time {
-    use diesel::connection::SimpleConnection;
-    use umbel::platform::faults::{Faults, Guard};
-
-    use super::super::concurrency::at_once;
-    use super::*;
-
-    /// Sixteen losses of 925.00 each while the fund holds 4,320.00, all approved at the same moment.
-    fn sixteen_losses(app: &TestApp) -> (Cast, MemberCast, Vec<Answer>) {
-        let (cast, member) = app.with_member();
-        let invoices: Vec<_> = (0..16).map(|_| covered(app, &cast, &member, 100_000)).collect();
-        plain(app, &cast, &member, 20_000_000);
-        let proposed: Vec<_> =
-            invoices.iter().map(|lost| propose(&cast.staff.reviewer, &lost.id).expect(201).unwrap()).collect();
-        let answers = at_once(16, |index| approve(&cast.staff.approver, &proposed[index]));
-        (cast, member, answers)
-    }
-
-    fn balance(app: &TestApp) -> i64 {
-        -book(app, "guarantee_fund")
-    }
-
-    #[test]
-    fn sixteen_losses_and_sixteen_draw_runs_never_take_more_than_the_fund_holds() {
-        let app = TestApp::start();
-        let (cast, member, answers) = sixteen_losses(&app);
-        assert!(
-            answers.iter().all(|answer| answer.status == 200),
-            "{:?}",
-            answers.iter().map(Answer::code).collect::<Vec<_>>()
-        );
-        let drawn = app.count("SELECT coalesce(sum(drawn_minor), 0) FROM guarantee_claim");
-        assert_eq!(balance(&app), 400_000 - drawn, "contributions went back, draws went out");
-        assert_eq!(drawn, 370_000, "four were paid in full, then the fifth and all after it wait");
-        let runs = at_once(16, |_| draw_run(&cast, ""));
-        let refused = runs.iter().filter(|answer| answer.status != 201);
-        assert!(refused.clone().all(|answer| (answer.status, answer.code().as_str()) == (409, "nothing_to_draw")));
-        assert_eq!(refused.count(), 15, "the first takes all there is");
-        assert_eq!((balance(&app), activity(&member).1), (0, 400_000));
-    }
-
-    #[test]
-    fn without_the_lock_of_the_fund_postgresql_refuses_and_without_both_the_fund_is_short() {
-        let app = TestApp::start_with(Faults::without([Guard::RowLock]));
-        let (cast, member, answers) = sixteen_losses(&app);
-        assert!(balance(&app) >= 0);
-        let short =
-            answers.iter().filter(|answer| (answer.status, answer.code().as_str()) == (409, "fund_short")).count();
-        assert!(short > 0, "{:?}", answers.iter().map(Answer::code).collect::<Vec<_>>());
-
-        app.database.owner().batch_execute("DROP TRIGGER check_fund ON posting").unwrap();
-        let open = cast.staff.approver.get("/v1/write_offs?state=proposed").unwrap().expect(200).unwrap();
-        let open = open["data"].as_array().unwrap();
-        at_once(open.len(), |index| approve(&cast.staff.approver, &open[index]));
-        at_once(16, |_| draw_run(&cast, ""));
-        let red = app.violations();
-        assert!(red.iter().any(|line| line.contains("fund_not_negative")), "{} left, {red:?}", balance(&app));
-        // Put right before the end of the test, which checks the books again.
-        plain(&app, &cast, &member, 500_000_000);
-    }
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use umbel::platform::i18n;
 
-use super::ledger::lines;
+use super::ground::lines;
 use super::support::TestDatabase;
 
 /// The rooms in reading order: each uses those before it, never those after it.
@@ -358,11 +358,12 @@ const MACHINES: &[Machine] = &[
     },
     Machine {
         name: "share", file: "members/rules.rs", states: Some("ShareState"), commands: &[],
-        moves: &[("", "subscribed"), ("subscribed", "paid"), ("paid", "redeeming"), ("redeeming", "redeemed")],
+        moves: &[("", "subscribed"), ("subscribed", "paid"), ("paid", "redeeming"), ("redeeming", "redeemed"),
+                 ("redeeming", "paid")],
     },
     Machine {
         name: "redemption", file: "shares/rules.rs", states: Some("RedemptionState"), commands: &[],
-        moves: &[("", "noticed"), ("noticed", "decided"), ("decided", "paid")],
+        moves: &[("", "noticed"), ("noticed", "decided"), ("decided", "paid"), ("noticed", "withdrawn")],
     },
     Machine {
         name: "appropriation", file: "surplus/rules.rs", states: Some("AppropriationState"), commands: &[],

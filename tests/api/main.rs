@@ -11,15 +11,21 @@
 )]
 
 mod bad_input;
+mod bad_requests;
 mod collectives;
 #[cfg(feature = "faults")]
 mod concurrency;
 mod contract;
+mod contributions;
 mod costs;
 mod credit_notes;
 mod described;
+mod evidence;
 mod explain;
+mod ground;
 mod guarantee;
+mod guarantee_limits;
+mod holders;
 mod house;
 mod invariants;
 mod jobs;
@@ -32,6 +38,8 @@ mod migrations;
 mod mixed;
 mod permissions;
 mod pool_runs;
+#[cfg(feature = "faults")]
+mod pooled_mix;
 mod pools;
 mod privileges;
 mod proposals;
@@ -40,7 +48,9 @@ mod shares;
 mod solvency;
 mod statements;
 mod stories;
+mod supplier_credits;
 mod support;
 mod surplus;
+mod transfers;
 mod world;
 mod year;

@@ -2,7 +2,7 @@
 
 use umbel::service;
 
-use super::ledger::lines;
+use super::ground::lines;
 use super::support::TestDatabase;
 
 /// Everything in the schema that is not an extension's, as text: what a migration can make or forget.
@@ -80,4 +80,16 @@ fn the_migrations_go_up_and_down_and_up_again() {
     assert_eq!(lines(&mut conn, CATALOGUE), schema);
     assert_eq!(lines(&mut conn, ROWS), rows);
     assert_eq!(service::migrate(&database.owner_url).unwrap(), Vec::<String>::new(), "nothing is left to do");
+}
+
+/// Of two migrations with one number, only one is applied, and nobody says so.
+#[test]
+fn each_migration_has_a_number_of_its_own() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/migrations");
+    let names = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut numbers: Vec<String> = names.map(|name| name.split_once('_').unwrap().0.to_owned()).collect();
+    let count = numbers.len();
+    numbers.sort();
+    numbers.dedup();
+    assert_eq!(numbers.len(), count);
 }

@@ -66,6 +66,7 @@ fn reach(prefix: &str) -> Reach {
         "/v1/activities/"
         | "/v1/applications/"
         | "/v1/clients/"
+        | "/v1/cost_credits/"
         | "/v1/costs/"
         | "/v1/credit_notes/"
         | "/v1/invitations/"

@@ -3,7 +3,8 @@
 use diesel::RunQueryDsl;
 use diesel::connection::SimpleConnection;
 
-use super::ledger::{APPEND_ONLY, lines};
+use super::ground::lines;
+use super::ledger::APPEND_ONLY;
 use super::support::{TestApp, TestDatabase};
 
 /// Table by table.
@@ -39,6 +40,8 @@ const PRIVILEGES: &[(&str, &[&str])] = &[
             "audit_log",
             "bank_statement",
             "batch_approval",
+            "contribution_owed",
+            "contribution_return",
             "dry_run",
             "entity_bank_account",
             "fiscal_year",
@@ -91,12 +94,16 @@ const PRIVILEGES: &[(&str, &[&str])] = &[
     ("INSERT, SELECT, UPDATE(resolution), UPDATE(resolved_at), UPDATE(resolved_by)", &["invoice_dispute"]),
     ("INSERT, SELECT, UPDATE(ended_by), UPDATE(valid_until)", &["levy_exemption", "levy_override", "role_grant"]),
     ("INSERT, SELECT, UPDATE(superseded_at), UPDATE(verified_at), UPDATE(verified_by)", &["payee_account"]),
-    ("INSERT, SELECT, UPDATE(paid_on), UPDATE(payment_reference), UPDATE(state)", &["share"]),
+    (
+        "INSERT, SELECT, UPDATE(paid_on), UPDATE(payment_reference), UPDATE(redeemed_quantity), UPDATE(state)",
+        &["share"],
+    ),
     ("INSERT, SELECT, UPDATE(approved_by), UPDATE(booked_on), UPDATE(state)", &["appropriation"]),
     (
-        "INSERT, SELECT, UPDATE(amount_minor), UPDATE(decided_on), UPDATE(paid_on), UPDATE(run_id), UPDATE(state)",
+        "INSERT, SELECT, UPDATE(amount_minor), UPDATE(decided_on), UPDATE(paid_on), UPDATE(run_id), UPDATE(state), UPDATE(withdrawn_on)",
         &["redemption"],
     ),
+    ("INSERT, SELECT, UPDATE(bank_line_id), UPDATE(refunded_on)", &["cost_credit"]),
     (
         "INSERT, SELECT, UPDATE(bank_line_id), UPDATE(decided_by), UPDATE(decided_on), UPDATE(paid_on), UPDATE(reason), UPDATE(state)",
         &["cost"],

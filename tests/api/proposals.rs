@@ -6,7 +6,7 @@ use umbel::demo::{Cast, Client, MemberCast};
 use umbel::platform::clock::Clock;
 use umbel::platform::faults::Faults;
 
-use super::ledger::lines;
+use super::ground::lines;
 use super::support::{ADMIN, TestApp, TestDatabase};
 
 fn euros(amount: i64) -> Value {

@@ -325,3 +325,135 @@ fn a_share_of_a_year_lapses_and_a_payment_brings_it_back() {
     assert_eq!(standing(&member.client)["through"], "2029-05-03", "two years from the day of payment");
     app.stage.submitted_invoice(&member, None, 5_000).unwrap();
 }
+
+/// A second certificate of a member: three shares, paid.
+fn three_more(app: &TestApp, cast: &mut Cast, member: &MemberCast) -> String {
+    let person = member.client.person_id.clone().unwrap();
+    let place = format!("/v1/members/{person}/shares");
+    let three = json!({"id": member.client.new_id(), "quantity": 3});
+    let three = member.client.post(&place, &three).unwrap().expect(201).unwrap();
+    let reference = three["payment_reference"].as_str().unwrap();
+    cast.bank.receives(Minor::new(15_000), reference, "Member", app.stage.today());
+    app.stage.import(cast).unwrap();
+    text(&three, "id")
+}
+
+#[test]
+fn some_shares_of_a_certificate_are_given_back_and_the_rest_stays() {
+    let app = TestApp::start();
+    let mut cast = app.mutual();
+    new_rules(&app, &cast, &json!({"share_price": {"amount_minor": 5000, "currency": "EUR"}}));
+    let awa = enrol_at(&app, &mut cast, 0, 5_000);
+    let bo = enrol_at(&app, &mut cast, 1, 5_000);
+    let share = three_more(&app, &mut cast, &awa);
+    let certificate = |client: &Client| client.get(&format!("/v1/shares/{share}/certificate")).unwrap();
+    let whole = certificate(&awa.client);
+    assert_eq!(whole.status, 200);
+    let place = format!("/v1/shares/{share}/redemptions");
+    let notice = |client: &Client, quantity: i64| {
+        client.post(&place, &json!({"id": client.new_id(), "quantity": quantity})).unwrap()
+    };
+    for wrong in [-1, 0, 4] {
+        let refused = notice(&awa.client, wrong);
+        let pointer = refused.json()["errors"][0]["pointer"].clone();
+        assert_eq!((refused.status, pointer.as_str()), (422, Some("/quantity")), "{wrong}");
+    }
+    assert_eq!(app.count("SELECT count(*) FROM redemption"), 0);
+    let two = notice(&awa.client, 2).expect(201).unwrap();
+    assert_eq!((two["quantity"].as_i64(), minor(&two, "/nominal")), (Some(2), 5_000));
+    assert_eq!(notice(&awa.client, 1).code(), "state_conflict", "one notice at a time");
+    let projection = awa.client.get(&format!("/v1/shares/{share}/projection")).unwrap().json();
+    assert_eq!((projection["quantity"].as_i64(), minor(&projection, "/amount")), (Some(2), 10_000));
+
+    days_pass(&app, &mut cast, 245);
+    close_year(&cast, 2026);
+    for month in ["2026-05", "2026-12"] {
+        close_month(&cast, month);
+    }
+    let run = cast.staff.approver.post("/v1/redemption_runs", &run_body(&cast, 2026)).unwrap().expect(201).unwrap();
+    assert_eq!((minor(&run, "/redeemed"), run["net_assets"]["share_count"].as_i64()), (10_000, Some(5)));
+    let (awa, bo) = (again(&app, &awa), again(&app, &bo));
+    let person = awa.client.person_id.clone().unwrap();
+    let held = awa.client.get(&format!("/v1/members/{person}/shares")).unwrap().expect(200).unwrap();
+    let of_three = held.as_array().unwrap().iter().find(|it| it["id"] == share.as_str()).unwrap().clone();
+    assert_eq!(
+        (of_three["state"].as_str(), of_three["quantity"].as_i64(), of_three["redeemed_quantity"].as_i64()),
+        (Some("paid"), Some(3), Some(2))
+    );
+    // The rest has its own certificate, made once; the one of the whole is kept.
+    let rest = certificate(&awa.client);
+    assert_eq!((rest.status, rest.body == whole.body), (200, false));
+    assert_eq!(certificate(&cast.staff.reviewer).body, rest.body);
+    assert_eq!(certificate(&bo.client).status, 404);
+    assert_eq!(app.count("SELECT count(*) FROM archived_file WHERE kind = 'share_certificate'"), 2);
+    let register = cast.staff.accountant.get("/v1/share_register").unwrap().expect(200).unwrap();
+    let total = |state: &str| {
+        let totals = register["totals"].as_array().unwrap();
+        totals.iter().find(|it| it["state"] == state).map(|it| (it["quantity"].as_i64().unwrap(), minor(it, "/amount")))
+    };
+    assert_eq!((total("paid"), total("redeemed")), (Some((3, 15_000)), Some((2, 10_000))));
+    let projection = awa.client.get(&format!("/v1/shares/{share}/projection")).unwrap().json();
+    assert_eq!(
+        (projection["quantity"].as_i64(), minor(&projection, "/amount"), projection["noticed_on"].as_str()),
+        (Some(1), 5_000, None)
+    );
+
+    // The rest is given back a year later.
+    assert_eq!(notice(&awa.client, 2).status, 422, "one is left");
+    let last = awa.client.post(&place, &json!({"id": awa.client.new_id()})).unwrap().expect(201).unwrap();
+    assert_eq!(last["quantity"], 1);
+    days_pass(&app, &mut cast, 365);
+    close_year(&cast, 2027);
+    for month in ["2027-01", "2027-12"] {
+        close_month(&cast, month);
+    }
+    let run = cast.staff.approver.post("/v1/redemption_runs", &run_body(&cast, 2027)).unwrap().expect(201).unwrap();
+    assert_eq!((minor(&run, "/redeemed"), run["net_assets"]["share_count"].as_i64()), (5_000, Some(3)));
+    let gone = certificate(&again(&app, &awa).client);
+    assert_eq!((gone.status, gone.code().as_str()), (409, "share_not_paid"));
+    insta::assert_snapshot!(journal(&app));
+}
+
+#[test]
+fn a_notice_is_taken_back_by_who_gave_it_until_it_counts() {
+    let app = TestApp::start();
+    let (mut cast, awa) = app.with_member();
+    let bo = app.another_member(&mut cast);
+    let share = share_of(&awa.client);
+    let withdraw = |client: &Client, notice: &Value| {
+        let place = format!("/v1/redemptions/{}/withdraw", text(notice, "id"));
+        client.change(&place, version(notice), &json!({})).unwrap()
+    };
+    let first = give_notice(&awa.client);
+    assert_eq!(withdraw(&bo.client, &first).status, 404, "of another's notice");
+    let place = format!("/v1/redemptions/{}/withdraw", text(&first, "id"));
+    let stale = awa.client.change(&place, version(&first) + 1, &json!({})).unwrap();
+    assert_eq!((stale.status, stale.code().as_str()), (412, "version_stale"));
+    let taken_back = withdraw(&awa.client, &first).expect(200).unwrap();
+    assert_eq!(
+        (taken_back["state"].as_str(), taken_back["withdrawn_on"].as_str()),
+        (Some("withdrawn"), Some("2026-05-04"))
+    );
+    let twice = withdraw(&awa.client, &taken_back);
+    assert_eq!((twice.status, twice.code().as_str()), (409, "state_conflict"));
+    let state = |client: &Client| {
+        let person = client.person_id.clone().unwrap();
+        client.get(&format!("/v1/members/{person}/shares")).unwrap().json()[0]["state"].clone()
+    };
+    assert_eq!(state(&awa.client), "paid");
+    let projection = awa.client.get(&format!("/v1/shares/{share}/projection")).unwrap().json();
+    assert_eq!(projection["noticed_on"], Value::Null);
+    // Another notice may follow; once its closing is over it is owed.
+    let second = give_notice(&awa.client);
+    assert_eq!(state(&awa.client), "redeeming");
+    days_pass(&app, &mut cast, 241);
+    let awa = again(&app, &awa);
+    assert_eq!(app.stage.today().to_string(), "2026-12-31");
+    let place = format!("/v1/redemptions/{}/withdraw?dry_run=true", text(&second, "id"));
+    awa.client.change(&place, version(&second), &json!({})).unwrap().expect(200).unwrap();
+    days_pass(&app, &mut cast, 1);
+    let awa = again(&app, &awa);
+    let late = withdraw(&awa.client, &second);
+    assert_eq!((late.status, late.code().as_str()), (409, "notice_already_due"));
+    assert_eq!(app.count("SELECT count(*) FROM redemption WHERE state = 'noticed'"), 1);
+}

@@ -1,9 +1,11 @@
 //! The daily proof, its chain, the members' way into it, the fund page and the solidarity statement.
 
+use diesel::connection::SimpleConnection;
 use serde_json::Value;
 use umbel::demo::MemberCast;
 use umbel::formats::solvency::{NotIncluded, check_chain, check_inclusion, hex};
 use umbel::kernel::money::Minor;
+use umbel::platform::db::Actor;
 
 use super::support::TestApp;
 
@@ -51,6 +53,44 @@ fn each_day_that_is_over_is_proven_once_and_chained_also_after_a_downtime() {
     assert_eq!((links[0].proof.activities.count, links[0].proof.guarantee_fund_minor.get()), (1, 2_000));
     app.stage.settle().unwrap();
     assert_eq!(check_chain(&chain(&app)).unwrap().len(), 8, "a day is proven once");
+}
+
+/// Somebody has booked and not yet ended. Tried by hand with a lock on the whole journal: the issue is answered 503,
+/// and without waiting at all the line is drawn above an entry that may still come.
+#[test]
+fn the_line_waits_for_whoever_is_booking_and_nobody_waits_for_the_line() {
+    let app = TestApp::start();
+    let (cast, member, _) = with_covered_invoice(&app);
+    let submitted = app.stage.submitted_invoice(&member, None, 50_000).unwrap();
+    let before = app.count("SELECT max(id) FROM journal_entry");
+    let other = app.stage.submitted_invoice(&member, None, 50_000).unwrap();
+    let mut booking = app.database.owner();
+    booking
+        .batch_execute(&format!(
+            "BEGIN; INSERT INTO journal_entry (entity_id, booked_on, event, source_kind, source_id) \
+             VALUES ('{}', '2026-05-04', 'invoice_issued', 'invoice', '{}')",
+            cast.entity_id,
+            other["id"].as_str().unwrap()
+        ))
+        .unwrap();
+    let draw = || app.db.write_blocking(&Actor::System, umbel::solvency::draw_line).unwrap();
+    let drawn = std::thread::scope(|scope| {
+        let drawing = scope.spawn(draw);
+        let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'active' \
+                       AND query LIKE '%last_entry_settled%' AND pid <> pg_backend_pid()";
+        for _ in 0..100 {
+            if app.count(waiting) > 0 {
+                break;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        app.stage.issue(&cast.staff.reviewer, &submitted).unwrap();
+        assert!(!drawing.is_finished(), "an entry below the line may still come");
+        booking.batch_execute("ROLLBACK").unwrap();
+        drawing.join().unwrap()
+    });
+    assert_eq!(drawn, before, "what was booked after the line was asked for is not waited for");
+    assert_eq!(draw(), app.count("SELECT max(id) FROM journal_entry"));
 }
 
 #[test]

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use umbel::demo::{Answer, Cast, Client, MemberCast};
 use umbel::kernel::money::Minor;
 
+use super::collectives::Scene;
 use super::shares::{again, close_month, close_year, days_pass, enrol_at, minor, new_rules, plant_loss};
 use super::stories::journal;
 use super::support::TestApp;
@@ -176,6 +177,51 @@ fn other_policies(administrator: &Client, cast: &Cast) {
     assert_eq!(code(&refused), (422, "below_legal_reserve".to_owned()));
     assert_eq!(refused.json()["params"]["minimum_minor"], "100000");
     try_out(&[step("legal_reserve", "0.05")]).expect(201).unwrap();
+}
+
+/// What a refund of all there is weighs and gives, in the order of the members.
+fn refunded(scene: &Scene, key: &str) -> Vec<(i64, i64)> {
+    let office = &scene.cast.staff.administrator;
+    let preview = propose(office, &scene.cast, "?dry_run=true", (2026, "2027-01-05"), &[refund(key, "1")]).json();
+    let parts = preview["parts"].as_array().unwrap_or_else(|| panic!("{preview}"));
+    let of = |member: &MemberCast| parts.iter().find(|part| part["member_id"] == json!(member.client.person_id));
+    let found = scene.members.iter().filter_map(of);
+    found.map(|part| (part["weight"].as_i64().unwrap(), minor(part, "/amount"))).collect()
+}
+
+#[test]
+fn what_a_collective_paid_and_invoiced_counts_for_its_members_by_their_split() {
+    let mut scene = Scene::new();
+    scene.by_percent();
+    scene.invoice(100_010);
+    invoice(&scene.app, &scene.cast, &scene.members[1], 40_000);
+    scene.days_pass(250);
+    // How they divide from now on says nothing about the year that is over.
+    scene.rule("equal", &[]);
+    assert_eq!(minor(&close_year(&scene.cast, 2026), "/result"), 5_501 + 2_200);
+    assert_eq!(refunded(&scene, "fees"), [(2_751, 2_751), (1_650 + 2_200, 3_850), (1_100, 1_100)]);
+    let volume = refunded(&scene, "volume");
+    let weights: Vec<i64> = volume.iter().map(|(weight, _)| *weight).collect();
+    assert_eq!(weights, [50_005, 30_003 + 40_000, 20_002]);
+    assert_eq!(volume.iter().map(|(_, part)| part).sum::<i64>(), 7_701, "{volume:?}");
+    let office = scene.cast.staff.administrator.clone();
+    let steps = [refund("fees", "1")];
+    let proposal = propose(&office, &scene.cast, "", (2026, "2027-01-05"), &steps).expect(201).unwrap();
+    let before = [0, 1, 2].map(|index| minor(&scene.activity(index), "/available"));
+    decide(&scene.cast.staff.approver, "approve", &proposal, &json!({})).expect(200).unwrap();
+    let after = [0, 1, 2].map(|index| minor(&scene.activity(index), "/available"));
+    assert_eq!([0, 1, 2].map(|index| after[index] - before[index]), [2_751, 3_850, 1_100]);
+}
+
+#[test]
+fn a_collective_without_a_rule_counts_equally_for_its_members() {
+    let mut scene = Scene::new();
+    scene.invoice(100_000);
+    scene.days_pass(250);
+    assert_eq!(minor(&close_year(&scene.cast, 2026), "/result"), 5_500);
+    let mut parts: Vec<i64> = refunded(&scene, "fees").into_iter().map(|(weight, _)| weight).collect();
+    parts.sort_unstable();
+    assert_eq!(parts, [1_833, 1_833, 1_834]);
 }
 
 #[test]

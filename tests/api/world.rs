@@ -216,8 +216,10 @@ fn work(app: &TestApp, cast: &mut Cast, member: &MemberCast) -> (Vec<(&'static s
 fn levy_terms(administrator: &Client, member: &MemberCast) -> Vec<(&'static str, String)> {
     let (exemption, own) = (administrator.new_id(), administrator.new_id());
     let place = format!("/v1/activities/{}", member.activity_id);
-    let body =
-        json!({"id": exemption, "kind": "fee", "part": "floor", "valid_from": "2027-01-01", "reason": "Low income"});
+    let pdf = b"%PDF-1.4\n1 0 obj<<>>endobj\ntrailer<<>>\n%%EOF\n";
+    let paper = administrator.upload("/v1/evidence", "application/octet-stream", pdf).unwrap().expect(201).unwrap();
+    let body = json!({"id": exemption, "kind": "fee", "part": "floor", "valid_from": "2027-01-01", "reason": "Low income",
+                      "evidence_id": paper["id"]});
     administrator.post(&format!("{place}/levy_exemptions"), &body).unwrap().expect(201).unwrap();
     let body = json!({"id": own, "levy": {"kind": "guarantee", "rate": "0.01"}, "valid_from": "2027-01-01", "reason": "Never a default"});
     administrator.post(&format!("{place}/levy_overrides"), &body).unwrap().expect(201).unwrap();
@@ -245,6 +247,15 @@ fn shared(
         });
         member.client.post("/v1/costs", &cost).unwrap().expect(201).unwrap();
         found.push(("/v1/costs/", *owner, text(&cost, "id")));
+        // Another one, of which the supplier took a part back.
+        let (id, credit) = (member.client.new_id(), reviewer.new_id());
+        let mut credited = cost.clone();
+        (credited["id"], credited["reference"]) = (json!(id), json!(format!("{} 2", member.email)));
+        member.client.post("/v1/costs", &credited).unwrap().expect(201).unwrap();
+        reviewer.change(&format!("/v1/costs/{id}/approve"), 1, &json!({})).unwrap().expect(200).unwrap();
+        let body = json!({"id": credit, "reference": "C", "dated_on": app.stage.today(), "reason": "Spoilt", "net": eur(50), "vat": eur(10)});
+        reviewer.post(&format!("/v1/costs/{id}/credits"), &body).unwrap().expect(201).unwrap();
+        found.push(("/v1/cost_credits/", *owner, credit));
     }
     let id = reviewer.new_id();
     let place = format!("/v1/pools/{id}");
@@ -317,7 +328,10 @@ fn house(cast: &Cast, somebody: &MemberCast) -> Vec<(&'static str, String)> {
     };
     let person = somebody.client.person_id.clone().unwrap();
     let agreement = reviewer.get(&format!("/v1/entities/{entity}/agreements/current?language=fr")).unwrap().json();
+    let pdf = b"%PDF-1.4\n1 0 obj<<>>endobj\ntrailer<<>>\n%%EOF\n";
+    let paper = administrator.upload("/v1/evidence", "application/octet-stream", pdf).unwrap().expect(201).unwrap();
     vec![
+        ("/v1/evidence/", text(&paper, "id")),
         ("/v1/agreements/", text(&agreement, "id")),
         ("/v1/bank_accounts/", first(reviewer, &format!("/v1/entities/{entity}/bank_accounts"))),
         ("/v1/bank_lines/", first(reviewer, "/v1/bank_lines")),

@@ -142,9 +142,7 @@ impl House {
         let mail = MailConfig { smtp_url: Some(mails.url()), from: FROM.to_owned(), folder };
         let worker = Worker::new(db, keys, Mailer::new(&mail).unwrap(), base.clone(), FROM);
         let stage = Stage { base, clock, worker, mails };
-        let log = fs::read_to_string(data.path().join("log.txt")).unwrap();
-        let password = log.split("with password ").nth(1).unwrap().split(' ').next().unwrap();
-        let administrator = stage.visitor().sign_in("admin@umbel.example", password).unwrap();
+        let administrator = sign_in_administrator(&stage, &data);
         let mut cast = stage.found_mutual(administrator, OUR_IBAN, 1_000_000).unwrap();
         publish_quick_rules(&stage, &cast);
         let member = stage.enrol(&mut cast, MEMBER, "Awa Diop", THEIR_IBAN).unwrap();
@@ -186,8 +184,15 @@ impl House {
         query(&self.owner_url, sql)
     }
 
+    /// Days pass, from the next start on. Everybody has to sign in again then.
+    pub fn days_pass(&mut self, days: i64) {
+        self.ahead += days * 24 * 60 * 60;
+        self.stage.clock = Clock::ahead_by(chrono::Duration::seconds(self.ahead));
+    }
+
     /// Everybody signs in again: tokens live for ten minutes.
     pub fn sign_in(&mut self) {
+        self.cast.staff.administrator = sign_in_administrator(&self.stage, &self.data);
         self.cast.staff.reviewer = self.stage.sign_in("reviewer@ombelle.example").unwrap();
         self.cast.staff.approver = self.stage.sign_in("approver@ombelle.example").unwrap();
         self.member.client = self.stage.sign_in(MEMBER).unwrap();
@@ -344,6 +349,13 @@ impl Drop for House {
             eprintln!("the program's last lines:\n{}", tail.into_iter().rev().collect::<Vec<_>>().join("\n"));
         }
     }
+}
+
+/// With the password that the first start said.
+fn sign_in_administrator(stage: &Stage, data: &TempDir) -> Client {
+    let log = fs::read_to_string(data.path().join("log.txt")).unwrap();
+    let password = log.split("with password ").nth(1).unwrap().split(' ').next().unwrap();
+    stage.visitor().sign_in("admin@umbel.example", password).unwrap()
 }
 
 /// Rules by which the promised day is the day of issue.

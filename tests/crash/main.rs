@@ -2,9 +2,10 @@
 //!
 //! It runs as in production: the binary over a data folder with its own PostgreSQL, mails by SMTP to a catcher in
 //! this process. `UMBEL_KILL_AT=point@n` makes it die by SIGKILL at the n-th pass of a failpoint: just before or
-//! just after the commit of an issue, an advance, a seal, a release, an import, a payout request, and before or
-//! after a mail has left. It is started again over the same folder (its PostgreSQL survived it and is adopted), the
-//! interrupted request is sent again with the same key until it is answered, and then there must be exactly one
+//! just after the commit of an issue, an advance, a seal, a release, an import, a payout request, a step of a job, a run
+//! over a pool or the end of a year, and before or after a mail has left. It is started again over the same folder (its
+//! PostgreSQL survived it and is adopted), the interrupted request is sent again with the same key until it is answered,
+//! and then there must be exactly one
 //! effect. At the end every invariant is checked by `umbel check`.
 //!
 //! Run it with
@@ -20,6 +21,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that cannot go on fails")]
 
 mod house;
+mod long_work;
 mod wish;
 
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -239,9 +239,7 @@ async fn list_activities(
     filter: QueryOf<ActivityFilter>,
 ) -> Result<Json<Page<ActivityView>>> {
     let filter = filter.0;
-    let secret = keys.sign_link("cursor", b"");
-    let cursor = filter.cursor.as_deref();
-    let listing = Listing::new(&secret, who.person(), "activities", &filter, filter.limit, cursor)?;
+    let listing = Listing::new(&keys, who.person(), "activities", &filter, filter.limit, filter.cursor.as_deref())?;
     let page = db
         .write(who.into(), move |tx| {
             let rows = activities::activities(tx, filter.member_id, listing.after, listing.fetch)?;
@@ -293,9 +291,7 @@ async fn list_activity_postings(
     filter: QueryOf<PostingFilter>,
 ) -> Result<Json<Page<ActivityPostingView>>> {
     let (id, filter) = (id.into_inner(), filter.0);
-    let secret = keys.sign_link("cursor", b"");
-    let cursor = filter.cursor.as_deref();
-    let listing = Listing::new(&secret, who.person(), "activity_postings", &id, filter.limit, cursor)?;
+    let listing = Listing::new(&keys, who.person(), "activity_postings", &id, filter.limit, filter.cursor.as_deref())?;
     let page = db
         .write(who.into(), move |tx| {
             let before = listing.after.and_then(|key| i64::try_from(key.as_u128()).ok());

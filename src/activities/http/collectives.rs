@@ -167,9 +167,7 @@ async fn list_invitations(
     filter: QueryOf<InvitationFilter>,
 ) -> Result<Json<Page<InvitationView>>> {
     let filter = filter.0;
-    let secret = keys.sign_link("cursor", b"");
-    let cursor = filter.cursor.as_deref();
-    let listing = Listing::new(&secret, who.person(), "invitations", &filter, filter.limit, cursor)?;
+    let listing = Listing::new(&keys, who.person(), "invitations", &filter, filter.limit, filter.cursor.as_deref())?;
     let page = db
         .write(who.into(), move |tx| {
             let rows = collectives::memberships(tx, listing.after, listing.fetch)?;

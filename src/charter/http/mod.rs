@@ -1,10 +1,13 @@
 //! The counter for entities, their bank accounts, rules and agreements. Administrators write; who is signed in reads.
 
+mod evidence;
 mod levies;
 
 use actix_web::web::{Data, Json, Path};
 use actix_web::{HttpResponse, get, post};
 use chrono::NaiveDate;
+pub use evidence::EvidenceView;
+use evidence::{__path_add_evidence, __path_download_evidence, add_evidence, download_evidence};
 pub use levies::{BandView, LevyView};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -19,7 +22,7 @@ use crate::kernel::language::Language;
 use crate::kernel::money::{Currency, Money, Ppm};
 use crate::platform::db::Db;
 use crate::platform::error::Result;
-use crate::platform::web::command::{BODY_MAX, UPLOAD_MAX};
+use crate::platform::web::reading::{BODY_MAX, UPLOAD_MAX};
 use crate::platform::web::{Command, QueryOf, hex};
 
 crate::endpoints!(
@@ -36,6 +39,8 @@ crate::endpoints!(
     create_agreement,
     show_current_agreement,
     show_agreement,
+    add_evidence,
+    download_evidence,
 );
 
 /// Where somebody is.

@@ -295,5 +295,13 @@ fn a_credit_note_names_what_it_corrects_and_asks_for_nothing() {
         for needle in [absent, "IBAN", "BIC"] {
             assert!(!text.contains(needle), "{language}: {needle:?} is in {text}");
         }
+        // To look at them: `UMBEL_SAMPLES=folder cargo test credit_note`.
+        if let Ok(folder) = std::env::var("UMBEL_SAMPLES") {
+            let long = InvoiceFacts { lines: self::facts(language, 60).lines, ..facts.clone() };
+            for (name, facts) in [("short", &facts), ("long", &long)] {
+                let bytes = render(facts).unwrap();
+                std::fs::write(format!("{folder}/credit_note_{name}_{language}.pdf"), bytes).unwrap();
+            }
+        }
     }
 }

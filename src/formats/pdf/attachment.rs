@@ -1,10 +1,10 @@
 //! Files within a document (ISO 19005-3, 6.8): the XML of a Factur-X invoice, and what its sender adds.
 
 use chrono::{Datelike, NaiveDate};
+use lopdf::{Document, Object, ObjectId, Stream, StringFormat, dictionary};
 use md5::{Digest as _, Md5};
 
-use super::PdfError;
-use super::writer::{Array, Dict, Ref, Writer};
+use super::document::{of, utf16};
 
 /// The name that Factur-X 1.0 and `ZUGFeRD` 2.1 and later give to the XML.
 pub const FACTUR_X: &str = "factur-x.xml";
@@ -114,34 +114,38 @@ fn safe(name: &str) -> String {
     if name.is_empty() { "attachment".to_owned() } else { name }
 }
 
-/// Writes the files; answers the tree of their names and the list for the catalogue.
-pub(super) fn write(files: &[Attachment<'_>], out: &mut Writer) -> Result<(Ref, Array), PdfError> {
-    let mut named: Vec<(String, Ref)> = Vec::new();
-    let mut list = Array::default();
+/// Adds the files; answers the tree of their names and the list for the catalogue.
+pub(super) fn add_to(out: &mut Document, files: &[Attachment<'_>]) -> (ObjectId, Vec<Object>) {
+    let mut named: Vec<(String, ObjectId)> = Vec::new();
     for file in files {
         let mut name = if file.is_factur_x() { file.name.to_owned() } else { safe(file.name) };
         while named.iter().any(|(known, _)| *known == name) {
             name.insert(0, '_');
         }
-        let params = Dict::default()
-            .bytes("ModDate", day(file.dated).as_bytes())
-            .bytes("CreationDate", day(file.dated).as_bytes())
-            .count("Size", file.bytes.len())
-            .bytes("CheckSum", &Md5::digest(file.bytes));
-        let stream = Dict::of("EmbeddedFile").name("Subtype", file.media.name()).dict("Params", params);
-        let stream = out.stream(stream, file.bytes)?;
-        let spec = Dict::of("Filespec")
-            .text("F", &name)
-            .text("UF", &name)
-            .text("Desc", file.description)
-            .name("AFRelationship", file.relationship.name())
-            .dict("EF", Dict::default().refer("F", stream).refer("UF", stream));
-        let spec = out.add(spec);
-        list = list.refer(spec);
+        let dated = Object::string_literal(day(file.dated));
+        let params = dictionary! {
+            "ModDate" => dated.clone(),
+            "CreationDate" => dated,
+            "Size" => i64::try_from(file.bytes.len()).unwrap_or(i64::MAX),
+            "CheckSum" => Object::String(Md5::digest(file.bytes).to_vec(), StringFormat::Hexadecimal),
+        };
+        let dict = dictionary! {
+            "Type" => of("EmbeddedFile"), "Subtype" => of(file.media.name()), "Params" => params,
+        };
+        let stream = out.add_object(Stream::new(dict, file.bytes.to_vec()));
+        let spec = out.add_object(dictionary! {
+            "Type" => of("Filespec"),
+            "F" => utf16(&name),
+            "UF" => utf16(&name),
+            "Desc" => utf16(file.description),
+            "AFRelationship" => of(file.relationship.name()),
+            "EF" => dictionary! { "F" => stream, "UF" => stream },
+        });
         named.push((name, spec));
     }
+    let list = named.iter().map(|(_, spec)| Object::Reference(*spec)).collect();
     // A tree of names is in the order of their bytes.
     named.sort_by(|(one, _), (other, _)| one.encode_utf16().cmp(other.encode_utf16()));
-    let names = named.iter().fold(Array::default(), |names, (name, spec)| names.text(name).refer(*spec));
-    Ok((out.add(Dict::default().array("Names", names)), list))
+    let names: Vec<Object> = named.iter().flat_map(|(name, spec)| [utf16(name), Object::Reference(*spec)]).collect();
+    (out.add_object(dictionary! { "Names" => names }), list)
 }

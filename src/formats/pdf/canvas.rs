@@ -3,15 +3,18 @@
 //! What is drawn belongs to a part of the document (see [`Role`]) or, while [`Canvas::decorate`] holds, to none: lines,
 //! backgrounds, heads and feet of pages, which readers aloud pass over.
 
-use std::collections::BTreeMap;
-use std::io::Write as _;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::fonts::{Face, Faces, Subset, Weight};
+use printpdf::{
+    Color, DictItem, LinePoint, Op, PaintMode, PdfFontHandle, Point, Polygon, PolygonRing, Pt, Rect, Rgb, TextItem,
+    WindingOrder, XObjectId, XObjectTransform,
+};
+
+use super::fonts::{Face, Faces, Weight};
 use super::picture::Picture;
 pub use super::structure::Role;
 use super::structure::Structure;
-use super::writer::decimal;
 use super::{Length, PdfError};
 
 /// A4, width.
@@ -63,42 +66,27 @@ enum Mark {
 
 #[derive(Default)]
 pub(super) struct Page {
-    pub(super) content: Vec<u8>,
+    pub(super) ops: Vec<Op>,
     /// What the reader of the page has set last, so that it is not said again for every word.
     font: Option<(Weight, Length)>,
     fill: Option<Colour>,
     mark: Option<Mark>,
-    /// The pictures on the page, by their number in the document.
-    pub(super) pictures: Vec<usize>,
 }
 
 impl Page {
     /// Ends the marked content in hand.
     pub(super) fn end_mark(&mut self) {
         if self.mark.take().is_some() {
-            self.content.extend_from_slice(b"EMC\n");
+            self.ops.push(Op::EndMarkedContent);
         }
-    }
-
-    fn numbers(&mut self, lengths: &[Length], operator: &str) {
-        for length in lengths {
-            decimal(&mut self.content, *length);
-            self.content.push(b' ');
-        }
-        self.content.extend_from_slice(operator.as_bytes());
-        self.content.push(b'\n');
     }
 
     fn fill(&mut self, colour: Colour) {
         if self.fill != Some(colour) {
             self.fill = Some(colour);
             let Colour(r, g, b) = colour;
-            for channel in [r, g, b] {
-                let thousandths = (u32::from(channel) * 2_000 + 255) / 510;
-                // Writing into a Vec cannot fail.
-                let _ = write!(self.content, "{}.{:03} ", thousandths / 1_000, thousandths % 1_000);
-            }
-            self.content.extend_from_slice(b"rg\n");
+            let rgb = Rgb { r: channel(r), g: channel(g), b: channel(b), icc_profile: None };
+            self.ops.push(Op::SetFillColor { col: Color::Rgb(rgb) });
         }
     }
 }
@@ -107,7 +95,7 @@ impl Page {
 pub struct Canvas {
     faces: &'static Faces,
     pub(super) pages: Vec<Page>,
-    pub(super) subsets: [Subset; 2],
+    pub(super) used: [BTreeSet<char>; 2],
     pub(super) structure: Structure,
     pub(super) pictures: Vec<Arc<Picture>>,
     decorates: bool,
@@ -122,7 +110,7 @@ impl Canvas {
         Ok(Self {
             faces: Faces::get()?,
             pages: vec![Page::default()],
-            subsets: [Subset::new(), Subset::new()],
+            used: [BTreeSet::new(), BTreeSet::new()],
             structure: Structure::new(),
             pictures: Vec::new(),
             decorates: false,
@@ -187,27 +175,22 @@ impl Canvas {
             self.open(Role::Paragraph);
         }
         self.mark(page);
-        let face = self.face(style);
-        let [regular, bold] = &mut self.subsets;
-        let subset = match style.weight {
-            Weight::Regular => regular,
-            Weight::Bold => bold,
-        };
+        let [regular, bold] = &mut self.used;
+        match style.weight {
+            Weight::Regular => regular.extend(text.chars()),
+            Weight::Bold => bold.extend(text.chars()),
+        }
         if let Some(page) = self.pages.get_mut(page) {
             page.fill(style.colour);
-            page.content.extend_from_slice(b"BT\n");
+            page.ops.push(Op::StartTextSection);
             if page.font != Some((style.weight, style.size)) {
                 page.font = Some((style.weight, style.size));
-                // Writing into a Vec cannot fail.
-                let _ = write!(page.content, "/{} ", style.weight.resource());
-                page.numbers(&[style.size], "Tf");
+                let font = PdfFontHandle::External(style.weight.resource());
+                page.ops.push(Op::SetFont { font, size: points(style.size) });
             }
-            page.numbers(&[x, HEIGHT - y], "Td");
-            page.content.push(b'<');
-            for slot in text.chars().filter_map(|character| subset.slot(face, character)) {
-                let _ = write!(page.content, "{slot:04X}");
-            }
-            page.content.extend_from_slice(b"> Tj\nET\n");
+            page.ops.push(Op::SetTextCursor { pos: point(x, y) });
+            page.ops.push(Op::ShowText { items: vec![TextItem::Text(text.to_owned())] });
+            page.ops.push(Op::EndTextSection);
         }
         if alone {
             self.close();
@@ -226,8 +209,16 @@ impl Canvas {
         let Some(page) = self.pages.get_mut(page) else { return };
         page.fill(colour);
         let ((x, y), (width, height)) = (corner, extent);
-        page.numbers(&[x, HEIGHT - y - height, width, height], "re");
-        page.content.extend_from_slice(b"f\n");
+        page.ops.push(Op::DrawRectangle {
+            rectangle: Rect {
+                x: points(x),
+                y: points(HEIGHT - y - height),
+                width: points(width),
+                height: points(height),
+                mode: Some(PaintMode::Fill),
+                winding_order: Some(WindingOrder::NonZero),
+            },
+        });
     }
 
     /// A horizontal hairline of `thickness` with its upper edge at `y`.
@@ -253,12 +244,17 @@ impl Canvas {
             page.fill(Colour(0, 0, 0));
             // Edges are shares of the whole, not sums of rounded cells.
             let edge = |cell: Length| extent * cell / side;
-            for (column, row, run) in cells {
-                let (left, right) = (edge(column), edge(column + run));
-                let (top, bottom) = (edge(row), edge(row + 1));
-                page.numbers(&[x + left, HEIGHT - y - bottom, right - left, bottom - top], "re");
-            }
-            page.content.extend_from_slice(b"f\n");
+            let rings = cells.into_iter().map(|(column, row, run)| {
+                let (left, right) = (x + edge(column), x + edge(column + run));
+                let (top, bottom) = (y + edge(row), y + edge(row + 1));
+                let corners = [(left, bottom), (right, bottom), (right, top), (left, top)];
+                let points = corners.map(|(x, y)| LinePoint { p: point(x, y), bezier: false }).to_vec();
+                PolygonRing { points }
+            });
+            // One path, so that neighbours have no seam between them.
+            let polygon =
+                Polygon { rings: rings.collect(), mode: PaintMode::Fill, winding_order: WindingOrder::NonZero };
+            page.ops.push(Op::DrawPolygon { polygon });
         }
         self.close();
     }
@@ -281,12 +277,15 @@ impl Canvas {
         self.structure.open(Role::Figure, Some((text.to_owned(), bounds)));
         self.mark(page);
         if let Some(page) = self.pages.get_mut(page) {
-            if !page.pictures.contains(&number) {
-                page.pictures.push(number);
-            }
-            page.content.extend_from_slice(b"q\n");
-            page.numbers(&[width, 0, 0, height, x, HEIGHT - y - height], "cm");
-            let _ = writeln!(page.content, "/I{number} Do\nQ");
+            let transform = XObjectTransform {
+                translate_x: Some(points(x)),
+                translate_y: Some(points(HEIGHT - y - height)),
+                scale_x: Some(points(width).0),
+                scale_y: Some(points(height).0),
+                no_auto_scale: true,
+                ..XObjectTransform::default()
+            };
+            page.ops.push(Op::UseXobject { id: picture_id(number), transform });
         }
         self.close();
     }
@@ -301,23 +300,40 @@ impl Canvas {
         let Some(page) = self.pages.get_mut(number).filter(|page| page.mark != Some(mark)) else { return };
         page.end_mark();
         page.mark = Some(mark);
-        // Writing into a Vec cannot fail.
-        let _ = match mark {
-            Mark::Artifact => writeln!(page.content, "/Artifact BMC"),
+        page.ops.push(match mark {
+            Mark::Artifact => Op::BeginMarkedContent { tag: "Artifact".to_owned() },
             Mark::Part(_) => {
                 let (name, number) = self.structure.mark(number);
-                writeln!(page.content, "/{name} <</MCID {number}>> BDC")
+                let map = BTreeMap::from([("MCID".to_owned(), DictItem::Int(number))]);
+                Op::BeginMarkedContentWithProperties { tag: name.to_owned(), properties: DictItem::Dict { map } }
             }
-        };
+        });
     }
 }
 
-/// The fonts by their names.
-pub(super) fn fonts(canvas: &Canvas) -> BTreeMap<&'static str, (&'static Face, &Subset)> {
-    Weight::ALL
-        .into_iter()
-        .zip(&canvas.subsets)
-        .filter(|(_, subset)| !subset.is_empty())
-        .map(|(weight, subset)| (weight.resource(), (canvas.faces.face(weight), subset)))
-        .collect()
+/// The name by which the pages of a document call its pictures.
+pub(super) fn picture_id(number: usize) -> XObjectId {
+    XObjectId(format!("I{number}"))
+}
+
+/// A place on the page, which PDF counts from the lower edge.
+fn point(x: Length, y: Length) -> Point {
+    Point { x: points(x), y: points(HEIGHT - y) }
+}
+
+/// Points as the file has them: two decimals, finer than any printer.
+#[expect(
+    clippy::as_conversions,
+    clippy::cast_precision_loss,
+    clippy::float_arithmetic,
+    reason = "PDF coordinates are decimal numbers; a hundredth of a point on a page is exact enough in f32"
+)]
+pub(super) fn points(length: Length) -> Pt {
+    Pt((length / 10) as f32 / 100.0)
+}
+
+/// A colour channel as the file has it: 0 to 1, three decimals.
+#[expect(clippy::float_arithmetic, reason = "PDF colours are decimal numbers from 0 to 1")]
+fn channel(value: u8) -> f32 {
+    (f32::from(value) / 255.0 * 1000.0).round() / 1000.0
 }

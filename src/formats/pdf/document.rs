@@ -1,19 +1,29 @@
 //! From drawn pages to the bytes of a file: PDF/A-3b (ISO 19005-3), tagged, with the files it carries.
 //!
-//! What is not claimed: level A of PDF/A and PDF/UA. The tree of parts is there and in reading order, but nobody has
-//! judged it as those levels want.
+//! printpdf makes the document; what it does not know is added to it after: what the file says of itself, the tree of
+//! parts, the colours, the files within. What is not claimed: level A of PDF/A and PDF/UA. The tree of parts is there
+//! and in reading order, but nobody has judged it as those levels want.
+
+use std::io::Write as _;
 
 use chrono::NaiveDate;
+use flate2::Compression;
+use flate2::write::ZlibEncoder;
+use lopdf::{Dictionary, Object, ObjectId, SaveOptions, Stream, StringFormat, dictionary};
+use printpdf::{Mm, PdfDocument, PdfPage, PdfSaveOptions};
 use sha2::{Digest, Sha256};
 
 use super::attachment::{self, Attachment};
-use super::canvas::{Canvas, HEIGHT, WIDTH, fonts};
-use super::writer::{Array, Dict, Ref, Writer};
+use super::canvas::{Canvas, HEIGHT, WIDTH, picture_id, points};
+use super::fonts::{Faces, Weight};
+use super::structure::Structure;
 use super::{PdfError, icc, xmp};
 use crate::kernel::language::Language;
 
 /// The program that writes the file.
 pub(super) const PRODUCER: &str = "Umbel";
+/// Small objects that stand compressed together: as good as all, also of a document of many pages.
+const TOGETHER: usize = 10_000;
 
 /// What the file says about itself.
 pub struct Metadata<'a> {
@@ -40,99 +50,159 @@ pub fn to_bytes(canvas: Canvas, metadata: &Metadata<'_>) -> Result<Vec<u8>, PdfE
 /// # Errors
 /// As [`to_bytes`].
 pub fn with_attachments(
-    mut canvas: Canvas,
+    canvas: Canvas,
     metadata: &Metadata<'_>,
     files: &[Attachment<'_>],
 ) -> Result<Vec<u8>, PdfError> {
-    let mut file = Writer::default();
-    let (catalog, tree) = (file.reserve(), file.reserve());
-    let resources = resources(&canvas, &mut file)?;
-    let mut digest = Sha256::new();
-    let pages = pages(&mut canvas, &mut file, (tree, resources), &mut digest)?;
-    let kids = pages.iter().fold(Array::default(), |kids, page| kids.refer(*page));
-    file.put(tree, Dict::of("Pages").count("Count", pages.len()).array("Kids", kids));
-    let structure = canvas.structure.write(&mut file, &pages);
+    let (mut file, structure) = drawn(canvas)?;
+    let pages: Vec<ObjectId> = file.page_iter().collect();
+    for (page, number) in pages.iter().zip(0_i64..) {
+        tidy(&mut file, *page, number);
+    }
+    let structure = structure.add_to(&mut file, &pages);
     let packet = xmp::packet(metadata, files.iter().any(Attachment::is_factur_x));
-    digest.update(&packet);
     // Metadata stay readable for programs that know nothing of PDF.
-    let described = file.ready(Dict::of("Metadata").name("Subtype", "XML"), packet.into_bytes());
-    let mut dict = Dict::of("Catalog")
-        .refer("Pages", tree)
-        .refer("Metadata", described)
-        .bytes("Lang", metadata.language.tag().as_bytes())
-        .dict("MarkInfo", Dict::default().flag("Marked", true))
-        .refer("StructTreeRoot", structure)
-        .dict("ViewerPreferences", Dict::default().flag("DisplayDocTitle", true))
-        .array("OutputIntents", Array::default().dict(output_intent(&mut file)?));
-    if !files.is_empty() {
-        for it in files {
-            digest.update(it.name);
-            digest.update(it.bytes);
-        }
-        let (names, list) = attachment::write(files, &mut file)?;
-        dict = dict.dict("Names", Dict::default().refer("EmbeddedFiles", names)).array("AF", list);
+    let packet = Stream::new(dictionary! { "Type" => of("Metadata"), "Subtype" => of("XML") }, packet.into_bytes());
+    let packet = file.add_object(packet.with_compression(false));
+    let profile = file.add_object(Stream::new(dictionary! { "N" => 3 }, icc::SRGB.clone()));
+    let colours = dictionary! {
+        "Type" => of("OutputIntent"),
+        "S" => of("GTS_PDFA1"),
+        "OutputConditionIdentifier" => utf16("sRGB"),
+        "Info" => utf16("sRGB IEC61966-2.1"),
+        "DestOutputProfile" => profile,
+    };
+    let attached = (!files.is_empty()).then(|| attachment::add_to(&mut file, files));
+    let catalogue = file.catalog_mut().map_err(PdfError::Catalogue)?;
+    for unsaid in ["PageLayout", "PageMode"] {
+        catalogue.remove(unsaid.as_bytes());
     }
-    file.put(catalog, dict);
-    let dated = attachment::day(metadata.dated);
-    let info = Dict::default()
-        .text("Title", metadata.title)
-        .text("Author", metadata.author)
-        .text("Producer", PRODUCER)
-        .text("Creator", PRODUCER)
-        .bytes("CreationDate", dated.as_bytes())
-        .bytes("ModDate", dated.as_bytes());
-    let info = file.add(info);
+    catalogue.set("Metadata", packet);
+    catalogue.set("Lang", Object::string_literal(metadata.language.tag()));
+    catalogue.set("MarkInfo", dictionary! { "Marked" => true });
+    catalogue.set("StructTreeRoot", structure);
+    catalogue.set("ViewerPreferences", dictionary! { "DisplayDocTitle" => true });
+    catalogue.set("OutputIntents", vec![Object::Dictionary(colours)]);
+    if let Some((names, list)) = attached {
+        catalogue.set("Names", dictionary! { "EmbeddedFiles" => names });
+        catalogue.set("AF", list);
+    }
+    describe(&mut file, metadata);
+    written(file)
+}
+
+/// The pages with their fonts and pictures, and the tree of parts.
+fn drawn(canvas: Canvas) -> Result<(lopdf::Document, Structure), PdfError> {
+    let mut pdf = PdfDocument::new("");
+    let faces = Faces::get()?;
+    for (weight, used) in Weight::ALL.into_iter().zip(&canvas.used) {
+        if !used.is_empty() {
+            pdf.resources.fonts.map.insert(weight.resource(), faces.face(weight).subset(used)?);
+        }
+    }
+    for (number, picture) in canvas.pictures.iter().enumerate() {
+        pdf.resources.xobjects.map.insert(picture_id(number), picture.resource());
+    }
+    pdf.pages = canvas
+        .pages
+        .into_iter()
+        .map(|mut page| {
+            page.end_mark();
+            let mut sheet = PdfPage::new(Mm(0.0), Mm(0.0), page.ops);
+            for area in [&mut sheet.media_box, &mut sheet.trim_box, &mut sheet.crop_box] {
+                (area.width, area.height) = (points(WIDTH), points(HEIGHT));
+            }
+            sheet
+        })
+        .collect();
+    let mut file = pdf.to_lopdf_document(&PdfSaveOptions::default(), &mut Vec::new());
+    "1.7".clone_into(&mut file.version);
+    Ok((file, canvas.structure))
+}
+
+/// Leaves out of a page what is empty, and ties it to the tree of parts.
+fn tidy(file: &mut lopdf::Document, page: ObjectId, number: i64) {
+    let mut resources = None;
+    if let Ok(page) = file.get_object_mut(page).and_then(Object::as_dict_mut) {
+        for needless in ["Annots", "CropBox"] {
+            page.remove(needless.as_bytes());
+        }
+        page.set("StructParents", number);
+        page.set("Tabs", of("S"));
+        resources = page.get(b"Resources").and_then(Object::as_reference).ok();
+    }
+    let Some(own) = resources else { return };
+    for kind in ["XObject", "ExtGState", "Shading"] {
+        let Ok(resources) = file.get_object_mut(own).and_then(Object::as_dict_mut) else { return };
+        let Ok(id) = resources.get(kind.as_bytes()).and_then(Object::as_reference) else { continue };
+        // The pages share them: what the first has found empty is no longer there for the others.
+        if file.get_dictionary(id).map_or(true, Dictionary::is_empty) {
+            file.objects.remove(&id);
+            if let Ok(resources) = file.get_object_mut(own).and_then(Object::as_dict_mut) {
+                resources.remove(kind.as_bytes());
+            }
+        }
+    }
+}
+
+/// Replaces what printpdf says of the document (random ids, the hour) by what is true of it.
+fn describe(file: &mut lopdf::Document, metadata: &Metadata<'_>) {
+    let dated = Object::string_literal(attachment::day(metadata.dated));
+    let info = dictionary! {
+        "Title" => utf16(metadata.title),
+        "Author" => utf16(metadata.author),
+        "Producer" => utf16(PRODUCER),
+        "Creator" => utf16(PRODUCER),
+        "CreationDate" => dated.clone(),
+        "ModDate" => dated,
+    };
+    if let Ok(old) = file.trailer.get(b"Info").and_then(Object::as_reference) {
+        file.set_object(old, info);
+    }
+    let mut digest = Sha256::new();
+    for object in file.objects.values() {
+        if let Ok(stream) = object.as_stream() {
+            digest.update(&stream.content);
+        }
+    }
     let id: Vec<u8> = digest.finalize().iter().copied().take(16).collect();
-    file.finish(catalog, info, &id)
+    let id = Object::String(id, StringFormat::Hexadecimal);
+    file.trailer.set("ID", vec![id.clone(), id]);
 }
 
-/// What all pages use: the fonts.
-fn resources(canvas: &Canvas, file: &mut Writer) -> Result<(Dict, Vec<Ref>), PdfError> {
-    let mut dict = Dict::default();
-    for (name, (face, subset)) in fonts(canvas) {
-        dict = dict.refer(name, subset.write(face, file)?);
-    }
-    let pictures = canvas.pictures.iter().map(|picture| picture.write(file)).collect();
-    Ok((dict, pictures))
-}
-
-fn pages(
-    canvas: &mut Canvas,
-    file: &mut Writer,
-    (tree, (fonts, pictures)): (Ref, (Dict, Vec<Ref>)),
-    digest: &mut Sha256,
-) -> Result<Vec<Ref>, PdfError> {
-    let paper = Array::default().int(0).int(0).length(WIDTH).length(HEIGHT);
-    let mut pages = Vec::with_capacity(canvas.pages.len());
-    for (number, page) in canvas.pages.iter_mut().enumerate() {
-        page.end_mark();
-        digest.update(&page.content);
-        let content = file.stream(Dict::default(), &page.content)?;
-        let mut resources = Dict::default().dict("Font", fonts.clone());
-        let used = page.pictures.iter().filter_map(|number| Some((number, pictures.get(*number)?)));
-        let used = used.fold(Dict::default(), |dict, (number, at)| dict.refer(&format!("I{number}"), *at));
-        if !page.pictures.is_empty() {
-            resources = resources.dict("XObject", used);
+/// The bytes, compressed. A tagged document has an object for each cell of its tables: the small ones stand together.
+fn written(mut file: lopdf::Document) -> Result<Vec<u8>, PdfError> {
+    for object in file.objects.values_mut() {
+        if let Object::Stream(stream) = object
+            && stream.allows_compression
+            && !stream.dict.has(b"Filter")
+        {
+            stream.set_content(deflate(&stream.content).map_err(PdfError::Write)?);
+            stream.dict.set("Filter", of("FlateDecode"));
         }
-        let dict = Dict::of("Page")
-            .refer("Parent", tree)
-            .array("MediaBox", paper.clone())
-            .array("TrimBox", paper.clone())
-            .dict("Resources", resources)
-            .refer("Contents", content)
-            .count("StructParents", number)
-            .name("Tabs", "S");
-        pages.push(file.add(dict));
     }
-    Ok(pages)
+    let options = SaveOptions::builder().use_object_streams(true).use_xref_streams(true);
+    let options = options.max_objects_per_stream(TOGETHER).compression_level(6).build();
+    let mut bytes = Vec::new();
+    file.save_with_options(&mut bytes, options).map_err(PdfError::Write)?;
+    Ok(bytes)
 }
 
-/// The colours are those of sRGB.
-fn output_intent(file: &mut Writer) -> Result<Dict, PdfError> {
-    let profile = file.stream(Dict::default().int("N", 3), &icc::SRGB)?;
-    Ok(Dict::of("OutputIntent")
-        .name("S", "GTS_PDFA1")
-        .text("OutputConditionIdentifier", "sRGB")
-        .text("Info", "sRGB IEC61966-2.1")
-        .refer("DestOutputProfile", profile))
+/// Compressed bytes.
+pub(super) fn deflate(data: &[u8]) -> std::io::Result<Vec<u8>> {
+    let mut encoder = ZlibEncoder::new(Vec::with_capacity(data.len() / 2 + 64), Compression::new(6));
+    encoder.write_all(data)?;
+    encoder.finish()
+}
+
+/// A name.
+pub(super) fn of(name: &str) -> Object {
+    Object::Name(name.as_bytes().to_vec())
+}
+
+/// A text string of the file's own dictionaries: UTF-16 with its mark.
+pub(super) fn utf16(text: &str) -> Object {
+    let mut bytes = vec![0xFE, 0xFF];
+    bytes.extend(text.encode_utf16().flat_map(u16::to_be_bytes));
+    Object::String(bytes, StringFormat::Hexadecimal)
 }

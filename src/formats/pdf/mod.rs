@@ -1,12 +1,12 @@
 //! What every PDF of the house is made of: faces, clean text, a canvas, a page frame, a table.
 //!
-//! File and layout are ours, in whole thousandths of a point, so that nothing depends on how a machine rounds. The
-//! parts, in reading order:
+//! printpdf makes the pages and the fonts, lopdf adds what an archive wants of the file. Layout is ours, in whole
+//! thousandths of a point, so that nothing depends on how a machine rounds. The parts, in reading order:
 //!
-//! - [`fonts`]: the two embedded faces, read by `sfnt`, their widths, and the subset that a document carries;
+//! - [`fonts`]: the two embedded faces, their widths, and the subset that a document carries;
 //! - [`text`]: strangers' text made safe to draw, measured and broken into lines;
 //! - [`canvas`]: pages, text, rectangles and [`picture`]s, each belonging to a part of the document (`structure`);
-//! - [`document`]: the bytes of a PDF/A-3b file, with `xmp`, `icc` and its [`attachment`]s, put down by `writer`;
+//! - [`document`]: the bytes of a PDF/A-3b file, with `xmp`, `icc` and its [`attachment`]s;
 //! - [`sheet`]: where the pen is on the page, and when the page is full;
 //! - [`table`]: a heading row and rows of one wrapped text and many figures;
 //! - [`reader`]: the way back: the XML within a PDF of a stranger.
@@ -21,12 +21,10 @@ pub mod fonts;
 mod icc;
 pub mod picture;
 pub mod reader;
-mod sfnt;
 pub mod sheet;
 mod structure;
 pub mod table;
 pub mod text;
-mod writer;
 mod xmp;
 
 /// A length on paper, in thousandths of a point.
@@ -56,9 +54,9 @@ pub enum PdfError {
     /// The file could not be put together.
     #[error("the file could not be written")]
     Write(#[source] std::io::Error),
-    /// The file would be larger than four gigabytes.
-    #[error("the file would be too large")]
-    TooLarge,
+    /// The pages as they were made have no catalogue.
+    #[error("the file has no catalogue")]
+    Catalogue(#[source] lopdf::Error),
     /// A picture cannot be used.
     #[error(transparent)]
     Picture(picture::PictureError),

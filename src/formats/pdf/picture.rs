@@ -4,10 +4,13 @@
 //! A JPEG goes in as it is but for what it says of itself (camera, place, thumbnails, comments), after its structure was
 //! read to the end of its headers: the reader of the document decodes it.
 
+use std::collections::BTreeMap;
 use std::io::Cursor;
 
+use printpdf::{DictItem, ExternalStream, ExternalXObject, XObject};
+
 use super::PdfError;
-use super::writer::{Dict, Ref, Writer, deflate};
+use super::document::deflate;
 
 /// The largest file that is read.
 pub const LARGEST_FILE: usize = 2 * 1024 * 1024;
@@ -72,15 +75,22 @@ impl Picture {
         (self.width, self.height)
     }
 
-    pub(super) fn write(&self, file: &mut Writer) -> Ref {
-        let dict = Dict::of("XObject")
-            .name("Subtype", "Image")
-            .count("Width", self.width)
-            .count("Height", self.height)
-            .name("ColorSpace", if self.is_grey { "DeviceGray" } else { "DeviceRGB" })
-            .int("BitsPerComponent", 8)
-            .name("Filter", self.filter);
-        file.ready(dict, self.data.clone())
+    /// The picture as a document has it: made small once, not in each of them.
+    pub(super) fn resource(&self) -> XObject {
+        let name = |name: &str| DictItem::Name(name.as_bytes().to_vec());
+        let count = |count: usize| DictItem::Int(i64::try_from(count).unwrap_or(i64::MAX));
+        let dict = BTreeMap::from([
+            ("Type", name("XObject")),
+            ("Subtype", name("Image")),
+            ("Width", count(self.width)),
+            ("Height", count(self.height)),
+            ("ColorSpace", name(if self.is_grey { "DeviceGray" } else { "DeviceRGB" })),
+            ("BitsPerComponent", count(8)),
+            ("Filter", name(self.filter)),
+        ]);
+        let dict = dict.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+        let stream = ExternalStream { dict, content: self.data.clone(), compress: false };
+        XObject::External(ExternalXObject { stream, width: None, height: None, dpi: None })
     }
 }
 

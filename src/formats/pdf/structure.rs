@@ -2,8 +2,11 @@
 //!
 //! The order of the tree is the order of drawing, and a document draws in reading order.
 
+use lopdf::{Dictionary, Document, Object, ObjectId, dictionary};
+
 use super::Length;
-use super::writer::{Array, Dict, Ref, Writer};
+use super::canvas::points;
+use super::document::{of, utf16};
 
 /// What a part of a document is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,7 +61,7 @@ impl Role {
 enum Kid {
     Part(usize),
     /// Marked content: page, number on it.
-    Marked(usize, usize),
+    Marked(usize, i64),
 }
 
 #[derive(Debug)]
@@ -109,14 +112,15 @@ impl Structure {
     }
 
     /// The name and the number on `page` for content of the part in hand.
-    pub(super) fn mark(&mut self, page: usize) -> (&'static str, usize) {
+    pub(super) fn mark(&mut self, page: usize) -> (&'static str, i64) {
         let (part, role) = self.current();
         if self.owners.len() <= page {
             self.owners.resize_with(page + 1, Vec::new);
         }
         let number = self.owners.get_mut(page).map_or(0, |owners| {
+            let number = i64::try_from(owners.len()).unwrap_or(i64::MAX);
             owners.push(part);
-            owners.len() - 1
+            number
         });
         if let Some(part) = self.parts.get_mut(part) {
             part.kids.push(Kid::Marked(page, number));
@@ -140,12 +144,11 @@ impl Structure {
         used
     }
 
-    /// Writes the tree; answers its root.
-    pub(super) fn write(&self, file: &mut Writer, pages: &[Ref]) -> Ref {
-        let root = file.reserve();
-        let used = self.used();
-        let refs: Vec<Option<Ref>> = used.iter().map(|used| used.then(|| file.reserve())).collect();
-        let at = |number: usize| refs.get(number).copied().flatten();
+    /// Adds the tree to the file, whose pages are `pages`; answers its root.
+    pub(super) fn add_to(&self, file: &mut Document, pages: &[ObjectId]) -> ObjectId {
+        let root = file.new_object_id();
+        let ids: Vec<Option<ObjectId>> = self.used().iter().map(|used| used.then(|| file.new_object_id())).collect();
+        let at = |number: usize| ids.get(number).copied().flatten();
         let mut parents = vec![root; self.parts.len()];
         for (number, part) in self.parts.iter().enumerate() {
             for kid in &part.kids {
@@ -157,47 +160,62 @@ impl Structure {
             }
         }
         for ((number, part), parent) in self.parts.iter().enumerate().zip(&parents) {
-            let Some(own) = at(number) else { continue };
-            let mut dict = Dict::of("StructElem").name("S", part.role.name()).refer("P", *parent);
-            let mut kids = Array::default();
-            let first = part.kids.iter().find_map(|kid| match kid {
-                Kid::Marked(page, _) => Some(*page),
-                Kid::Part(_) => None,
-            });
-            for kid in &part.kids {
-                kids = match kid {
-                    Kid::Part(part) => at(*part).map_or(kids.clone(), |kid| kids.refer(kid)),
-                    Kid::Marked(page, mark) if Some(*page) == first => {
-                        kids.int(i64::try_from(*mark).unwrap_or_default())
-                    }
-                    Kid::Marked(page, mark) => {
-                        let content = Dict::of("MCR").count("MCID", *mark);
-                        kids.dict(pages.get(*page).map_or(content.clone(), |page| content.refer("Pg", *page)))
-                    }
-                };
+            if let Some(own) = at(number) {
+                file.set_object(own, part.element(*parent, pages, at));
             }
-            if let Some(page) = first.and_then(|page| pages.get(page)) {
-                dict = dict.refer("Pg", *page);
-            }
-            if part.role == Role::Heading {
-                dict = dict.dict("A", Dict::default().name("O", "Table").name("Scope", "Column"));
-            }
-            if let Some((text, bounds)) = &part.picture {
-                let bounds = bounds.iter().fold(Array::default(), |list, length| list.length(*length));
-                dict = dict.text("Alt", text).dict("A", Dict::default().name("O", "Layout").array("BBox", bounds));
-            }
-            file.put(own, dict.array("K", kids));
         }
-        let mut numbers = Array::default();
-        for page in 0..pages.len() {
+        let mut numbers = Vec::new();
+        for (page, number) in (0..pages.len()).zip(0_i64..) {
             let owners = self.owners.get(page).map_or(&[][..], Vec::as_slice);
-            let list = owners.iter().filter_map(|part| at(*part)).fold(Array::default(), Array::refer);
-            numbers = numbers.int(i64::try_from(page).unwrap_or_default()).array(list);
+            let list = owners.iter().filter_map(|part| at(*part)).map(Object::Reference).collect();
+            numbers.extend([Object::Integer(number), Object::Array(list)]);
         }
-        let tree = file.add(Dict::default().array("Nums", numbers));
-        let dict = Dict::of("StructTreeRoot").refer("ParentTree", tree).count("ParentTreeNextKey", pages.len());
-        let dict = at(0).map_or(dict.clone(), |document| dict.array("K", Array::default().refer(document)));
-        file.put(root, dict);
+        let parents = file.add_object(dictionary! { "Nums" => numbers });
+        let next = i64::try_from(pages.len()).unwrap_or(i64::MAX);
+        let kids: Vec<Object> = at(0).map(Object::Reference).into_iter().collect();
+        let tree = dictionary! {
+            "Type" => of("StructTreeRoot"), "K" => kids, "ParentTree" => parents, "ParentTreeNextKey" => next,
+        };
+        file.set_object(root, tree);
         root
+    }
+}
+
+impl Part {
+    /// The part as the file has it; `at` says where the parts within are.
+    fn element(
+        &self,
+        parent: ObjectId,
+        pages: &[ObjectId],
+        at: impl Fn(usize) -> Option<ObjectId>,
+    ) -> Dictionary {
+        let first = self.kids.iter().find_map(|kid| match kid {
+            Kid::Marked(page, _) => Some(*page),
+            Kid::Part(_) => None,
+        });
+        let kid = |kid: &Kid| match kid {
+            Kid::Part(part) => at(*part).map(Object::Reference),
+            Kid::Marked(page, mark) if Some(*page) == first => Some(Object::Integer(*mark)),
+            Kid::Marked(page, mark) => {
+                let page = pages.get(*page)?;
+                Some(dictionary! { "Type" => of("MCR"), "Pg" => *page, "MCID" => *mark }.into())
+            }
+        };
+        let kids: Vec<Object> = self.kids.iter().filter_map(kid).collect();
+        let mut dict = dictionary! {
+            "Type" => of("StructElem"), "S" => of(self.role.name()), "P" => parent, "K" => kids,
+        };
+        if let Some(page) = first.and_then(|page| pages.get(page)) {
+            dict.set("Pg", *page);
+        }
+        if self.role == Role::Heading {
+            dict.set("A", dictionary! { "O" => of("Table"), "Scope" => of("Column") });
+        }
+        if let Some((text, bounds)) = &self.picture {
+            dict.set("Alt", utf16(text));
+            let bounds: Vec<Object> = bounds.iter().map(|edge| points(*edge).0.into()).collect();
+            dict.set("A", dictionary! { "O" => of("Layout"), "BBox" => bounds });
+        }
+        dict
     }
 }

@@ -50,6 +50,9 @@ pub struct CertificateFacts {
     pub amount: Money,
     /// When they were paid.
     pub paid_on: NaiveDate,
+    /// How many of the certificate were given back, and when the last of them: then it is of the rest, and takes the
+    /// place of earlier ones.
+    pub given_back: Option<(i32, NaiveDate)>,
 }
 
 /// Left edge of the text.
@@ -72,6 +75,12 @@ const SMALL: Style = Style { weight: Weight::Regular, size: pt(85), colour: MUTE
 
 /// Names may be as long as a register allows; each stays within so many lines.
 const NAME_LINES: usize = 3;
+/// Any other block stays within so many lines.
+const BLOCK_LINES: usize = 6;
+/// In the statement each name has so many characters at most: what it says after them is never cut off.
+const NAME_CHARACTERS: usize = 140;
+/// The lines of the longest statement.
+const STATEMENT_LINES: usize = 12;
 
 /// The document, as a PDF file of one page. Equal facts give equal bytes, on every machine and at all times.
 ///
@@ -86,8 +95,9 @@ pub fn render(facts: &CertificateFacts) -> Result<Vec<u8>, PdfError> {
     sheet.canvas.rectangle(0, (LEFT, mm(22)), (mm(16), pt(30)), ACCENT);
     let name = Style { size: pt(130), ..BODY.bold() }.in_colour(ACCENT);
     sheet.y = mm(28);
-    block(&mut sheet, name, pt(165), LEFT, &[format!("{} {}", facts.entity, facts.legal_form)])?;
-    block(&mut sheet, SMALL, pt(115), LEFT, &facts.address)?;
+    block(&mut sheet, name, pt(165), &[format!("{} {}", facts.entity, facts.legal_form)])?;
+    sheet.y += mm(1);
+    block(&mut sheet, SMALL, pt(115), &facts.address)?;
     sheet.y = mm(80);
     let title = BODY.bold().sized(pt(300));
     let title = title.sized(fit(sheet.canvas.face(title), title.size, RIGHT - LEFT, words.title));
@@ -97,17 +107,30 @@ pub fn render(facts: &CertificateFacts) -> Result<Vec<u8>, PdfError> {
     });
     sheet.y = mm(106);
     let values = values(facts);
-    let value = |name: &str| values.iter().find(|(known, _)| *known == name).map(|(_, text)| text.clone());
+    let value = |name: &str| values.iter().find(|(known, _)| *known == name).map(|(_, text)| shortened(text));
     let statement = texts::fill(words.statement, value);
-    block(&mut sheet, BODY.sized(pt(120)), pt(180), LEFT, &[statement])?;
+    lines_of(&mut sheet, BODY.sized(pt(120)), pt(180), (&statement, STATEMENT_LINES))?;
+    if let Some(rest) = rest(facts, words) {
+        sheet.y += mm(3);
+        block(&mut sheet, BODY, pt(165), &[rest])?;
+    }
     sheet.y += mm(8);
     table(&mut sheet, words, &values)?;
     sheet.y += mm(8);
-    block(&mut sheet, SMALL, pt(125), LEFT, &[words.note.to_owned()])?;
+    block(&mut sheet, SMALL, pt(125), &[words.note.to_owned()])?;
     foot(&mut sheet, facts, words)?;
     let (title, author) = (clean(&format!("{} {number}", words.title))?, clean(&facts.entity)?);
-    let metadata = Metadata { title: &title, author: &author, language: facts.language, dated: facts.paid_on };
+    let dated = facts.given_back.map_or(facts.paid_on, |(_, on)| on);
+    let metadata = Metadata { title: &title, author: &author, language: facts.language, dated };
     to_bytes(sheet.canvas, &metadata)
+}
+
+/// What is said of a certificate of the rest.
+fn rest(facts: &CertificateFacts, words: &words::Words) -> Option<String> {
+    let (quantity, on) = facts.given_back?;
+    let values = [("quantity", quantity.to_string()), ("given_back_on", local::date(facts.language, on))];
+    let value = |name: &str| values.iter().find(|(known, _)| *known == name).map(|(_, text)| text.clone());
+    Some(texts::fill(words.rest, value))
 }
 
 /// What stands in the statement and in the table, by the name of its place.
@@ -124,17 +147,28 @@ fn values(facts: &CertificateFacts) -> Vec<(&'static str, String)> {
 }
 
 /// Strangers' text as clean lines, one below the other.
-fn block(sheet: &mut Sheet, style: Style, leading: Length, left: Length, texts: &[String]) -> Result<(), PdfError> {
-    for text in texts {
-        sheet.canvas.open(Role::Paragraph);
-        let lines = wrap(sheet.canvas.face(style), style.size, RIGHT - left, &clean(text)?);
-        for line in at_most(lines, 6) {
-            let y = sheet.advance(leading);
-            sheet.canvas.text(0, left, y + style.size, style, &line);
-        }
-        sheet.canvas.close();
+fn block(sheet: &mut Sheet, style: Style, leading: Length, texts: &[String]) -> Result<(), PdfError> {
+    texts.iter().try_for_each(|text| lines_of(sheet, style, leading, (text, BLOCK_LINES)))
+}
+
+/// A text as clean lines, so many at most.
+fn lines_of(sheet: &mut Sheet, style: Style, leading: Length, (text, most): (&str, usize)) -> Result<(), PdfError> {
+    let lines = wrap(sheet.canvas.face(style), style.size, RIGHT - LEFT, &clean(text)?);
+    sheet.canvas.open(Role::Paragraph);
+    for line in at_most(lines, most) {
+        let y = sheet.advance(leading);
+        sheet.canvas.text(0, LEFT, y + style.size, style, &line);
     }
+    sheet.canvas.close();
     Ok(())
+}
+
+/// A name as it stands in a sentence.
+fn shortened(text: &str) -> String {
+    if text.chars().count() <= NAME_CHARACTERS {
+        return text.to_owned();
+    }
+    text.chars().take(NAME_CHARACTERS).chain(['…']).collect()
 }
 
 /// Labels and values, a line each.
@@ -183,7 +217,7 @@ fn foot(sheet: &mut Sheet, facts: &CertificateFacts, words: &words::Words) -> Re
     let mut parts =
         vec![format!("{} {}", facts.entity, facts.legal_form), format!("{} {number}", words.enterprise_number)];
     parts.extend(Some(facts.register.clone()).filter(|register| !register.is_empty()));
-    block(sheet, SMALL.sized(pt(75)), pt(100), LEFT, &[parts.join("  ·  ")])
+    block(sheet, SMALL.sized(pt(75)), pt(100), &[parts.join("  ·  ")])
 }
 
 /// A Belgian enterprise number as people write it; another one as it is.

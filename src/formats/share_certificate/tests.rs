@@ -16,6 +16,7 @@ fn facts(language: Language) -> CertificateFacts {
         nominal: Money::eur(Minor::new(3_000)),
         amount: Money::eur(Minor::new(9_000)),
         paid_on: "2026-05-04".parse().unwrap(),
+        given_back: None,
     }
 }
 
@@ -28,6 +29,11 @@ fn equal_facts_give_equal_bytes_on_one_page_in_every_language() {
         assert_eq!(pdf.get_pages().len(), 1, "{language}");
         if let Ok(folder) = std::env::var("UMBEL_CERTIFICATES") {
             std::fs::write(format!("{folder}/certificate-{language}.pdf"), &bytes).unwrap();
+            let rest = CertificateFacts { given_back: Some((2, "2027-01-04".parse().unwrap())), ..facts(language) };
+            std::fs::write(format!("{folder}/rest-{language}.pdf"), render(&rest).unwrap()).unwrap();
+            let long = "Association des illustratrices, traducteurs et machinistes ".repeat(3);
+            let named = CertificateFacts { entity: long.clone(), member: long, ..rest };
+            std::fs::write(format!("{folder}/names-{language}.pdf"), render(&named).unwrap()).unwrap();
         }
     }
 }
@@ -40,6 +46,9 @@ fn every_place_of_a_statement_is_filled_and_no_name_breaks_the_page() {
         let filled = texts::fill(words.statement, |name| {
             values.iter().find(|(known, _)| *known == name).map(|(_, text)| text.clone())
         });
+        let rest = CertificateFacts { given_back: Some((2, "2027-01-04".parse().unwrap())), ..facts(language) };
+        let rest = super::rest(&rest, words).unwrap();
+        assert!(!rest.contains('{') && rest.contains("2027"), "{language}: {rest}");
         assert!(!filled.contains('{') && filled.contains("Łukasz Øster-Ñuñez"), "{language}: {filled}");
     }
     let long = CertificateFacts {
@@ -48,7 +57,10 @@ fn every_place_of_a_statement_is_filled_and_no_name_breaks_the_page() {
         address: vec!["x ".repeat(80); 2],
         ..facts(Language::De)
     };
-    assert_eq!(lopdf::Document::load_mem(&render(&long).unwrap()).unwrap().get_pages().len(), 1);
+    let page = lopdf::Document::load_mem(&render(&long).unwrap()).unwrap();
+    assert_eq!(page.get_pages().len(), 1);
+    let text = page.extract_text(&[1]).unwrap();
+    assert_eq!(text.matches("2026").count(), 2, "the statement is whole: {text}");
 }
 
 #[test]

@@ -10,6 +10,8 @@ pub(super) struct Words {
     pub number: &'static str,
     /// The statement itself.
     pub statement: &'static str,
+    /// Of a certificate of the rest: what was given back.
+    pub rest: &'static str,
     /// Holder of the shares.
     pub holder: &'static str,
     /// Their number in the register of members.
@@ -43,6 +45,7 @@ const FR: Words = Words {
     number: "n°",
     statement: "{entity} certifie que {member}, membre n° {member_number}, est titulaire de {quantity} part(s) \
                 nominative(s) de {nominal}, soit {amount}, entièrement libérée(s) le {paid_on}.",
+    rest: "{quantity} part(s) de ce certificat ont été remboursées, la dernière fois le {given_back_on}. Il remplace les précédents.",
     holder: "Titulaire",
     member_number: "N° de membre",
     quantity: "Nombre de parts",
@@ -59,6 +62,7 @@ const NL: Words = Words {
     number: "nr.",
     statement: "{entity} verklaart dat {member}, lid nr. {member_number}, houder is van {quantity} aandeel/aandelen op \
                 naam van {nominal}, samen {amount}, volledig volgestort op {paid_on}.",
+    rest: "{quantity} aandeel/aandelen van dit certificaat werden terugbetaald, laatst op {given_back_on}. Het vervangt de vorige.",
     holder: "Houder",
     member_number: "Lidnummer",
     quantity: "Aantal aandelen",
@@ -75,6 +79,7 @@ const EN: Words = Words {
     number: "no.",
     statement: "{entity} certifies that {member}, member no. {member_number}, holds {quantity} registered share(s) of \
                 {nominal} each, {amount} in all, fully paid on {paid_on}.",
+    rest: "{quantity} share(s) of this certificate were given back, the last on {given_back_on}. It takes the place of earlier ones.",
     holder: "Holder",
     member_number: "Member no.",
     quantity: "Number of shares",
@@ -91,6 +96,7 @@ const DE: Words = Words {
     number: "Nr.",
     statement: "{entity} bestätigt, dass {member}, Mitglied Nr. {member_number}, {quantity} auf den Namen lautende(n) \
                 Geschäftsanteil(e) zu je {nominal} hält, zusammen {amount}, voll eingezahlt am {paid_on}.",
+    rest: "{quantity} Anteil(e) dieser Urkunde wurden zurückgegeben, zuletzt am {given_back_on}. Sie ersetzt die früheren.",
     holder: "Inhaber/in",
     member_number: "Mitgliedsnummer",
     quantity: "Zahl der Anteile",

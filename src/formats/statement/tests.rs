@@ -52,8 +52,20 @@ fn equal_facts_give_equal_files_and_long_ones_go_on() {
     assert_eq!(pages(&pdf(&facts(Language::Fr, 0)).unwrap()), 1);
     assert_eq!(pages(&pdf(&facts(Language::De, 120)).unwrap()), 4);
     if let Ok(folder) = std::env::var("UMBEL_SAMPLES") {
-        std::fs::write(format!("{folder}/statement_short.pdf"), pdf(&facts(Language::Fr, 6)).unwrap()).unwrap();
-        std::fs::write(format!("{folder}/statement_long.pdf"), pdf(&facts(Language::De, 60)).unwrap()).unwrap();
+        let keep = |name: &str, facts: &StatementFacts| {
+            std::fs::write(format!("{folder}/statement_{name}_{}.pdf", facts.language), pdf(facts).unwrap()).unwrap();
+        };
+        for language in Language::ALL {
+            keep("short", &facts(language, 6));
+            keep("long", &facts(language, 60));
+            let long = "Association des illustratrices, traducteurs et machinistes ".repeat(3);
+            let mut named =
+                StatementFacts { entity: long.clone(), member: long.clone(), activity: long, ..facts(language, 6) };
+            named.moves[1].event = "pool_allocation_reversed".to_owned();
+            named.moves[2].amounts.total = Minor::new(-99_999_999_999);
+            named.moves[2].running = Minor::new(-99_999_999_999);
+            keep("names", &named);
+        }
     }
 }
 

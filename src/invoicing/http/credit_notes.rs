@@ -103,6 +103,8 @@ pub struct TakenView {
     pub available: Money,
     /// What it lacked; taken from what it receives next.
     pub arrears: Money,
+    /// What of it the guarantee fund owes: it did not hold the contribution that comes back, and returns it later.
+    pub owed_by_fund: Money,
 }
 
 /// A credit note. Its amounts are positive: what is given back.
@@ -172,6 +174,7 @@ impl CreditNoteView {
                 pending: money(note.taken.pending_minor),
                 available: money(note.taken.available_minor),
                 arrears: money(note.taken.arrears_minor),
+                owed_by_fund: money(note.taken.owed_minor),
             },
             total_net: money(row.net_minor),
             total_vat: money(row.tax_minor),
@@ -318,8 +321,7 @@ async fn list_credit_notes(
 ) -> Result<Json<Page<CreditNoteSummary>>> {
     let query = query.0;
     let filter = CreditNoteFilter { invoice_id: query.invoice_id, client_id: query.client_id };
-    let key = keys.sign_link("cursor", b"");
-    let listing = Listing::new(&key, who.person(), "credit_notes", &filter, query.limit, query.cursor.as_deref())?;
+    let listing = Listing::new(&keys, who.person(), "credit_notes", &filter, query.limit, query.cursor.as_deref())?;
     let page = db
         .write(who.into(), move |tx| {
             let rows = credit::list(tx, &filter, listing.after, listing.fetch)?;
@@ -391,8 +393,7 @@ async fn list_client_credits(
     query: QueryOf<CreditsPage>,
 ) -> Result<Json<Page<ClientCreditView>>> {
     let query = query.0;
-    let key = keys.sign_link("cursor", b"");
-    let listing = Listing::new(&key, who.person(), "client_credits", &(), query.limit, query.cursor.as_deref())?;
+    let listing = Listing::new(&keys, who.person(), "client_credits", &(), query.limit, query.cursor.as_deref())?;
     let page = db
         .write(who.into(), move |tx| {
             let rows = credit::client_credits(tx, listing.after, listing.fetch)?;

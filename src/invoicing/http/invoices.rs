@@ -9,7 +9,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::access::{Member, MemberOrDesk, Reviewer};
 use crate::archive::{self, Kind};
 use crate::guarantee::http::{DisputeView, HoldView};
-use crate::invoicing::{self, Draft, Filter, Invoice, InvoiceRow, InvoiceState, IssueCharge, Open, TaxRow};
+use crate::invoicing::{self, Draft, Filter, Invoice, InvoiceRow, InvoiceState, IssueCharge, Open, Settlement, TaxRow};
 use crate::kernel::ids::{ActivityId, ClientId, EntityId, InvoiceId, OrderId, PersonId, RuleSetId};
 use crate::kernel::levies::LevyKind;
 use crate::kernel::lines::DocumentLine;
@@ -170,7 +170,7 @@ pub struct InvoiceView {
     /// `draft`, `submitted`, `issued` or `discarded`.
     pub state: InvoiceState,
     /// `none`, `open`, `part_settled` or `settled`: from what the bank brought; `written_off` when the rest was given up.
-    pub settlement: &'static str,
+    pub settlement: Settlement,
     /// Its number; given when it is issued.
     pub number: Option<String>,
     /// Who issues it.
@@ -255,15 +255,6 @@ fn forecast(invoice: &Invoice) -> ForecastView {
     ForecastView { basis, on: row.advance_due_on, blocked_by }
 }
 
-fn settlement(row: &InvoiceRow, open: Open) -> &'static str {
-    match row.state {
-        InvoiceState::Issued if open.amount <= Minor::ZERO => "settled",
-        InvoiceState::Issued if open.amount.plus(open.reduced) == Ok(row.gross_minor) => "open",
-        InvoiceState::Issued => "part_settled",
-        InvoiceState::Draft | InvoiceState::Submitted | InvoiceState::Discarded => "none",
-    }
-}
-
 /// VAT of one case and rate, as it is shown.
 pub(super) fn tax_view(tax: &TaxRow, currency: Currency) -> TaxView {
     let money = |amount_minor: Minor| Money { amount_minor, currency };
@@ -302,13 +293,10 @@ impl InvoiceView {
             credited: money(invoice.credited.get(&line.n).copied().unwrap_or_default()),
         };
         Ok(Self {
-            settlement: match settlement(&row, invoice.open) {
-                "settled" if invoice.written_off > Minor::ZERO => "written_off",
-                from_the_bank => from_the_bank,
-            },
+            settlement: invoicing::settlement(&row, invoice.open),
             advance_hold: invoice.hold.map(|hold| HoldView::new(hold, invoice.language)),
             dispute: invoice.dispute.map(DisputeView::from),
-            written_off: money(invoice.written_off),
+            written_off: money(invoice.open.written_off),
             lines: invoice.lines.iter().map(line).collect(),
             taxes: invoice.taxes.iter().map(|tax| tax_view(tax, row.currency)).collect(),
             charges: invoice.charges.iter().map(|charge| charge_view(charge, row.currency)).collect(),
@@ -351,8 +339,8 @@ pub struct InvoiceSummary {
     pub version: i32,
     /// Where it stands.
     pub state: InvoiceState,
-    /// From what the bank brought.
-    pub settlement: &'static str,
+    /// From what the bank brought; `written_off` when the rest was given up.
+    pub settlement: Settlement,
     /// Its number.
     pub number: Option<String>,
     /// Whose work it is.
@@ -377,7 +365,7 @@ impl From<(InvoiceRow, Open)> for InvoiceSummary {
     fn from((row, open): (InvoiceRow, Open)) -> Self {
         let money = |amount_minor| Money { amount_minor, currency: row.currency };
         Self {
-            settlement: settlement(&row, open),
+            settlement: invoicing::settlement(&row, open),
             total_gross: money(row.gross_minor),
             open: money(open.amount.max(Minor::ZERO)),
             id: row.id,
@@ -419,6 +407,9 @@ struct InvoiceFilter {
     /// Only in this state.
     #[param(inline)]
     state: Option<InvoiceState>,
+    /// Only with this settlement.
+    #[param(inline)]
+    settlement: Option<Settlement>,
     /// Only for this client.
     client_id: Option<ClientId>,
     /// Only issued ones that are past due and not paid.
@@ -442,9 +433,9 @@ async fn list_invoices(
     query: QueryOf<InvoiceFilter>,
 ) -> Result<Json<Page<InvoiceSummary>>> {
     let query = query.0;
-    let filter = Filter { state: query.state, client_id: query.client_id, is_overdue: query.overdue };
-    let key = keys.sign_link("cursor", b"");
-    let listing = Listing::new(&key, who.person(), "invoices", &filter, query.limit, query.cursor.as_deref())?;
+    let (state, settlement) = (query.state, query.settlement);
+    let filter = Filter { state, settlement, client_id: query.client_id, is_overdue: query.overdue };
+    let listing = Listing::new(&keys, who.person(), "invoices", &filter, query.limit, query.cursor.as_deref())?;
     let page = db
         .write(who.into(), move |tx| {
             let rows = invoicing::list(tx, &filter, listing.after, listing.fetch)?;

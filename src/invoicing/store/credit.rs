@@ -112,6 +112,9 @@ pub struct TakenFrom {
     /// What it lacked, to be settled by what it receives.
     #[diesel(sql_type = BigInt)]
     pub arrears_minor: Minor,
+    /// What of it the fund owes, because it did not hold the contribution that comes back.
+    #[diesel(sql_type = BigInt)]
+    pub owed_minor: Minor,
 }
 
 /// An invoice of which a client has paid more than is left to pay.
@@ -381,7 +384,8 @@ pub(in crate::invoicing) fn list_credit_lines(tx: &mut Tx<'_>, id: InvoiceId) ->
 pub(in crate::invoicing) fn taken_from(tx: &mut Tx<'_>, row: &CreditNoteRow) -> Result<TakenFrom> {
     Ok(diesel::sql_query(
         "SELECT (t.pending + least(0, t.available))::bigint AS pending_minor, greatest(0, t.available)::bigint AS available_minor, \
-                t.arrears::bigint AS arrears_minor \
+                t.arrears::bigint AS arrears_minor, \
+                coalesce((SELECT o.amount_minor FROM contribution_owed o WHERE o.credit_note_id = $1), 0)::bigint AS owed_minor \
          FROM (SELECT coalesce(sum(p.amount_minor) FILTER (WHERE p.account = 'funds.pending'), 0) AS pending, \
                       coalesce(sum(p.amount_minor) FILTER (WHERE p.account = 'funds.available'), 0) AS available, \
                       coalesce(sum(p.amount_minor) FILTER (WHERE p.account = 'activity_arrears'), 0) AS arrears \

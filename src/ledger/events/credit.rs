@@ -1,7 +1,7 @@
 //! What a credit note books: its invoice reversed, in the shares that were booked.
 
 use super::super::entry::{Account, Dimensions, Entry, Event, Source, credit, debit};
-use super::{Booking, InvoiceFunds, charged};
+use super::{Booking, InvoiceFunds, charged, overflow};
 use crate::kernel::ids::{ActivityId, InvoiceId, PersonId};
 use crate::kernel::levies::LevyKind;
 use crate::kernel::money::Minor;
@@ -28,6 +28,8 @@ pub struct CreditNote<'a> {
     pub pending: Minor,
     /// What the activity is charged beyond that.
     pub charged: Minor,
+    /// What of the contribution the fund does not hold: the activity bears it until the fund returns it.
+    pub short: Minor,
     /// What the activity has available; locked in this transaction.
     pub available: Minor,
     /// What waits no longer, because the client owes nothing any more: by activity and its member.
@@ -48,15 +50,20 @@ pub fn credit_note_issued(at: Booking, it: CreditNote<'_>) -> Result<Entry, Refu
         postings.push(debit(Account::VatOutput, *tax, &about)?);
     }
     postings.push(credit(Account::Receivable, it.gross, &about)?);
+    let mut short = it.short;
     for (kind, amount) in it.levies {
-        let income = match kind {
-            LevyKind::Fee => Account::FeeIncome,
-            LevyKind::Guarantee => Account::GuaranteeFund,
+        let (income, amount) = match kind {
+            LevyKind::Fee => (Account::FeeIncome, *amount),
+            LevyKind::Guarantee => {
+                let missing = short.min(*amount);
+                short = short.minus(missing).map_err(overflow)?;
+                (Account::GuaranteeFund, amount.minus(missing).map_err(overflow)?)
+            }
         };
-        postings.push(debit(income, *amount, &about)?);
+        postings.push(debit(income, amount, &about)?);
     }
     postings.push(debit(Account::FundsPending, it.pending, &about)?);
-    postings.extend(charged(it.available, it.charged, &about)?);
+    postings.extend(charged(it.available, it.charged.plus(it.short).map_err(overflow)?, &about)?);
     postings.push(credit(Account::MemberCost, it.net, &about)?);
     for (activity, owner, amount) in it.freed {
         let about = Dimensions { activity: Some(*activity), owner: Some(*owner), ..about.clone() };

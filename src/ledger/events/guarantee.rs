@@ -1,7 +1,7 @@
 //! What is booked when a client does not pay: the receivable given up, what the fund gives, what comes back later.
 
 use super::{Arrival, Booking, InvoiceFunds, charged};
-use crate::kernel::ids::{DrawId, RecoveryId, WriteOffId};
+use crate::kernel::ids::{ContributionReturnId, DrawId, RecoveryId, WriteOffId};
 use crate::kernel::money::Minor;
 use crate::kernel::refusal::Refusal;
 use crate::ledger::Held;
@@ -115,6 +115,22 @@ pub fn guarantee_drawn(
     let mut postings = vec![debit(Account::GuaranteeFund, amount, &about)?, credit(Account::BadDebt, amount, &about)?];
     postings.extend(moved(of, freed, Account::FundsPending, Account::FundsAvailable)?);
     let fact = (Event::GuaranteeDrawn, Source::Draw(id));
+    Entry::new(at.entity, at.on, fact, at.currency, Some(of.member), postings)
+}
+
+/// The fund returned what it owed of a contribution: the activity had borne it since the credit note.
+///
+/// # Errors
+/// As all events.
+pub fn contribution_returned(
+    at: Booking,
+    id: ContributionReturnId,
+    of: InvoiceFunds,
+    amount: Minor,
+) -> Result<Entry, Refusal> {
+    let about = of.about();
+    let postings = [debit(Account::GuaranteeFund, amount, &about)?, credit(Account::FundsAvailable, amount, &about)?];
+    let fact = (Event::ContributionReturned, Source::ContributionReturn(id));
     Entry::new(at.entity, at.on, fact, at.currency, Some(of.member), postings)
 }
 

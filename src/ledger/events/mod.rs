@@ -5,7 +5,7 @@
 //! | `share_subscribed` | share_receivable / share_capital |
 //! | `share_paid` | bank or bank_suspense / share_receivable |
 //! | `invoice_issued` | receivable / turnover, vat_output; member_cost / funds.pending; funds.pending / fee_income; funds.pending / guarantee_fund |
-//! | `credit_note_issued` | turnover, vat_output / receivable; fee_income, guarantee_fund, funds.pending, then funds.available, then activity_arrears / member_cost; memo.advances_contra / memo.advances by the same share; when nothing is open any more funds.pending / funds.available |
+//! | `credit_note_issued` | turnover, vat_output / receivable; fee_income, guarantee_fund as far as it holds it, funds.pending, then funds.available, then activity_arrears / member_cost; memo.advances_contra / memo.advances by the same share; when nothing is open any more funds.pending / funds.available |
 //! | `guarantee_advanced` | funds.pending / funds.available; memo.advances / memo.advances_contra |
 //! | `client_paid` | bank or bank_suspense / receivable; unless advanced funds.pending / funds.available in proportion; when paid in full after an advance memo.advances_contra / memo.advances |
 //! | `guarantee_advanced` | for each holder: funds.pending / funds.available; memo.advances / memo.advances_contra |
@@ -18,6 +18,7 @@
 //! | `bank_line_booked` | bank / bank_suspense |
 //! | `written_off` | bad_debt, vat_refund_due / receivable; covered: fee_income (funds.pending for a fee that was never charged), guarantee_fund / bad_debt and, when advanced, memo.advances_contra / memo.advances; not covered: funds.pending (then funds.available, activity_arrears), fee_income, guarantee_fund / member_cost |
 //! | `guarantee_drawn` | guarantee_fund / bad_debt; funds.pending / funds.available as far as it was not advanced |
+//! | `contribution_returned` | guarantee_fund / funds.available: what a credit note gave back and the fund did not hold |
 //! | `recovered` | bank_suspense / vat_refund_due, guarantee_fund up to what was drawn, then covered: bad_debt with funds.pending / funds.available for the rest of the claim, guarantee_fund, fee_income; not covered: bad_debt with member_cost / funds.available, guarantee_fund, fee_income |
 //! | `share_redeemed` | share_capital / redemption_payable, and what the share is worth less than its nominal value to retained_surplus |
 //! | `redemption_paid` | redemption_payable / bank_suspense |
@@ -25,6 +26,8 @@
 //! | `surplus_appropriated` | retained_surplus / legal_reserve, indivisible_reserve, guarantee_fund, funds.available of each activity; a loss guarantee_fund / retained_surplus |
 //! | `cost_booked` | operating_cost or pool_cost, vat_input / supplier_payable; for an activity funds.available / member_cost |
 //! | `supplier_paid` | supplier_payable / bank_suspense |
+//! | `supplier_credited` | supplier_payable / vat_input, operating_cost or pool_cost; of an activity member_cost / funds.available |
+//! | `supplier_refunded` | bank_suspense / supplier_payable |
 //! | `pool_allocated` | of each activity funds.available, and activity_arrears for what is missing / pool_recovery |
 //! | `pool_allocation_reversed` | the same lines reversed; arrears as far as they are still owed, the rest to funds.available |
 //! | `levy_charged` | funds.pending of the invoice that was paid, else funds.available and activity_arrears / fee_income or guarantee_fund; the other way round to funds.available when a cost lowered the margin |
@@ -47,7 +50,8 @@ pub use credit::{CreditNote, credit_note_issued};
 pub use guarantee::*;
 pub use levies::{ChargedTo, LevyFact, arrears_settled, levy_charged};
 pub use pools::{
-    CostFunds, CostOf, PoolPart, PoolTaken, cost_booked, pool_allocated, pool_allocation_reversed, supplier_paid,
+    CostFunds, CostOf, PoolPart, PoolTaken, cost_booked, pool_allocated, pool_allocation_reversed, supplier_credited,
+    supplier_paid, supplier_refunded,
 };
 pub use transfers::{End, Moved, transferred};
 

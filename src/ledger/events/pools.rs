@@ -2,7 +2,7 @@
 
 use super::super::entry::{Account, Dimensions, Entry, Event, Source, credit, debit};
 use super::{Booking, charged, overflow};
-use crate::kernel::ids::{ActivityId, BankLineId, CostId, PersonId, PoolId, PoolRunId};
+use crate::kernel::ids::{ActivityId, BankLineId, CostCreditId, CostId, PersonId, PoolId, PoolRunId};
 use crate::kernel::money::Minor;
 use crate::kernel::refusal::Refusal;
 
@@ -76,6 +76,48 @@ pub fn supplier_paid(at: Booking, it: CostFunds, line: BankLineId) -> Result<Ent
     let postings =
         [debit(Account::SupplierPayable, it.gross, &it.about())?, credit(Account::BankSuspense, it.gross, &bank)?];
     Entry::new(at.entity, at.on, (Event::SupplierPaid, Source::Cost(it.cost)), at.currency, it.owner(), postings)
+}
+
+/// A supplier took back a part of a cost: it is owed no more, or owed by the supplier when it was paid. `it` says what
+/// was taken back. The activity that bore it has it again; a pool has less to divide.
+///
+/// # Errors
+/// As all events.
+pub fn supplier_credited(at: Booking, credited: CostCreditId, it: CostFunds) -> Result<Entry, Refusal> {
+    let about = it.about();
+    let borne = it.gross.minus(it.recoverable).map_err(overflow)?;
+    let expense = match it.of {
+        CostOf::Activity(..) => Account::OperatingCost,
+        CostOf::Pool(_) => Account::PoolCost,
+    };
+    let mut postings = vec![
+        debit(Account::SupplierPayable, it.gross, &about)?,
+        credit(Account::VatInput, it.recoverable, &about)?,
+        credit(expense, borne, &about)?,
+    ];
+    if matches!(it.of, CostOf::Activity(..)) {
+        postings.push(debit(Account::MemberCost, borne, &about)?);
+        postings.push(credit(Account::FundsAvailable, borne, &about)?);
+    }
+    let fact = (Event::SupplierCredited, Source::CostCredit(credited));
+    Entry::new(at.entity, at.on, fact, at.currency, it.owner(), postings)
+}
+
+/// A supplier paid back what had been paid for what it took back, by a bank line that waited in suspense.
+///
+/// # Errors
+/// As all events.
+pub fn supplier_refunded(
+    at: Booking,
+    credited: CostCreditId,
+    it: CostFunds,
+    line: BankLineId,
+) -> Result<Entry, Refusal> {
+    let bank = Dimensions { bank_line: Some(line), ..Dimensions::default() };
+    let postings =
+        [debit(Account::BankSuspense, it.gross, &bank)?, credit(Account::SupplierPayable, it.gross, &it.about())?];
+    let fact = (Event::SupplierRefunded, Source::CostCredit(credited));
+    Entry::new(at.entity, at.on, fact, at.currency, it.owner(), postings)
 }
 
 /// What one activity bears of a run.

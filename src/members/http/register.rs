@@ -28,11 +28,13 @@ pub struct ShareView {
     pub member_id: PersonId,
     /// The number of the certificate.
     pub certificate: i64,
-    /// How many.
+    /// How many were subscribed.
     pub quantity: i32,
+    /// How many of them were given back.
+    pub redeemed_quantity: i32,
     /// What one costs.
     pub nominal: Money,
-    /// What all of them cost.
+    /// What all that were subscribed cost.
     pub amount: Money,
     /// The structured reference that pays them, as banks print it.
     pub payment_reference: Option<String>,
@@ -54,6 +56,7 @@ impl ShareView {
             member_id: row.member_id,
             certificate: row.certificate,
             quantity: row.quantity,
+            redeemed_quantity: row.redeemed_quantity,
             nominal: Money { amount_minor: row.nominal_minor, currency: row.currency },
             amount,
             payment_reference: row.payment_reference.as_deref().and_then(Ogm::parse).map(|ogm| ogm.printed()),
@@ -154,8 +157,7 @@ async fn list_members(
     query: QueryOf<MemberQuery>,
 ) -> Result<Json<Page<MemberView>>> {
     let query = query.0;
-    let secret = keys.sign_link("cursor", b"");
-    let listing = Listing::new(&secret, who.person(), "members", &query, query.limit, query.cursor.as_deref())?;
+    let listing = Listing::new(&keys, who.person(), "members", &query, query.limit, query.cursor.as_deref())?;
     let page = db
         .write(who.into(), move |tx| {
             let cards = members::members(tx, query.state, listing.after, listing.fetch)?;

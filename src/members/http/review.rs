@@ -89,8 +89,7 @@ async fn list_applications(
     query: QueryOf<ApplicationQuery>,
 ) -> Result<Json<Page<ApplicationSummary>>> {
     let query = query.0;
-    let secret = keys.sign_link("cursor", b"");
-    let listing = Listing::new(&secret, who.person(), "applications", &query, query.limit, query.cursor.as_deref())?;
+    let listing = Listing::new(&keys, who.person(), "applications", &query, query.limit, query.cursor.as_deref())?;
     let page = db
         .write(who.into(), move |tx| {
             let rows = members::applications(tx, query.state, listing.after, listing.fetch)?;

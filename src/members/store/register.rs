@@ -35,7 +35,7 @@ pub struct Registered {
     pub member_name: String,
 }
 
-/// What lines of the register come to.
+/// What lines of the register come to: what was given back counts as such, whatever became of the rest.
 #[derive(Debug, Clone, QueryableByName)]
 pub struct RegisterTotal {
     /// Of which entity.
@@ -104,9 +104,12 @@ pub(in crate::members) fn list_register(
 
 pub(in crate::members) fn sum_register(tx: &mut Tx<'_>, filter: &RegisterFilter) -> Result<Vec<RegisterTotal>> {
     Ok(diesel::sql_query(
-        "SELECT entity_id, currency::text AS currency, state, sum(quantity)::bigint AS quantity, \
-                sum(quantity * nominal_minor)::bigint AS amount_minor \
-         FROM share WHERE ($1 IS NULL OR entity_id = $1) AND ($2 IS NULL OR member_id = $2) AND ($3 IS NULL OR state = $3) \
+        "SELECT s.entity_id, s.currency::text AS currency, x.state, sum(x.quantity)::bigint AS quantity, \
+                sum(x.quantity * s.nominal_minor)::bigint AS amount_minor \
+         FROM share s CROSS JOIN LATERAL (VALUES (s.state, s.quantity - s.redeemed_quantity), ('redeemed', s.redeemed_quantity)) \
+              x (state, quantity) \
+         WHERE x.quantity > 0 AND ($1 IS NULL OR s.entity_id = $1) AND ($2 IS NULL OR s.member_id = $2) \
+           AND ($3 IS NULL OR x.state = $3) \
          GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
     )
     .bind::<Nullable<SqlUuid>, _>(filter.entity)
@@ -122,7 +125,7 @@ pub(in crate::members) fn list_held_shares(
 ) -> Result<Vec<HeldShare>> {
     let only = tx.only_owner().or(only);
     Ok(diesel::sql_query(
-        "SELECT m.id AS member_id, m.state, s.paid_on, s.quantity FROM member m \
+        "SELECT m.id AS member_id, m.state, s.paid_on, s.quantity - s.redeemed_quantity AS quantity FROM member m \
          LEFT JOIN share s ON s.member_id = m.id AND s.state IN ('paid', 'redeeming') \
          WHERE m.entity_id = $1 AND m.state IN ('active', 'inactive') AND ($2 IS NULL OR m.id = $2) \
          ORDER BY m.id, s.paid_on, s.id",

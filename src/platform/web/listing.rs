@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use crate::kernel::ids::PersonId;
 use crate::platform::error::{Error, Result};
+use crate::platform::keys::Keys;
 
 /// Rows of a page when the caller does not say.
 const LIMIT_DEFAULT: i64 = 50;
@@ -55,6 +56,17 @@ impl Listing {
     /// # Errors
     /// 400 for a cursor of another list, person or filter; 422 for a limit out of range.
     pub fn new(
+        keys: &Keys,
+        reader: PersonId,
+        list: &str,
+        filters: &impl Serialize,
+        limit: Option<i64>,
+        cursor: Option<&str>,
+    ) -> Result<Self> {
+        Self::signed_by(&keys.sign_link("cursor", b""), reader, list, filters, limit, cursor)
+    }
+
+    fn signed_by(
         key: &[u8],
         reader: PersonId,
         list: &str,
@@ -143,12 +155,12 @@ mod tests {
     #[test]
     fn a_cursor_belongs_to_its_reader_its_list_and_its_filters() {
         let reader = PersonId(Uuid::from_u128(1));
-        let listing = Listing::new(b"key", reader, "invoices", &"issued", Some(1), None).unwrap();
+        let listing = Listing::signed_by(b"key", reader, "invoices", &"issued", Some(1), None).unwrap();
         let page = listing.page(vec![Uuid::from_u128(7), Uuid::from_u128(6)], |id| *id, |id| id);
         let cursor = page.page.next_cursor.unwrap();
         assert_eq!(page.data, [Uuid::from_u128(7)]);
         let open = |key: &[u8], reader, list, filter: &str, cursor: &str| {
-            Listing::new(key, reader, list, &filter, None, Some(cursor)).map(|listing| listing.after)
+            Listing::signed_by(key, reader, list, &filter, None, Some(cursor)).map(|listing| listing.after)
         };
         assert_eq!(open(b"key", reader, "invoices", "issued", &cursor).unwrap(), Some(Uuid::from_u128(7)));
         assert!(open(b"other", reader, "invoices", "issued", &cursor).is_err());

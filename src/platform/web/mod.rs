@@ -5,14 +5,16 @@ mod json;
 pub mod limits;
 pub mod listing;
 pub mod problems;
+pub mod reading;
 
 use actix_web::http::header::{ACCEPT_LANGUAGE, USER_AGENT};
 use actix_web::{HttpRequest, HttpResponse};
 use uuid::Uuid;
 
-pub use command::{Command, Empty, Patch, Plain, Upload};
+pub use command::{Command, Empty, Upload};
 pub use limits::RateLimits;
 pub use listing::{Listing, Page, PageInfo, QueryOf};
+pub use reading::{Patch, Plain};
 
 use super::i18n;
 use crate::kernel::language::Language;

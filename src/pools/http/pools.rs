@@ -175,8 +175,7 @@ async fn list_pools(
     query: QueryOf<PoolQuery>,
 ) -> Result<Json<Page<PoolView>>> {
     let query = query.0;
-    let key = keys.sign_link("cursor", b"");
-    let listing = Listing::new(&key, who.person(), "pools", &query, query.limit, query.cursor.as_deref())?;
+    let listing = Listing::new(&keys, who.person(), "pools", &query, query.limit, query.cursor.as_deref())?;
     let page = db
         .write(who.into(), move |tx| {
             let rows = pools::pools(tx, query.state, listing.after, listing.fetch)?;
@@ -389,21 +388,25 @@ pub struct PoolCostView {
     pub description: String,
     /// What the pool bears: without the VAT that the state gives back.
     pub charged: Money,
+    /// What its supplier took back of that.
+    pub credited: Money,
     /// When the supplier was paid.
     pub paid_on: Option<NaiveDate>,
 }
 
-impl From<CostRow> for PoolCostView {
-    fn from(row: CostRow) -> Self {
-        Self {
+impl PoolCostView {
+    fn new(row: CostRow) -> Result<Self> {
+        let credited = row.charged_minor.minus(row.borne()?)?;
+        Ok(Self {
             id: row.id,
+            credited: Money { amount_minor: credited, currency: row.currency },
             invoiced_on: row.invoiced_on,
             charged: Money { amount_minor: row.charged_minor, currency: row.currency },
             paid_on: row.paid_on,
             supplier: row.supplier,
             reference: row.reference,
             description: row.description,
-        }
+        })
     }
 }
 
@@ -422,17 +425,17 @@ pub struct AccountView {
     pub costs: Vec<PoolCostView>,
 }
 
-impl From<Account> for AccountView {
-    fn from(account: Account) -> Self {
+impl AccountView {
+    fn new(account: Account) -> Result<Self> {
         let currency = account.pool.currency;
         let money = |amount_minor: Minor| Money { amount_minor, currency };
-        Self {
+        Ok(Self {
             spent: money(account.spent),
             collected: money(account.collected),
             balance: money(account.balance),
-            costs: account.costs.into_iter().map(PoolCostView::from).collect(),
+            costs: account.costs.into_iter().map(PoolCostView::new).collect::<Result<_>>()?,
             pool: account.pool.into(),
-        }
+        })
     }
 }
 
@@ -442,7 +445,7 @@ impl From<Account> for AccountView {
 #[get("/v1/pools/{id}/account")]
 async fn show_pool_account(who: MemberOrDesk, db: Data<Db>, id: Path<PoolId>) -> Result<Json<AccountView>> {
     let id = id.into_inner();
-    Ok(Json(db.write(who.into(), move |tx| pools::account(tx, id)).await?.into()))
+    Ok(Json(db.write(who.into(), move |tx| AccountView::new(pools::account(tx, id)?)).await?))
 }
 
 /// What an activity bears of a pool.
@@ -483,8 +486,7 @@ async fn list_pool_account_activities(
     query: QueryOf<BorneQuery>,
 ) -> Result<Json<Page<BorneView>>> {
     let (id, query) = (id.into_inner(), query.0);
-    let key = keys.sign_link("cursor", b"");
-    let listing = Listing::new(&key, who.person(), "pool_borne", &id, query.limit, query.cursor.as_deref())?;
+    let listing = Listing::new(&keys, who.person(), "pool_borne", &id, query.limit, query.cursor.as_deref())?;
     let page = db
         .write(who.into(), move |tx| {
             let currency = pools::pool(tx, id)?.currency;

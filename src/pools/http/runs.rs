@@ -310,8 +310,7 @@ async fn list_pool_runs(
     query: QueryOf<PageQuery>,
 ) -> Result<Json<Page<RunView>>> {
     let (id, query) = (id.into_inner(), query.0);
-    let key = keys.sign_link("cursor", b"");
-    let listing = Listing::new(&key, who.person(), "pool_runs", &id, query.limit, query.cursor.as_deref())?;
+    let listing = Listing::new(&keys, who.person(), "pool_runs", &id, query.limit, query.cursor.as_deref())?;
     let page = db
         .write(who.into(), move |tx| {
             let rows = pools::runs(tx, id, listing.after, listing.fetch)?;
@@ -343,8 +342,7 @@ async fn list_pool_run_parts(
     query: QueryOf<PageQuery>,
 ) -> Result<Json<Page<PoolPartView>>> {
     let (id, query) = (id.into_inner(), query.0);
-    let key = keys.sign_link("cursor", b"");
-    let listing = Listing::new(&key, who.person(), "pool_run_parts", &id, query.limit, query.cursor.as_deref())?;
+    let listing = Listing::new(&keys, who.person(), "pool_run_parts", &id, query.limit, query.cursor.as_deref())?;
     let page = db
         .write(who.into(), move |tx| {
             let run = pools::run(tx, id)?;
@@ -419,8 +417,7 @@ async fn list_my_pool_parts(
     query: QueryOf<PageQuery>,
 ) -> Result<Json<Page<MyPartsView>>> {
     let (id, query) = (id.into_inner(), query.0);
-    let key = keys.sign_link("cursor", b"");
-    let listing = Listing::new(&key, who.person(), "my_pool_parts", &id, query.limit, query.cursor.as_deref())?;
+    let listing = Listing::new(&keys, who.person(), "my_pool_parts", &id, query.limit, query.cursor.as_deref())?;
     let page = db
         .write(who.into(), move |tx| {
             let rows = pools::my_parts(tx, id, listing.after, listing.fetch)?;

@@ -155,8 +155,7 @@ async fn list_pool_memberships(
     query: QueryOf<PageQuery>,
 ) -> Result<Json<Page<MembershipView>>> {
     let (id, query) = (id.into_inner(), query.0);
-    let key = keys.sign_link("cursor", b"");
-    let listing = Listing::new(&key, who.person(), "pool_memberships", &id, query.limit, query.cursor.as_deref())?;
+    let listing = Listing::new(&keys, who.person(), "pool_memberships", &id, query.limit, query.cursor.as_deref())?;
     let page = db
         .write(who.into(), move |tx| {
             let rows = pools::memberships(tx, id, listing.after, listing.fetch)?;
@@ -291,8 +290,7 @@ async fn list_pool_usage(
     query: QueryOf<PageQuery>,
 ) -> Result<Json<Page<UsageView>>> {
     let (id, query) = (id.into_inner(), query.0);
-    let key = keys.sign_link("cursor", b"");
-    let listing = Listing::new(&key, who.person(), "pool_usage", &id, query.limit, query.cursor.as_deref())?;
+    let listing = Listing::new(&keys, who.person(), "pool_usage", &id, query.limit, query.cursor.as_deref())?;
     let page = db
         .write(who.into(), move |tx| {
             let rows = pools::usage(tx, id, listing.after, listing.fetch)?;
@@ -505,8 +503,7 @@ async fn list_pool_seats(
     query: QueryOf<PageQuery>,
 ) -> Result<Json<Page<SeatView>>> {
     let (id, query) = (id.into_inner(), query.0);
-    let key = keys.sign_link("cursor", b"");
-    let listing = Listing::new(&key, who.person(), "pool_seats", &id, query.limit, query.cursor.as_deref())?;
+    let listing = Listing::new(&keys, who.person(), "pool_seats", &id, query.limit, query.cursor.as_deref())?;
     let page = db
         .write(who.into(), move |tx| {
             let rows = pools::seats(tx, id, listing.after, listing.fetch)?;

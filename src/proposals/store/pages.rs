@@ -275,7 +275,7 @@ fn payments_and_costs() -> String {
          CROSS JOIN LATERAL ({BOOKED} WHERE c.source_kind = 'allocation' AND c.source_id = a.id) b \
          WHERE i.entity_id = $1 AND i.activity_id BETWEEN $2 AND $3 AND a.allocated_on BETWEEN $4 AND $5 \
          UNION ALL \
-         SELECT t.activity_id, t.decided_on, 3, t.id, NULL, t.charged_minor, t.gross_minor, NULL, NULL FROM cost t \
+         SELECT t.activity_id, t.decided_on, 3, t.id, NULL, t.charged_minor - t.credited_net_minor - t.credited_vat_minor + t.credited_recoverable_minor, t.gross_minor, NULL, NULL FROM cost t \
          WHERE t.state = 'approved' AND t.in_fee_base AND t.entity_id = $1 AND t.activity_id BETWEEN $2 AND $3 \
            AND t.decided_on BETWEEN $4 AND $5"
     )

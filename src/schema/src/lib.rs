@@ -153,6 +153,7 @@ diesel::table! {
         booked_on -> Nullable<Date>,
         created_at -> Timestamptz,
         version -> Int4,
+        evidence_id -> Nullable<Uuid>,
     }
 }
 
@@ -299,6 +300,36 @@ diesel::table! {
 }
 
 diesel::table! {
+    contribution_owed (id) {
+        id -> Uuid,
+        entity_id -> Uuid,
+        credit_note_id -> Uuid,
+        invoice_id -> Uuid,
+        member_id -> Uuid,
+        activity_id -> Uuid,
+        client_id -> Uuid,
+        currency -> Bpchar,
+        amount_minor -> Int8,
+        returned_minor -> Int8,
+        owed_on -> Date,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    contribution_return (id) {
+        id -> Uuid,
+        owed_id -> Uuid,
+        entity_id -> Uuid,
+        member_id -> Uuid,
+        currency -> Bpchar,
+        amount_minor -> Int8,
+        returned_on -> Date,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     cost (id) {
         id -> Uuid,
         entity_id -> Uuid,
@@ -326,6 +357,35 @@ diesel::table! {
         paid_on -> Nullable<Date>,
         created_at -> Timestamptz,
         version -> Int4,
+        credited_net_minor -> Int8,
+        credited_vat_minor -> Int8,
+        credited_recoverable_minor -> Int8,
+    }
+}
+
+diesel::table! {
+    cost_credit (id) {
+        id -> Uuid,
+        cost_id -> Uuid,
+        entity_id -> Uuid,
+        member_id -> Nullable<Uuid>,
+        pool_id -> Nullable<Uuid>,
+        reference -> Text,
+        dated_on -> Date,
+        reason -> Text,
+        net_minor -> Int8,
+        vat_minor -> Int8,
+        recoverable_vat_minor -> Int8,
+        gross_minor -> Int8,
+        charged_minor -> Int8,
+        currency -> Bpchar,
+        document_id -> Nullable<Uuid>,
+        is_refund -> Bool,
+        bank_line_id -> Nullable<Uuid>,
+        refunded_on -> Nullable<Date>,
+        booked_by -> Uuid,
+        booked_on -> Date,
+        created_at -> Timestamptz,
     }
 }
 
@@ -1206,6 +1266,7 @@ diesel::table! {
         paid_on -> Nullable<Date>,
         created_at -> Timestamptz,
         version -> Int4,
+        withdrawn_on -> Nullable<Date>,
     }
 }
 
@@ -1356,6 +1417,7 @@ diesel::table! {
         paid_on -> Nullable<Date>,
         created_at -> Timestamptz,
         version -> Int4,
+        redeemed_quantity -> Int4,
     }
 }
 
@@ -1469,6 +1531,7 @@ diesel::table! {
         decided_on -> Date,
         created_by -> Uuid,
         created_at -> Timestamptz,
+        evidence_id -> Nullable<Uuid>,
     }
 }
 
@@ -1562,6 +1625,7 @@ diesel::joinable!(allocation -> invoice (invoice_id));
 diesel::joinable!(allocation -> member (member_id));
 diesel::joinable!(application -> agreement (agreement_id));
 diesel::joinable!(application -> entity (entity_id));
+diesel::joinable!(appropriation -> archived_file (evidence_id));
 diesel::joinable!(appropriation -> currency (currency));
 diesel::joinable!(appropriation -> entity (entity_id));
 diesel::joinable!(appropriation -> fiscal_year (fiscal_year_id));
@@ -1584,11 +1648,28 @@ diesel::joinable!(bank_statement -> person (imported_by));
 diesel::joinable!(batch_approval -> payout_batch (batch_id));
 diesel::joinable!(batch_approval -> person (approver_id));
 diesel::joinable!(client -> member (member_id));
+diesel::joinable!(contribution_owed -> activity (activity_id));
+diesel::joinable!(contribution_owed -> client (client_id));
+diesel::joinable!(contribution_owed -> currency (currency));
+diesel::joinable!(contribution_owed -> entity (entity_id));
+diesel::joinable!(contribution_owed -> member (member_id));
+diesel::joinable!(contribution_return -> contribution_owed (owed_id));
+diesel::joinable!(contribution_return -> currency (currency));
+diesel::joinable!(contribution_return -> entity (entity_id));
+diesel::joinable!(contribution_return -> member (member_id));
 diesel::joinable!(cost -> archived_file (document_id));
 diesel::joinable!(cost -> bank_line (bank_line_id));
 diesel::joinable!(cost -> currency (currency));
 diesel::joinable!(cost -> entity (entity_id));
 diesel::joinable!(cost -> pool (pool_id));
+diesel::joinable!(cost_credit -> archived_file (document_id));
+diesel::joinable!(cost_credit -> bank_line (bank_line_id));
+diesel::joinable!(cost_credit -> cost (cost_id));
+diesel::joinable!(cost_credit -> currency (currency));
+diesel::joinable!(cost_credit -> entity (entity_id));
+diesel::joinable!(cost_credit -> member (member_id));
+diesel::joinable!(cost_credit -> person (booked_by));
+diesel::joinable!(cost_credit -> pool (pool_id));
 diesel::joinable!(document_series -> entity (entity_id));
 diesel::joinable!(dry_run -> currency (currency));
 diesel::joinable!(dry_run -> job (job_id));
@@ -1747,6 +1828,7 @@ diesel::joinable!(split_run -> currency (currency));
 diesel::joinable!(split_run -> invoice (invoice_id));
 diesel::joinable!(split_run -> member (made_by));
 diesel::joinable!(split_run -> split_rule (rule_id));
+diesel::joinable!(surplus_policy -> archived_file (evidence_id));
 diesel::joinable!(surplus_policy -> entity (entity_id));
 diesel::joinable!(surplus_policy -> person (created_by));
 diesel::joinable!(transfer -> currency (currency));
@@ -1780,7 +1862,10 @@ diesel::allow_tables_to_appear_in_same_query!(
     bank_statement,
     batch_approval,
     client,
+    contribution_owed,
+    contribution_return,
     cost,
+    cost_credit,
     currency,
     document_series,
     dry_run,

@@ -10,16 +10,17 @@ use super::register::NetAssetsView;
 use crate::access::{Administrator, Approver, Desk, Member, MemberOrDesk, SignedIn};
 use crate::kernel::ids::{EntityId, PersonId, RedemptionId, RedemptionPolicyId, RedemptionRunId, ShareId};
 use crate::kernel::money::{Minor, Money, Ppm};
-use crate::platform::db::Db;
+use crate::platform::db::{Db, Tx};
 use crate::platform::error::{Error, Result};
 use crate::platform::keys::Keys;
-use crate::platform::web::{Command, Listing, Page, QueryOf};
+use crate::platform::web::{Command, Empty, Listing, Page, QueryOf};
 use crate::shares::{
     self, NewPolicy, NewRun, PolicyRow, RedemptionFilter, RedemptionRow, RedemptionState, Run, RunRow,
 };
 
 crate::endpoints!(
     give_share_notice,
+    withdraw_share_notice,
     list_redemptions,
     show_redemption,
     create_redemption_run,
@@ -58,6 +59,8 @@ pub struct RedemptionView {
     pub decided_on: Option<NaiveDate>,
     /// When it was paid.
     pub paid_on: Option<NaiveDate>,
+    /// When the notice was taken back.
+    pub withdrawn_on: Option<NaiveDate>,
     /// Grows with every change.
     pub version: i32,
 }
@@ -79,6 +82,7 @@ impl From<RedemptionRow> for RedemptionView {
             run_id: row.run_id,
             decided_on: row.decided_on,
             paid_on: row.paid_on,
+            withdrawn_on: row.withdrawn_on,
             version: row.version,
         }
     }
@@ -89,9 +93,12 @@ impl From<RedemptionRow> for RedemptionView {
 struct GiveNotice {
     /// Made by the sender.
     id: RedemptionId,
+    /// How many of the shares; without it, all that are held.
+    #[schema(minimum = 1, maximum = 1000)]
+    quantity: Option<i32>,
 }
 
-/// Gives a share of yours back. The notice has the date of today.
+/// Gives shares of yours back: some of a certificate, or all of them. The notice has the date of today.
 #[utoipa::path(tag = "shares", params(("id" = ShareId, Path)), request_body = GiveNotice,
     responses((status = 201, body = RedemptionView)), extensions(("x-roles" = json!(["member"]))))]
 #[post("/v1/shares/{id}/redemptions")]
@@ -105,7 +112,30 @@ async fn give_share_notice(
     command
         .about_money()
         .create(&db, who.into(), "give_share_notice", "/v1/redemptions", move |tx, body| {
-            shares::give_notice(tx, id, body.id).map(RedemptionView::from)
+            shares::give_notice(tx, id, body.id, body.quantity).map(RedemptionView::from)
+        })
+        .await
+}
+
+fn load(tx: &mut Tx<'_>, id: RedemptionId) -> Result<RedemptionView> {
+    shares::redemption(tx, id).map(RedemptionView::from)
+}
+
+/// Takes a notice of yours back, until the closing at which it counts. The shares stay yours.
+#[utoipa::path(tag = "shares", params(("id" = RedemptionId, Path)), request_body = Empty,
+    responses((status = 200, body = RedemptionView)), extensions(("x-roles" = json!(["member"]))))]
+#[post("/v1/redemptions/{id}/withdraw")]
+async fn withdraw_share_notice(
+    who: Member,
+    db: Data<Db>,
+    id: Path<RedemptionId>,
+    command: Command<Empty>,
+) -> Result<HttpResponse> {
+    let id = id.into_inner();
+    command
+        .about_money()
+        .change(&db, who.into(), "withdraw_share_notice", id, load, |tx, id, expected, _| {
+            shares::withdraw(tx, id, expected).map(RedemptionView::from)
         })
         .await
 }
@@ -141,8 +171,7 @@ async fn list_redemptions(
     query: QueryOf<RedemptionQuery>,
 ) -> Result<Json<Page<RedemptionView>>> {
     let query = query.0;
-    let secret = keys.sign_link("cursor", b"");
-    let listing = Listing::new(&secret, who.person(), "redemptions", &query, query.limit, query.cursor.as_deref())?;
+    let listing = Listing::new(&keys, who.person(), "redemptions", &query, query.limit, query.cursor.as_deref())?;
     let filter = RedemptionFilter { entity: query.entity_id, state: query.state, run: query.run_id };
     let page = db
         .write(who.into(), move |tx| {
@@ -284,8 +313,7 @@ async fn list_redemption_runs(
     query: QueryOf<RunQuery>,
 ) -> Result<Json<Page<RedemptionRunView>>> {
     let query = query.0;
-    let secret = keys.sign_link("cursor", b"");
-    let listing = Listing::new(&secret, who.person(), "redemption_runs", &query, query.limit, query.cursor.as_deref())?;
+    let listing = Listing::new(&keys, who.person(), "redemption_runs", &query, query.limit, query.cursor.as_deref())?;
     let page = db
         .write(who.into(), move |tx| {
             let rows = shares::runs(tx, query.entity_id, listing.after, listing.fetch)?;

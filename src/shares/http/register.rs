@@ -33,11 +33,13 @@ pub struct RegisterLineView {
     pub member_number: i64,
     /// The name of the member.
     pub member_name: String,
-    /// How many.
+    /// How many were subscribed.
     pub quantity: i32,
+    /// How many of them were given back.
+    pub redeemed_quantity: i32,
     /// What one costs.
     pub nominal: Money,
-    /// What all of them cost.
+    /// What all that were subscribed cost.
     pub amount: Money,
     /// Where they stand.
     pub state: ShareState,
@@ -59,6 +61,7 @@ impl RegisterLineView {
             member_number: it.member_number,
             member_name: it.member_name,
             quantity: row.quantity,
+            redeemed_quantity: row.redeemed_quantity,
             nominal: Money { amount_minor: row.nominal_minor, currency: row.currency },
             amount,
             state: row.state,
@@ -73,7 +76,7 @@ impl RegisterLineView {
 pub struct RegisterTotalView {
     /// Of which entity.
     pub entity_id: EntityId,
-    /// In which state.
+    /// In which state. What was given back of a certificate counts as given back, the rest as it stands.
     pub state: ShareState,
     /// How many shares.
     pub quantity: i64,
@@ -130,8 +133,7 @@ async fn list_share_register(
     query: QueryOf<RegisterQuery>,
 ) -> Result<Json<RegisterPage>> {
     let query = query.0;
-    let secret = keys.sign_link("cursor", b"");
-    let listing = Listing::new(&secret, who.person(), "share_register", &query, query.limit, query.cursor.as_deref())?;
+    let listing = Listing::new(&keys, who.person(), "share_register", &query, query.limit, query.cursor.as_deref())?;
     let filter = RegisterFilter { entity: query.entity_id, member: query.member_id, state: query.state };
     let page = db
         .write(who.into(), move |tx| {
@@ -176,7 +178,7 @@ pub struct ProjectionView {
     pub share_id: ShareId,
     /// Computed with what the books say on this day.
     pub as_of: NaiveDate,
-    /// How many shares.
+    /// How many shares: those of the notice, without one all that are held.
     pub quantity: i32,
     /// What one cost.
     pub nominal: Money,
@@ -200,7 +202,7 @@ impl From<Projection> for ProjectionView {
         Self {
             share_id: it.share.id,
             as_of: it.as_of,
-            quantity: it.share.quantity,
+            quantity: it.quantity,
             nominal: money(it.share.nominal_minor),
             net_assets: NetAssetsView {
                 share_capital: money(it.assets.capital),

@@ -21,7 +21,8 @@ pub const FLOOR: i64 = 2_500;
 pub const CAP: i64 = 180_000;
 
 impl Year {
-    /// Bands with a floor and a cap, from the first day of the year.
+    /// Bands with a floor and a cap, from the first day of the year. Advances know no multiple of the fund: which of those
+    /// that eight people issue at once would wait for it is chance.
     pub fn vote_the_rules(&self) {
         let administrator = &self.cast.staff.administrator;
         let bands: Vec<Value> = BANDS
@@ -31,7 +32,7 @@ impl Year {
         let rules = json!({
             "id": administrator.new_id(), "valid_from": "2027-01-01", "decided_on": "2026-12-21",
             "decision": "General assembly of 21 December 2026", "share_price": eur(3_000), "payment_terms_days": 30,
-            "advance_working_days": 7, "client_limit": eur(1_000_000_000), "fund_multiple": "20",
+            "advance_working_days": 7, "client_limit": eur(1_000_000_000),
             "levies": [
                 {"kind": "fee", "bands": bands, "floor_per_month": eur(FLOOR), "cap_per_year": eur(CAP)},
                 {"kind": "guarantee", "rate": "0.02"},
@@ -92,7 +93,6 @@ impl Year {
             for other in &others {
                 crate::collectives::join(&self.app, &manager.client, &id, other);
             }
-            let shares = [json!("0.5"), json!("0.3"), json!("0.2")];
             let of =
                 |(member, share): (&usize, &str)| json!({"member_id": self.people.members[*member].id, "share": share});
             let percent: Vec<Value> = members.iter().zip(["0.5", "0.3", "0.2"]).map(of).collect();

@@ -1,5 +1,6 @@
 //! Five hundred people at once: one is enrolled through the API, the others are copies of what that left behind.
 
+use chrono::Duration;
 use diesel::connection::SimpleConnection;
 use diesel::pg::PgConnection;
 use diesel::sql_types::{Array, Binary, Text, Uuid as SqlUuid};
@@ -97,10 +98,16 @@ pub fn enrol(app: &TestApp, cast: &mut Cast, count: usize) -> People {
     let (application, _) =
         stage.apply(&cast.entity_id, "first@member.example", "First", crate::support::IBANS[0]).unwrap();
     stage.accept(&cast.staff.reviewer, &application, "first@member.example").unwrap();
-    let new_ids = || (0..count).map(|_| stage.clock.new_id()).collect::<Vec<Uuid>>();
+    // Ids follow the clock: what is left of a division goes to the same members in every run.
+    let next_id = || {
+        stage.clock.advance(Duration::milliseconds(1));
+        stage.clock.new_id()
+    };
+    let new_ids = || (0..count).map(|_| next_id()).collect::<Vec<Uuid>>();
     let (people, accounts, sessions) = (new_ids(), new_ids(), new_ids());
-    let references: Vec<String> =
-        (0..count).map(|n| Ogm::from_base(9_000_000_000 + n as u64).unwrap().digits().to_owned()).collect();
+    let references: Vec<String> = (0..count)
+        .map(|n| Ogm::from_base(9_000_000_000 + u64::try_from(n).unwrap()).unwrap().digits().to_owned())
+        .collect();
     let ibans: Vec<Vec<u8>> = accounts
         .iter()
         .map(|id| app.parts.keys.seal(&format!("payee.iban:{id}"), crate::support::IBANS[0].as_bytes()))
@@ -118,7 +125,7 @@ pub fn enrol(app: &TestApp, cast: &mut Cast, count: usize) -> People {
     let mut all = People { members: Vec::new(), tokens };
     for (person, session) in people.into_iter().zip(sessions) {
         let device = all.signed_in(app, person, session);
-        let (activity, client) = (device.new_id(), device.new_id());
+        let (activity, client) = (next_id().to_string(), device.new_id());
         device.post("/v1/activities", &json!({"id": activity, "name": "Work"})).unwrap().expect(201).unwrap();
         let body = json!({
             "id": client, "name": format!("Client of {person}"), "kind": "business", "email": format!("invoices+{person}@client.example"),
