@@ -93,6 +93,8 @@ pub(super) fn invoice() -> Outcome<InvoiceFacts> {
             name: "Łukasz Øster-Ñuñez & Fils SPRL".to_owned(),
             lines: vec!["Chaussée de Louvain 100".to_owned(), "1210 Bruxelles".to_owned()],
             country: "Belgique".to_owned(),
+            enterprise_number: Some("0200.068.636".to_owned()),
+            vat_number: Some("BE 0200.068.636".to_owned()),
             ..Party::default()
         },
         currency: Currency::EUR,

@@ -171,21 +171,49 @@ fn describe(file: &mut lopdf::Document, metadata: &Metadata<'_>) {
 }
 
 /// The bytes, compressed. A tagged document has an object for each cell of its tables: the small ones stand together.
+///
+/// No stream may end in a carriage return: with the line feed before `endstream` it would read as one end of line, and
+/// the stream as shorter than it says.
 fn written(mut file: lopdf::Document) -> Result<Vec<u8>, PdfError> {
     for object in file.objects.values_mut() {
         if let Object::Stream(stream) = object
             && stream.allows_compression
             && !stream.dict.has(b"Filter")
         {
-            stream.set_content(deflate(&stream.content).map_err(PdfError::Write)?);
-            stream.dict.set("Filter", of("FlateDecode"));
+            compress(stream).map_err(PdfError::Write)?;
         }
     }
     let options = SaveOptions::builder().use_object_streams(true).use_xref_streams(true);
     let options = options.max_objects_per_stream(TOGETHER).compression_level(6).build();
-    let mut bytes = Vec::new();
-    file.save_with_options(&mut bytes, options).map_err(PdfError::Write)?;
-    Ok(bytes)
+    loop {
+        let mut bytes = Vec::new();
+        file.save_with_options(&mut bytes, options.clone()).map_err(PdfError::Write)?;
+        if !bytes.windows(MISREAD.len()).any(|window| window == MISREAD) {
+            return Ok(bytes);
+        }
+        // One object more among the small ones, and their sum, which stands last, is another.
+        file.add_object(Object::Null);
+    }
+}
+
+/// How a stream that ends in a carriage return looks.
+const MISREAD: &[u8] = b"\r\nendstream";
+
+/// Compresses a stream; twice in the one case of 256 in which its sum, which stands last, is a carriage return.
+fn compress(stream: &mut Stream) -> std::io::Result<()> {
+    let mut filters = Vec::new();
+    let mut data = deflate(&stream.content)?;
+    filters.push(of("FlateDecode"));
+    while data.last() == Some(&b'\r') {
+        data = deflate(&data)?;
+        filters.push(of("FlateDecode"));
+    }
+    stream.set_content(data);
+    match <[Object; 1]>::try_from(filters) {
+        Ok([filter]) => stream.dict.set("Filter", filter),
+        Err(filters) => stream.dict.set("Filter", filters),
+    }
+    Ok(())
 }
 
 /// Compressed bytes.
@@ -205,4 +233,37 @@ pub(super) fn utf16(text: &str) -> Object {
     let mut bytes = vec![0xFE, 0xFF];
     bytes.extend(text.encode_utf16().flat_map(u16::to_be_bytes));
     Object::String(bytes, StringFormat::Hexadecimal)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A byte whose sum is a carriage return.
+    const BAD: u8 = b'\r' - 1;
+
+    #[test]
+    fn no_stream_ends_in_a_carriage_return() {
+        assert_eq!(deflate(&[BAD]).unwrap().last(), Some(&b'\r'));
+        let mut stream = Stream::new(Dictionary::new(), vec![BAD]);
+        compress(&mut stream).unwrap();
+        assert_ne!(stream.content.last(), Some(&b'\r'));
+        assert_eq!(stream.decompressed_content().unwrap(), [BAD]);
+    }
+
+    #[test]
+    fn nor_do_the_small_objects_together() {
+        let mut again = 0;
+        for number in 0..512 {
+            let mut file = lopdf::Document::with_version("1.7");
+            let pages = file.add_object(dictionary! { "Type" => of("Pages"), "Kids" => vec![], "Count" => number });
+            let root = file.add_object(dictionary! { "Type" => of("Catalog"), "Pages" => pages });
+            file.trailer.set("Root", root);
+            let bytes = written(file).unwrap();
+            assert!(!bytes.windows(MISREAD.len()).any(|window| window == MISREAD), "{number}");
+            let objects = lopdf::Document::load_mem(&bytes).unwrap().objects;
+            again += usize::from(objects.values().any(Object::is_null));
+        }
+        assert!(again > 0);
+    }
 }

@@ -183,12 +183,7 @@ impl Structure {
 
 impl Part {
     /// The part as the file has it; `at` says where the parts within are.
-    fn element(
-        &self,
-        parent: ObjectId,
-        pages: &[ObjectId],
-        at: impl Fn(usize) -> Option<ObjectId>,
-    ) -> Dictionary {
+    fn element(&self, parent: ObjectId, pages: &[ObjectId], at: impl Fn(usize) -> Option<ObjectId>) -> Dictionary {
         let first = self.kids.iter().find_map(|kid| match kid {
             Kid::Marked(page, _) => Some(*page),
             Kid::Part(_) => None,
