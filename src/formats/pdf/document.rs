@@ -253,16 +253,20 @@ mod tests {
 
     #[test]
     fn nor_do_the_small_objects_together() {
+        let is_misread = |bytes: &[u8]| bytes.windows(MISREAD.len()).any(|window| window == MISREAD);
         let mut again = 0;
-        for number in 0..512 {
+        for number in 0..300 {
             let mut file = lopdf::Document::with_version("1.7");
-            let pages = file.add_object(dictionary! { "Type" => of("Pages"), "Kids" => vec![], "Count" => number });
+            let of_any_sum = of(&"A".repeat(number));
+            let pages = file.add_object(dictionary! { "Type" => of("Pages"), "Kids" => vec![], "Any" => of_any_sum });
             let root = file.add_object(dictionary! { "Type" => of("Catalog"), "Pages" => pages });
             file.trailer.set("Root", root);
+            let mut once = Vec::new();
+            file.clone().save_modern(&mut once).unwrap();
+            again += usize::from(is_misread(&once));
             let bytes = written(file).unwrap();
-            assert!(!bytes.windows(MISREAD.len()).any(|window| window == MISREAD), "{number}");
-            let objects = lopdf::Document::load_mem(&bytes).unwrap().objects;
-            again += usize::from(objects.values().any(Object::is_null));
+            assert!(!is_misread(&bytes), "{number}");
+            assert!(lopdf::Document::load_mem(&bytes).unwrap().catalog().is_ok());
         }
         assert!(again > 0);
     }
