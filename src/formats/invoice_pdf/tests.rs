@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use rust_decimal::Decimal;
 
 use super::*;
+use crate::formats::golden::keep_sample;
 
 /// An invoice of `count` lines of 100.00 at 21 %.
 fn facts(language: Language, count: i64) -> InvoiceFacts {
@@ -295,13 +296,8 @@ fn a_credit_note_names_what_it_corrects_and_asks_for_nothing() {
         for needle in [absent, "IBAN", "BIC"] {
             assert!(!text.contains(needle), "{language}: {needle:?} is in {text}");
         }
-        // To look at them: `UMBEL_SAMPLES=folder cargo test credit_note`.
-        if let Ok(folder) = std::env::var("UMBEL_SAMPLES") {
-            let long = InvoiceFacts { lines: self::facts(language, 60).lines, ..facts.clone() };
-            for (name, facts) in [("short", &facts), ("long", &long)] {
-                let bytes = render(facts).unwrap();
-                std::fs::write(format!("{folder}/credit_note_{name}_{language}.pdf"), bytes).unwrap();
-            }
-        }
+        let long = InvoiceFacts { lines: self::facts(language, 60).lines, ..facts.clone() };
+        keep_sample(&format!("documents/credit_note_short_{language}.pdf"), &render(&facts).unwrap());
+        keep_sample(&format!("documents/credit_note_long_{language}.pdf"), &render(&long).unwrap());
     }
 }
