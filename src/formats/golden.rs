@@ -16,3 +16,11 @@ pub(crate) fn assert_golden(name: &str, actual: &[u8]) {
     std::fs::write(&new, actual).unwrap();
     panic!("{} differs from what is written now; read {} and copy it if it is right", golden.display(), new.display());
 }
+
+/// Leaves a document to be looked at and judged, where `UMBEL_SAMPLES` names a folder.
+pub(crate) fn keep_sample(name: &str, bytes: &[u8]) {
+    let Some(folder) = std::env::var_os("UMBEL_SAMPLES") else { return };
+    let file = Path::new(&folder).join(name);
+    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+    std::fs::write(file, bytes).unwrap();
+}

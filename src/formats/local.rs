@@ -44,7 +44,13 @@ pub fn money(language: Language, money: Money) -> String {
 /// A quantity with its decimals, without padding: `1,5` or `1.5`.
 #[must_use]
 pub fn number(language: Language, value: Decimal) -> String {
-    let plain = value.normalize().to_string();
+    decimal(language, value.normalize())
+}
+
+/// A number with the decimals it has: `1,50` or `1.50`.
+#[must_use]
+pub fn decimal(language: Language, value: Decimal) -> String {
+    let plain = value.to_string();
     let (sign, digits) = plain.strip_prefix('-').map_or(("", plain.as_str()), |digits| ("-", digits));
     format!("{sign}{}", grouped(language, digits))
 }

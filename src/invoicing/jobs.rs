@@ -9,7 +9,7 @@ use super::rules::{mention, vat_back_mention};
 use super::store::{InvoiceLineRow, PartySnapshot, TaxRow};
 use crate::archive::{self, ArchivedFile, Kind, NewFile};
 use crate::formats::invoice_pdf::{
-    Corrected, DocumentKind, InvoiceFacts, Line, Party, Payment, Supply, VatSummary, render,
+    Corrected, DocumentKind, InvoiceFacts, Line, More, Party, Payment, Supply, VatSummary, render,
 };
 use crate::formats::letters::Letter;
 use crate::kernel::ids::{FileId, InvoiceId, PersonId};
@@ -222,6 +222,7 @@ pub fn facts(tx: &mut Tx<'_>, invoice: &Invoice) -> Result<InvoiceFacts> {
         buyer_reference: row.buyer_reference.clone(),
         order_reference: None,
         member_name: Some(member.name),
+        more: More::default(),
     })
 }
 
@@ -263,11 +264,18 @@ fn credit_note_facts(note: &CreditNote, member: String) -> Result<InvoiceFacts> 
         buyer_reference: row.buyer_reference.clone(),
         order_reference: None,
         member_name: Some(member),
+        more: More::default(),
     })
 }
 
 fn vat_summary(tax: &TaxRow) -> VatSummary {
-    VatSummary { category: tax.category.clone(), rate: Ppm(tax.rate_ppm), base: tax.base_minor, tax: tax.tax_minor }
+    VatSummary {
+        category: tax.category.clone(),
+        rate: Ppm(tax.rate_ppm),
+        base: tax.base_minor,
+        tax: tax.tax_minor,
+        mention: None,
+    }
 }
 
 fn document_line(line: &InvoiceLineRow, taxes: &[TaxRow]) -> Line {
@@ -280,5 +288,7 @@ fn document_line(line: &InvoiceLineRow, taxes: &[TaxRow]) -> Line {
         net: line.net_minor,
         vat_category: tax.map(|tax| tax.category.clone()).unwrap_or_default(),
         vat_rate: Ppm(tax.map_or(0, |tax| tax.rate_ppm)),
+        exact_price: None,
+        adjustments: Vec::new(),
     }
 }

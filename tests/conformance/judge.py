@@ -5,16 +5,27 @@ import tempfile
 from pathlib import Path
 
 import cii_file
+import facturx_file
 import journal
+import pages_file
 import pain001_file
 import ubl_file
 
-KINDS = {"pain001": pain001_file, "journal": journal, "ubl": ubl_file, "cii": cii_file}
+KINDS = {
+    "pain001": pain001_file,
+    "journal": journal,
+    "ubl": ubl_file,
+    "cii": cii_file,
+    "facturx": facturx_file,
+    "documents": pages_file,
+}
+# Neither the golden samples nor the demonstration have them: asked for by name, or found.
+OPTIONAL = {"facturx", "documents"}
 
 
 def main(arguments):
     folder = Path(arguments[0])
-    kinds = arguments[1:] or list(KINDS)
+    kinds = arguments[1:] or [kind for kind in KINDS if kind not in OPTIONAL or (folder / kind).is_dir()]
     unknown = [kind for kind in kinds if kind not in KINDS]
     if unknown:
         print(f"unknown: {', '.join(unknown)}; known: {', '.join(KINDS)}", file=sys.stderr)

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use chrono::NaiveDate;
 use rust_decimal::Decimal;
 use umbel::access::{Passwords, TokenService};
-use umbel::formats::invoice_pdf::{DocumentKind, InvoiceFacts, Line, Party, Payment, Supply, VatSummary, render};
+use umbel::formats::invoice_pdf::{DocumentKind, InvoiceFacts, Line, More, Party, Payment, Supply, VatSummary, render};
 use umbel::kernel::language::Language;
 use umbel::kernel::money::{Currency, Minor, Ppm};
 use umbel::platform::clock::Clock;
@@ -40,7 +40,7 @@ fn pdfs(report: &Report) -> Outcome<()> {
 }
 
 /// Repeats for a while; answers how often and how long.
-fn repeat<E: std::error::Error + 'static>(
+pub(super) fn repeat<E: std::error::Error + 'static>(
     time: Duration,
     mut work: impl FnMut() -> Result<(), E>,
 ) -> Outcome<(usize, Duration)> {
@@ -53,12 +53,12 @@ fn repeat<E: std::error::Error + 'static>(
     Ok((n, began.elapsed()))
 }
 
-fn micros(time: Duration) -> u64 {
+pub(super) fn micros(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// An invoice of one page, as the journeys make them.
-fn invoice() -> Outcome<InvoiceFacts> {
+pub(super) fn invoice() -> Outcome<InvoiceFacts> {
     let day = |month, day| NaiveDate::from_ymd_opt(2026, month, day).ok_or("no such day");
     let line = |label: &str| Line {
         label: label.to_owned(),
@@ -68,6 +68,8 @@ fn invoice() -> Outcome<InvoiceFacts> {
         net: Minor::new(50_000),
         vat_category: "S".to_owned(),
         vat_rate: Ppm(210_000),
+        exact_price: None,
+        adjustments: Vec::new(),
     };
     let (net, tax) = (Minor::new(150_000), Minor::new(31_500));
     Ok(InvoiceFacts {
@@ -91,11 +93,13 @@ fn invoice() -> Outcome<InvoiceFacts> {
             name: "Łukasz Øster-Ñuñez & Fils SPRL".to_owned(),
             lines: vec!["Chaussée de Louvain 100".to_owned(), "1210 Bruxelles".to_owned()],
             country: "Belgique".to_owned(),
+            enterprise_number: Some("0200.068.636".to_owned()),
+            vat_number: Some("BE 0200.068.636".to_owned()),
             ..Party::default()
         },
         currency: Currency::EUR,
         lines: ["Illustrations de couverture", "Planches intérieures", "Corrections"].map(line).to_vec(),
-        vat: vec![VatSummary { category: "S".to_owned(), rate: Ppm(210_000), base: net, tax }],
+        vat: vec![VatSummary { category: "S".to_owned(), rate: Ppm(210_000), base: net, tax, mention: None }],
         net,
         tax,
         gross: net.plus(tax)?,
@@ -109,5 +113,6 @@ fn invoice() -> Outcome<InvoiceFacts> {
         buyer_reference: Some("PO-77812".to_owned()),
         order_reference: None,
         member_name: Some("Awa Diop".to_owned()),
+        more: More::default(),
     })
 }

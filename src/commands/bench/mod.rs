@@ -5,6 +5,7 @@
 //! run over thirty thousand activities is set beside the bare statement that writes the same rows; a year of three
 //! hundred thousand invoices is played again in a process whose memory is watched.
 
+mod documents;
 mod issue_path;
 mod local;
 mod mutual;
@@ -60,6 +61,8 @@ pub fn ratio(part: impl Into<Decimal>, whole: impl Into<Decimal>) -> Decimal {
 pub enum Part {
     /// PDFs, passwords, tokens.
     Local,
+    /// Invoices with their XML: how many a second, how large, in how much memory.
+    Documents,
     /// Memory and start of a serving process.
     Process,
     /// Creating, submitting and issuing invoices over HTTP.
@@ -96,6 +99,7 @@ pub fn run(config: &Config, json: bool, parts: &[Part]) -> Outcome<ExitCode> {
     for part in if parts.is_empty() { all } else { parts } {
         match part {
             Part::Local => local::measure(&report, &config)?,
+            Part::Documents => documents::measure(&report)?,
             Part::Process => process::measure(&report, &place.folder.join("idle"))?,
             Part::IssuePath => issue_path::measure(&report, &config)?,
             Part::Splits => splits::measure(&report)?,

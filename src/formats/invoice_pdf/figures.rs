@@ -6,6 +6,7 @@ use super::words;
 use super::{Corrected, Supply};
 use crate::formats::local;
 use crate::kernel::language::Language;
+use crate::kernel::money::Currency;
 
 /// Keeps a figure and what belongs to it on one line.
 const NO_BREAK: char = '\u{a0}';
@@ -16,6 +17,16 @@ pub fn quantity(language: Language, quantity: Decimal, unit: Option<&str>) -> St
     let figure = local::number(language, quantity);
     let unit = unit.map_or("", |code| words::of(language).unit(code, quantity.abs() == Decimal::ONE));
     if unit.is_empty() { figure } else { format!("{figure}{NO_BREAK}{unit}") }
+}
+
+/// The price of one unit: at least the decimals of the currency, and as many as it has.
+#[must_use]
+pub fn price(language: Language, price: Decimal, currency: Currency) -> String {
+    let mut price = price.normalize();
+    if price.scale() < currency.exponent() {
+        price.rescale(currency.exponent());
+    }
+    local::decimal(language, price)
 }
 
 /// When the work was done; a line breaks between its dates, not within one.
@@ -69,6 +80,14 @@ mod tests {
             assert_eq!(quantity(language, figure.parse().unwrap(), Some(unit)), expected);
         }
         assert_eq!(quantity(Language::Fr, Decimal::TWO, None), "2");
+    }
+
+    #[test]
+    fn a_price_keeps_its_decimals_and_has_those_of_its_currency() {
+        let cases = [("87.31", "87,31"), ("0.0525", "0,0525"), ("5", "5,00"), ("1234.5", "1.234,50")];
+        for (figure, expected) in cases {
+            assert_eq!(price(Language::De, figure.parse().unwrap(), Currency::EUR), expected);
+        }
     }
 
     #[test]

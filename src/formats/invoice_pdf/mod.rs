@@ -5,15 +5,23 @@
 //! number, both parties with their VAT numbers, supply date, description, taxable base per rate, VAT in total, legal
 //! basis of an exemption) and in the company code, art. 2:20 (legal form, seat, enterprise number, register).
 //!
-//! The parts: [`words`] has every label in four languages, [`figures`] what is particular to invoices (amounts and
-//! dates are those of `formats::local`), `letterhead` draws what frames the pages, `body` the lines and what closes
-//! them.
+//! The parts: [`words`] has every label in four languages, [`design`] logo, colours and window, [`figures`] what is
+//! particular to invoices (amounts and dates are those of `formats::local`), `letterhead` draws what frames the pages,
+//! `body` the lines, `closing` what follows them, `payment` the box with the code to scan ([`epc`]). [`reminder`] is a
+//! letter made of the same parts.
 //!
-//! Deliberately absent: a payment QR code (its place is the right end of the payment box), embedded XML.
+//! [`render_with`] puts the XML of the invoice and further files into the PDF, which is then Factur-X.
 
 mod body;
+mod closing;
+pub mod design;
+pub mod epc;
 pub mod figures;
 mod letterhead;
+mod payment;
+pub mod reminder;
+#[cfg(test)]
+mod samples;
 #[cfg(test)]
 mod tests;
 pub mod words;
@@ -21,8 +29,12 @@ pub mod words;
 use chrono::NaiveDate;
 use rust_decimal::Decimal;
 
+use self::design::{Design, Palette};
+use self::words::Labels;
+use crate::formats::local;
+use crate::formats::pdf::attachment::Attachment;
 use crate::formats::pdf::canvas::{Colour, Style, WIDTH};
-use crate::formats::pdf::document::{Metadata, to_bytes};
+use crate::formats::pdf::document::{Metadata, with_attachments};
 use crate::formats::pdf::fonts::Weight;
 use crate::formats::pdf::sheet::Sheet;
 use crate::formats::pdf::text::clean;
@@ -37,6 +49,18 @@ pub enum DocumentKind {
     Invoice,
     /// Gives back what an invoice asked for.
     CreditNote,
+    /// Asks for a part before the work.
+    Deposit,
+    /// Asks for a part of the work that is done.
+    Intermediate,
+    /// Asks for what deposits have left.
+    Balance,
+    /// Offers work at a price.
+    Quote,
+    /// Orders work, to be signed.
+    Order,
+    /// Reminds of what is not paid.
+    Reminder,
 }
 
 /// What a credit note corrects, and why.
@@ -95,6 +119,45 @@ pub struct Line {
     pub vat_category: String,
     /// The VAT rate.
     pub vat_rate: Ppm,
+    /// The price of one unit in whole units of the currency, where it has more decimals than an amount.
+    pub exact_price: Option<Decimal>,
+    /// Discounts and charges on the line; its net has them in it.
+    pub adjustments: Vec<Adjustment>,
+}
+
+/// A discount or a charge, on a line or on the document.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Adjustment {
+    /// Why; may be empty.
+    pub reason: String,
+    /// Its rate, where it has one.
+    pub rate: Option<Ppm>,
+    /// By how much the total grows: negative for a discount.
+    pub amount: Minor,
+}
+
+/// What was paid before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Prepaid {
+    /// The number of the deposit invoice.
+    pub number: String,
+    /// Its date, or when it was paid.
+    pub on: NaiveDate,
+    /// How much.
+    pub amount: Minor,
+}
+
+/// The VAT of a document in a foreign currency, as the law wants it: in euro.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TaxInEuro {
+    /// The VAT in euro.
+    pub tax: Minor,
+    /// What one euro is in the currency of the document.
+    pub rate: Decimal,
+    /// Whose rate it is: `ECB`.
+    pub source: String,
+    /// Of which day.
+    pub on: NaiveDate,
 }
 
 /// The VAT of all lines of one category and rate.
@@ -108,6 +171,8 @@ pub struct VatSummary {
     pub base: Minor,
     /// The tax on it.
     pub tax: Minor,
+    /// Why there is none, with the article of the law, worded in the language of the document.
+    pub mention: Option<String>,
 }
 
 /// How to pay.
@@ -166,6 +231,35 @@ pub struct InvoiceFacts {
     pub order_reference: Option<String>,
     /// The member who did the work.
     pub member_name: Option<String>,
+    /// What only some documents have.
+    pub more: More,
+}
+
+/// What only some documents have; nothing by default.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct More {
+    /// Logo, colours, window, second language.
+    pub design: Design,
+    /// The buyer's purchase order.
+    pub purchase_order: Option<String>,
+    /// The last day on which a quote can be accepted.
+    pub valid_until: Option<NaiveDate>,
+    /// Discounts and charges on the whole document; its net has them in it.
+    pub adjustments: Vec<Adjustment>,
+    /// What was paid before.
+    pub prepaid: Vec<Prepaid>,
+    /// What is left to pay, where it is not the total.
+    pub due: Option<Minor>,
+    /// The VAT in euro, where the document is not.
+    pub tax_in_euro: Option<TaxInEuro>,
+}
+
+impl InvoiceFacts {
+    /// What is left to pay.
+    #[must_use]
+    pub fn due(&self) -> Minor {
+        self.more.due.unwrap_or(self.gross)
+    }
 }
 
 /// Left edge of the text.
@@ -181,10 +275,6 @@ const BOTTOM: Length = mm(271);
 const INK: Colour = Colour(0x1B, 0x21, 0x26);
 /// For text that is looked up. Dark enough for small print (contrast 5.9 to white).
 const MUTED: Colour = Colour(0x5B, 0x65, 0x6E);
-/// The one colour.
-const ACCENT: Colour = Colour(0x17, 0x5E, 0x54);
-/// The accent, as a background.
-const TINT: Colour = Colour(0xEE, 0xF4, 0xF2);
 /// For lines between rows.
 const HAIRLINE: Colour = Colour(0xD3, 0xD9, 0xDC);
 
@@ -197,6 +287,58 @@ const LEADING: Length = pt(125);
 /// From one line of small print to the next.
 const SMALL_LEADING: Length = pt(105);
 
+/// What every page of a document knows: labels, colours, and what stands in its head.
+struct Head<'a> {
+    language: Language,
+    labels: Labels,
+    palette: Palette,
+    design: &'a Design,
+    title: String,
+    number: &'a str,
+    addressed_to: String,
+    seller: &'a Party,
+    buyer: &'a Party,
+    /// Dates and references: a label and a value each.
+    entries: Vec<(String, Option<String>)>,
+}
+
+impl<'a> Head<'a> {
+    fn of(facts: &'a InvoiceFacts) -> Self {
+        let (kind, language, design) = (facts.kind, facts.language, &facts.more.design);
+        let labels = Labels::new(language, design.second_language);
+        let date = |on| local::date(language, on);
+        let corrects = facts.corrects.as_ref().map(|it| figures::corrected(language, it));
+        let entries = vec![
+            (labels.say(|words| words.issued_on(kind)), Some(date(facts.issued_on))),
+            (labels.say(|words| words.corrects.0), corrects),
+            (labels.say(|words| words.due_on), facts.due_on.map(date)),
+            (labels.say(|words| words.valid_until), facts.more.valid_until.map(date)),
+            (labels.say(|words| words.supplied), facts.supply.map(|supply| figures::supply(language, supply))),
+            (labels.say(|words| words.buyer_reference), facts.buyer_reference.clone()),
+            (labels.say(|words| words.purchase_order), facts.more.purchase_order.clone()),
+            (labels.say(|words| words.order_reference), facts.order_reference.clone()),
+            (labels.say(|words| words.member), facts.member_name.clone()),
+        ];
+        Self {
+            language,
+            labels,
+            palette: Palette::of(design),
+            design,
+            title: labels.say(|words| words.title(kind)),
+            number: &facts.number,
+            addressed_to: labels.say(|words| words.addressed_to(kind)),
+            seller: &facts.seller,
+            buyer: &facts.buyer,
+            entries,
+        }
+    }
+
+    /// What the document is called where there is one line for it.
+    fn name(&self) -> Result<String, PdfError> {
+        clean(&format!("{} {}", self.title, self.number))
+    }
+}
+
 /// The document, as a PDF file. Equal facts give equal bytes, on every machine and at all times.
 ///
 /// No text is refused: what cannot be drawn shows as U+FFFD, control and direction characters are dropped, what is too
@@ -205,17 +347,22 @@ const SMALL_LEADING: Length = pt(105);
 /// # Errors
 /// When a subtotal leaves the range of an amount; else only when the program was built with broken fonts.
 pub fn render(facts: &InvoiceFacts) -> Result<Vec<u8>, PdfError> {
-    let words = words::of(facts.language);
-    let title = format!("{} {}", words.title(facts.kind), clean(&facts.number)?);
+    render_with(facts, &[])
+}
+
+/// [`render`], with files in it. With [`Attachment::factur_x`] first it is a Factur-X invoice of profile EN 16931.
+///
+/// # Errors
+/// As [`render`].
+pub fn render_with(facts: &InvoiceFacts, files: &[Attachment<'_>]) -> Result<Vec<u8>, PdfError> {
+    let head = Head::of(facts);
     let mut sheet = Sheet::new(TOP, BOTTOM)?;
-    letterhead::first_page(&mut sheet, facts, words)?;
-    let closing = body::Closing::new(&sheet, facts, words)?;
-    body::lines(&mut sheet, facts, words, closing.height())?;
-    closing.draw(&mut sheet, words);
-    letterhead::frame(&mut sheet, facts, words, &title)?;
-    let author = clean(&facts.seller.name)?;
-    to_bytes(
-        sheet.canvas,
-        &Metadata { title: &title, author: &author, language: facts.language, dated: facts.issued_on },
-    )
+    letterhead::first_page(&mut sheet, &head)?;
+    let closing = closing::Closing::new(&sheet, facts, &head)?;
+    body::lines(&mut sheet, facts, &head, closing.height())?;
+    closing.draw(&mut sheet, &head);
+    letterhead::frame(&mut sheet, &head)?;
+    let (title, author) = (head.name()?, clean(&facts.seller.name)?);
+    let metadata = Metadata { title: &title, author: &author, language: facts.language, dated: facts.issued_on };
+    with_attachments(sheet.canvas, &metadata, files)
 }

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use rust_decimal::Decimal;
 
 use super::*;
+use crate::formats::golden::keep_sample;
 
 /// An invoice of `count` lines of 100.00 at 21 %.
 fn facts(language: Language, count: i64) -> InvoiceFacts {
@@ -18,6 +19,8 @@ fn facts(language: Language, count: i64) -> InvoiceFacts {
         net: Minor::new(10_000),
         vat_category: "S".to_owned(),
         vat_rate: Ppm(210_000),
+        exact_price: None,
+        adjustments: Vec::new(),
     };
     let net = Minor::new(10_000 * count);
     let tax = net.share(Ppm(210_000)).unwrap();
@@ -46,7 +49,7 @@ fn facts(language: Language, count: i64) -> InvoiceFacts {
         },
         currency: Currency::EUR,
         lines: (1..=count).map(line).collect(),
-        vat: vec![VatSummary { category: "S".to_owned(), rate: Ppm(210_000), base: net, tax }],
+        vat: vec![VatSummary { category: "S".to_owned(), rate: Ppm(210_000), base: net, tax, mention: None }],
         net,
         tax,
         gross: net.plus(tax).unwrap(),
@@ -60,6 +63,7 @@ fn facts(language: Language, count: i64) -> InvoiceFacts {
         buyer_reference: Some("PO-77812".to_owned()),
         order_reference: None,
         member_name: Some("Zoë Dvořák".to_owned()),
+        more: More::default(),
     }
 }
 
@@ -231,6 +235,8 @@ proptest! {
             net: Minor::new(amount / 8),
             vat_category: texts[10].clone(),
             vat_rate: Ppm(amount),
+            exact_price: Some(Decimal::new(amount, 7)),
+            adjustments: vec![Adjustment { reason: texts[1].clone(), rate: None, amount: Minor::new(amount / 9) }],
         }).collect();
         facts.vat[0].category.clone_from(&texts[10]);
         facts.number.clone_from(&texts[1]);
@@ -241,8 +247,18 @@ proptest! {
         facts.payment.as_mut().unwrap().reference.clone_from(&texts[7]);
         facts.mentions = vec![texts[8].clone()];
         facts.buyer_reference = Some(texts[9].clone());
-        let bytes = render(&facts).unwrap();
-        prop_assert!(Document::load_mem(&bytes).is_ok());
+        facts.more.purchase_order = Some(texts[2].clone());
+        facts.more.design.second_language = Some(Language::ALL[texts[1].len() % 4]);
+        facts.more.design.window = if amount % 2 == 0 { design::Window::Left } else { design::Window::Right };
+        facts.vat[0].mention = Some(texts[3].clone());
+        let xml = texts.concat().into_bytes();
+        let file = Attachment { name: &texts[6], ..Attachment::factur_x(&xml, facts.issued_on) };
+        let bytes = render_with(&facts, &[file, Attachment::factur_x(&xml, facts.issued_on)]).unwrap();
+        let file = Document::load_mem(&bytes).unwrap();
+        let of = |name: &[u8]| file.objects.values().filter(|it| it.as_dict().is_ok_and(|it| it.has_type(name))).count();
+        // Whatever people type, no object is added: no link, no action, no page.
+        prop_assert_eq!((of(b"Filespec"), of(b"Annot"), of(b"Action"), of(b"Catalog")), (2, 0, 0, 1));
+        prop_assert_eq!(file.get_pages().len(), of(b"Page"));
     }
 }
 
@@ -280,13 +296,8 @@ fn a_credit_note_names_what_it_corrects_and_asks_for_nothing() {
         for needle in [absent, "IBAN", "BIC"] {
             assert!(!text.contains(needle), "{language}: {needle:?} is in {text}");
         }
-        // To look at them: `UMBEL_SAMPLES=folder cargo test credit_note`.
-        if let Ok(folder) = std::env::var("UMBEL_SAMPLES") {
-            let long = InvoiceFacts { lines: self::facts(language, 60).lines, ..facts.clone() };
-            for (name, facts) in [("short", &facts), ("long", &long)] {
-                let bytes = render(facts).unwrap();
-                std::fs::write(format!("{folder}/credit_note_{name}_{language}.pdf"), bytes).unwrap();
-            }
-        }
+        let long = InvoiceFacts { lines: self::facts(language, 60).lines, ..facts.clone() };
+        keep_sample(&format!("documents/credit_note_short_{language}.pdf"), &render(&facts).unwrap());
+        keep_sample(&format!("documents/credit_note_long_{language}.pdf"), &render(&long).unwrap());
     }
 }

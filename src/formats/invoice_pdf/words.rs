@@ -5,8 +5,8 @@ use crate::kernel::language::Language;
 
 /// The labels of a document in one language.
 pub struct Words {
-    invoice: &'static str,
-    credit_note: &'static str,
+    /// By kind of document, in the order of [`DocumentKind`].
+    titles: [&'static str; 8],
     /// Before the number.
     pub number: &'static str,
     issued_on: &'static str,
@@ -28,6 +28,34 @@ pub struct Words {
     pub member: &'static str,
     bill_to: &'static str,
     credit_to: &'static str,
+    /// Above whoever gets a document that is neither.
+    to: &'static str,
+    /// The buyer's purchase order.
+    pub purchase_order: &'static str,
+    /// The last day on which a quote can be accepted.
+    pub valid_until: &'static str,
+    /// Where a quote is signed.
+    pub agreed: &'static str,
+    /// Less to pay.
+    pub discount: &'static str,
+    /// More to pay.
+    pub charge: &'static str,
+    /// The lines together, before discounts and charges of the document.
+    pub lines_total: &'static str,
+    /// Paid before.
+    pub deposit: &'static str,
+    /// What is left to pay.
+    pub due: &'static str,
+    /// The VAT of a document in a foreign currency.
+    pub vat_in_euro: &'static str,
+    /// Under the code to scan.
+    pub scan: &'static str,
+    /// Column of a reminder: the invoice.
+    pub document: &'static str,
+    /// Column of a reminder: its total.
+    pub total: &'static str,
+    /// Column of a reminder: what is not paid of it.
+    pub open: &'static str,
     /// Enterprise number.
     pub enterprise_number: &'static str,
     /// VAT number.
@@ -73,6 +101,36 @@ pub struct Words {
     categories: [&'static str; 6],
 }
 
+/// The labels of a document: in one language, or in two side by side.
+#[derive(Clone, Copy)]
+pub(super) struct Labels {
+    pub(super) first: &'static Words,
+    second: Option<&'static Words>,
+}
+
+impl Labels {
+    pub(super) fn new(first: Language, second: Option<Language>) -> Self {
+        Self { first: of(first), second: second.filter(|second| *second != first).map(of) }
+    }
+
+    /// A label: `Total`, `Total / Totaal`.
+    pub(super) fn say(self, pick: impl Fn(&'static Words) -> &'static str) -> String {
+        self.all(pick).join(" / ")
+    }
+
+    /// A label with a line for each language, for the head of a column.
+    pub(super) fn stacked(self, pick: impl Fn(&'static Words) -> &'static str) -> String {
+        self.all(pick).join("\n")
+    }
+
+    /// A label in each language; once where both say the same.
+    fn all(self, pick: impl Fn(&'static Words) -> &'static str) -> Vec<&'static str> {
+        let first = pick(self.first);
+        let second = self.second.map(pick).filter(|second| *second != first);
+        [first].into_iter().chain(second).collect()
+    }
+}
+
 /// The labels of a language.
 #[must_use]
 pub const fn of(language: Language) -> &'static Words {
@@ -88,9 +146,16 @@ impl Words {
     /// What the document is called.
     #[must_use]
     pub const fn title(&self, kind: DocumentKind) -> &'static str {
+        let [invoice, credit_note, deposit, intermediate, balance, quote, order, reminder] = self.titles;
         match kind {
-            DocumentKind::Invoice => self.invoice,
-            DocumentKind::CreditNote => self.credit_note,
+            DocumentKind::Invoice => invoice,
+            DocumentKind::CreditNote => credit_note,
+            DocumentKind::Deposit => deposit,
+            DocumentKind::Intermediate => intermediate,
+            DocumentKind::Balance => balance,
+            DocumentKind::Quote => quote,
+            DocumentKind::Order => order,
+            DocumentKind::Reminder => reminder,
         }
     }
 
@@ -98,8 +163,10 @@ impl Words {
     #[must_use]
     pub const fn issued_on(&self, kind: DocumentKind) -> &'static str {
         match kind {
-            DocumentKind::Invoice => self.issued_on,
-            DocumentKind::CreditNote => self.dated,
+            DocumentKind::Invoice | DocumentKind::Deposit | DocumentKind::Intermediate | DocumentKind::Balance => {
+                self.issued_on
+            }
+            DocumentKind::CreditNote | DocumentKind::Quote | DocumentKind::Order | DocumentKind::Reminder => self.dated,
         }
     }
 
@@ -107,8 +174,11 @@ impl Words {
     #[must_use]
     pub const fn addressed_to(&self, kind: DocumentKind) -> &'static str {
         match kind {
-            DocumentKind::Invoice => self.bill_to,
+            DocumentKind::Invoice | DocumentKind::Deposit | DocumentKind::Intermediate | DocumentKind::Balance => {
+                self.bill_to
+            }
             DocumentKind::CreditNote => self.credit_to,
+            DocumentKind::Quote | DocumentKind::Order | DocumentKind::Reminder => self.to,
         }
     }
 
@@ -152,8 +222,16 @@ impl Words {
 }
 
 const FR: Words = Words {
-    invoice: "Facture",
-    credit_note: "Note de crédit",
+    titles: [
+        "Facture",
+        "Note de crédit",
+        "Facture d’acompte",
+        "Facture intermédiaire",
+        "Facture de solde",
+        "Devis",
+        "Bon de commande",
+        "Rappel",
+    ],
     number: "N°",
     issued_on: "Date de facture",
     dated: "Date",
@@ -166,6 +244,20 @@ const FR: Words = Words {
     member: "Réalisé par",
     bill_to: "Facturé à",
     credit_to: "Crédité à",
+    to: "Destinataire",
+    purchase_order: "Votre commande",
+    valid_until: "Valable jusqu’au",
+    agreed: "Bon pour accord\u{a0}: date, nom et signature",
+    discount: "Remise",
+    charge: "Supplément",
+    lines_total: "Total des lignes",
+    deposit: "Acompte",
+    due: "Solde à payer",
+    vat_in_euro: "TVA en euros",
+    scan: "Scannez pour payer",
+    document: "Facture",
+    total: "Total",
+    open: "Reste dû",
     enterprise_number: "N° d’entreprise",
     vat_number: "TVA",
     description: "Description",
@@ -200,8 +292,16 @@ const FR: Words = Words {
 };
 
 const NL: Words = Words {
-    invoice: "Factuur",
-    credit_note: "Creditnota",
+    titles: [
+        "Factuur",
+        "Creditnota",
+        "Voorschotfactuur",
+        "Tussentijdse factuur",
+        "Slotfactuur",
+        "Offerte",
+        "Bestelbon",
+        "Herinnering",
+    ],
     number: "Nr.",
     issued_on: "Factuurdatum",
     dated: "Datum",
@@ -214,6 +314,20 @@ const NL: Words = Words {
     member: "Uitgevoerd door",
     bill_to: "Gefactureerd aan",
     credit_to: "Gecrediteerd aan",
+    to: "Bestemmeling",
+    purchase_order: "Uw bestelling",
+    valid_until: "Geldig tot",
+    agreed: "Voor akkoord: datum, naam en handtekening",
+    discount: "Korting",
+    charge: "Toeslag",
+    lines_total: "Totaal van de lijnen",
+    deposit: "Voorschot",
+    due: "Nog te betalen",
+    vat_in_euro: "Btw in euro",
+    scan: "Scan om te betalen",
+    document: "Factuur",
+    total: "Totaal",
+    open: "Openstaand",
     enterprise_number: "Ondernemingsnr.",
     vat_number: "Btw",
     description: "Omschrijving",
@@ -248,8 +362,16 @@ const NL: Words = Words {
 };
 
 const EN: Words = Words {
-    invoice: "Invoice",
-    credit_note: "Credit note",
+    titles: [
+        "Invoice",
+        "Credit note",
+        "Deposit invoice",
+        "Interim invoice",
+        "Final invoice",
+        "Quote",
+        "Order form",
+        "Reminder",
+    ],
     number: "No.",
     issued_on: "Invoice date",
     dated: "Date",
@@ -262,6 +384,20 @@ const EN: Words = Words {
     member: "Carried out by",
     bill_to: "Billed to",
     credit_to: "Credited to",
+    to: "To",
+    purchase_order: "Your order",
+    valid_until: "Valid until",
+    agreed: "Agreed: date, name and signature",
+    discount: "Discount",
+    charge: "Charge",
+    lines_total: "Sum of lines",
+    deposit: "Deposit",
+    due: "Amount due",
+    vat_in_euro: "VAT in euro",
+    scan: "Scan to pay",
+    document: "Invoice",
+    total: "Total",
+    open: "Open",
     enterprise_number: "Enterprise no.",
     vat_number: "VAT",
     description: "Description",
@@ -296,8 +432,16 @@ const EN: Words = Words {
 };
 
 const DE: Words = Words {
-    invoice: "Rechnung",
-    credit_note: "Rechnungskorrektur",
+    titles: [
+        "Rechnung",
+        "Rechnungskorrektur",
+        "Anzahlungsrechnung",
+        "Abschlagsrechnung",
+        "Schlussrechnung",
+        "Angebot",
+        "Auftragsformular",
+        "Zahlungserinnerung",
+    ],
     number: "Nr.",
     issued_on: "Rechnungsdatum",
     dated: "Datum",
@@ -310,6 +454,20 @@ const DE: Words = Words {
     member: "Ausgeführt von",
     bill_to: "Rechnung an",
     credit_to: "Gutgeschrieben an",
+    to: "Empfänger",
+    purchase_order: "Ihre Bestellung",
+    valid_until: "Gültig bis",
+    agreed: "Einverstanden: Datum, Name und Unterschrift",
+    discount: "Rabatt",
+    charge: "Zuschlag",
+    lines_total: "Summe der Positionen",
+    deposit: "Anzahlung",
+    due: "Noch zu zahlen",
+    vat_in_euro: "USt. in Euro",
+    scan: "Zum Zahlen scannen",
+    document: "Rechnung",
+    total: "Gesamt",
+    open: "Offen",
     enterprise_number: "Unternehmensnr.",
     vat_number: "USt-IdNr.",
     description: "Beschreibung",

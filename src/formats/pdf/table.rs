@@ -1,7 +1,7 @@
 //! A table of one wrapped text column and figures to its right, aligned at their last digit.
 
 use super::Length;
-use super::canvas::{Canvas, Colour, Style};
+use super::canvas::{Canvas, Colour, Role, Style};
 use super::sheet::Sheet;
 use super::text::{fit, wrap};
 
@@ -30,14 +30,25 @@ pub struct Look {
 pub struct Row {
     /// The paragraphs of the first column.
     pub text: Vec<String>,
-    /// The figures, from left to right.
+    /// What is said of the row below its text, smaller.
+    pub notes: Vec<String>,
+    /// The figures, from left to right. Those of a heading may have lines.
     pub figures: Vec<String>,
+}
+
+impl Row {
+    /// A row without notes.
+    #[must_use]
+    pub const fn new(text: Vec<String>, figures: Vec<String>) -> Self {
+        Self { text, notes: Vec::new(), figures }
+    }
 }
 
 /// Part of a row that stays together on a page.
 #[derive(Debug, Clone, Default)]
 pub struct Piece {
-    lines: Vec<String>,
+    /// Each line, and whether it is a note.
+    lines: Vec<(String, bool)>,
     figures: Vec<String>,
     /// Space above: none where the row goes on.
     above: Length,
@@ -48,6 +59,8 @@ pub struct Piece {
 }
 
 /// A table laid out for its rows: figure columns as wide as their widest entry, the text takes the rest.
+///
+/// Readers aloud get it as a table when its user draws it within [`Role::Table`].
 pub struct Table {
     look: Look,
     heading: Row,
@@ -63,7 +76,9 @@ impl Table {
     /// too wide for the rest are set smaller.
     #[must_use]
     pub fn new(canvas: &Canvas, look: Look, (left, right): (Length, Length), heading: Row, rows: &[Row]) -> Self {
-        let mut widths: Vec<Length> = heading.figures.iter().map(|text| canvas.width(look.heading, text)).collect();
+        let widest =
+            |text: &String| text.lines().map(|line| canvas.width(look.heading, line)).max().unwrap_or_default();
+        let mut widths: Vec<Length> = heading.figures.iter().map(widest).collect();
         for row in rows {
             for (width, figure) in widths.iter_mut().zip(&row.figures) {
                 *width = (*width).max(canvas.width(look.body, figure));
@@ -87,27 +102,70 @@ impl Table {
         Self { look, heading, left, text_end: end, columns }
     }
 
+    /// How many lines the heading has.
+    fn heading_lines(&self) -> Length {
+        let lines = self.heading.figures.iter().map(|text| text.lines().count()).chain([self.heading.text.len(), 1]);
+        Length::try_from(lines.max().unwrap_or(1)).unwrap_or(1)
+    }
+
+    /// The height of a row of one line, such as a subtotal.
+    #[must_use]
+    pub const fn remark_height(&self) -> Length {
+        self.look.leading + self.look.padding * 2
+    }
+
     /// The height of the heading row.
     #[must_use]
-    pub const fn heading_height(&self) -> Length {
-        self.look.leading + self.look.padding * 2
+    pub fn heading_height(&self) -> Length {
+        (self.heading_lines() - 1) * (self.look.heading.size * 5 / 4) + self.remark_height()
     }
 
     /// Draws the heading row at the pen.
     pub fn heading(&self, sheet: &mut Sheet) {
-        self.draw(sheet, &self.single(&self.heading), self.look.heading);
-        sheet.canvas.rule(sheet.page, sheet.y - 800, (self.left, self.right()), 800, self.look.accent);
+        let (page, style) = (sheet.page, self.look.heading);
+        let step = style.size * 5 / 4;
+        let last = sheet.advance(self.heading_height()) + self.heading_height() - self.look.padding - step / 4;
+        sheet.canvas.open(Role::Row);
+        let baseline = |count: usize, index: usize| {
+            last - step * Length::try_from(count.saturating_sub(index).saturating_sub(1)).unwrap_or_default()
+        };
+        sheet.canvas.part(Role::Heading, |canvas| {
+            for (index, line) in self.heading.text.iter().enumerate() {
+                canvas.text(page, self.left, baseline(self.heading.text.len(), index), style, line);
+            }
+        });
+        for ((end, room), figure) in self.columns.iter().zip(&self.heading.figures) {
+            let count = figure.lines().count();
+            sheet.canvas.part(Role::Heading, |canvas| {
+                for (index, line) in figure.lines().enumerate() {
+                    let style = style.sized(fit(canvas.face(style), style.size, *room, line));
+                    canvas.text_to(page, *end, baseline(count, index), style, line);
+                }
+            });
+        }
+        sheet.canvas.close();
+        sheet.canvas.rule(page, sheet.y - 800, (self.left, self.right()), 800, self.look.accent);
+    }
+
+    /// Draws the heading row again, on a further page; readers aloud know it already.
+    pub fn heading_again(&self, sheet: &mut Sheet) {
+        sheet.canvas.decorate(true);
+        self.heading(sheet);
+        sheet.canvas.decorate(false);
     }
 
     /// The row in pieces of at most `lines` lines; the figures stand beside the first line.
     #[must_use]
     pub fn pieces(&self, canvas: &Canvas, row: &Row, lines: usize) -> Vec<Piece> {
-        let face = canvas.face(self.look.body);
         let room = self.text_end - self.left;
-        let wrapped: Vec<String> =
-            row.text.iter().flat_map(|text| wrap(face, self.look.body.size, room, text)).collect();
+        let wrapped = |texts: &[String], style: Style, is_note: bool| -> Vec<(String, bool)> {
+            let lines = texts.iter().flat_map(|text| wrap(canvas.face(style), style.size, room, text));
+            lines.map(|line| (line, is_note)).collect()
+        };
+        let mut all = wrapped(&row.text, self.look.body, false);
+        all.extend(wrapped(&row.notes, self.note(), true));
         let mut pieces: Vec<Piece> =
-            wrapped.chunks(lines.max(1)).map(|chunk| Piece { lines: chunk.to_vec(), ..Piece::default() }).collect();
+            all.chunks(lines.max(1)).map(|chunk| Piece { lines: chunk.to_vec(), ..Piece::default() }).collect();
         if pieces.is_empty() {
             pieces.push(Piece::default());
         }
@@ -120,6 +178,11 @@ impl Table {
             last.below = self.look.padding;
         }
         pieces
+    }
+
+    /// How notes look.
+    const fn note(&self) -> Style {
+        Style { weight: self.look.body.weight, size: self.look.body.size * 7 / 8, colour: self.look.heading.colour }
     }
 
     /// How much of the page a piece takes.
@@ -137,16 +200,12 @@ impl Table {
         }
     }
 
-    /// Draws a one-line row in a style of its own, such as a subtotal. Its height is that of the heading.
+    /// Draws a one-line row in a style of its own, such as a subtotal.
     pub fn remark(&self, sheet: &mut Sheet, row: &Row, style: Style) {
-        self.draw(sheet, &self.single(row), style);
-        sheet.canvas.rule(sheet.page, sheet.y - 400, (self.left, self.right()), 400, self.look.hairline);
-    }
-
-    /// A row that is one piece as it is.
-    fn single(&self, row: &Row) -> Piece {
         let (above, below) = (self.look.padding, self.look.padding);
-        Piece { lines: row.text.clone(), figures: row.figures.clone(), above, below, last: false }
+        let lines = row.text.iter().map(|line| (line.clone(), false)).collect();
+        self.draw(sheet, &Piece { lines, figures: row.figures.clone(), above, below, last: false }, style);
+        sheet.canvas.rule(sheet.page, sheet.y - 400, (self.left, self.right()), 400, self.look.hairline);
     }
 
     fn right(&self) -> Length {
@@ -154,15 +213,22 @@ impl Table {
     }
 
     fn draw(&self, sheet: &mut Sheet, piece: &Piece, style: Style) {
+        let page = sheet.page;
         let top = sheet.advance(self.height(piece)) + piece.above;
-        // The first baseline is where the body's would be, so that a heading and its rows sit alike.
+        // The first baseline is where the body's would be, so that all rows sit alike.
         let baseline = top + self.look.body.size;
-        for (line, y) in piece.lines.iter().zip((0..).map(|index| baseline + self.look.leading * index)) {
-            sheet.canvas.text(sheet.page, self.left, y, style, line);
-        }
+        let canvas = &mut sheet.canvas;
+        canvas.open(Role::Row);
+        canvas.part(Role::Cell, |canvas| {
+            for ((line, is_note), y) in piece.lines.iter().zip((0..).map(|index| baseline + self.look.leading * index))
+            {
+                canvas.text(page, self.left, y, if *is_note { self.note() } else { style }, line);
+            }
+        });
         for ((end, room), figure) in self.columns.iter().zip(&piece.figures) {
-            let style = style.sized(fit(sheet.canvas.face(style), style.size, *room, figure));
-            sheet.canvas.text_to(sheet.page, *end, baseline, style, figure);
+            let style = style.sized(fit(canvas.face(style), style.size, *room, figure));
+            canvas.part(Role::Cell, |canvas| canvas.text_to(page, *end, baseline, style, figure));
         }
+        canvas.close();
     }
 }

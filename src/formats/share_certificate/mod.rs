@@ -11,7 +11,7 @@ mod words;
 use chrono::NaiveDate;
 
 use super::local;
-use super::pdf::canvas::{Colour, Style, WIDTH};
+use super::pdf::canvas::{Colour, Role, Style, WIDTH};
 use super::pdf::document::{Metadata, to_bytes};
 use super::pdf::fonts::Weight;
 use super::pdf::sheet::Sheet;
@@ -101,8 +101,10 @@ pub fn render(facts: &CertificateFacts) -> Result<Vec<u8>, PdfError> {
     sheet.y = mm(80);
     let title = BODY.bold().sized(pt(300));
     let title = title.sized(fit(sheet.canvas.face(title), title.size, RIGHT - LEFT, words.title));
-    sheet.canvas.text(0, LEFT, mm(82), title, words.title);
-    sheet.canvas.text(0, LEFT, mm(91), BODY.sized(pt(140)).in_colour(ACCENT), &number);
+    sheet.canvas.part(Role::Title, |canvas| {
+        canvas.text(0, LEFT, mm(82), title, words.title);
+        canvas.text(0, LEFT, mm(91), BODY.sized(pt(140)).in_colour(ACCENT), &number);
+    });
     sheet.y = mm(106);
     let values = values(facts);
     let value = |name: &str| values.iter().find(|(known, _)| *known == name).map(|(_, text)| shortened(text));
@@ -152,10 +154,12 @@ fn block(sheet: &mut Sheet, style: Style, leading: Length, texts: &[String]) -> 
 /// A text as clean lines, so many at most.
 fn lines_of(sheet: &mut Sheet, style: Style, leading: Length, (text, most): (&str, usize)) -> Result<(), PdfError> {
     let lines = wrap(sheet.canvas.face(style), style.size, RIGHT - LEFT, &clean(text)?);
+    sheet.canvas.open(Role::Paragraph);
     for line in at_most(lines, most) {
         let y = sheet.advance(leading);
         sheet.canvas.text(0, LEFT, y + style.size, style, &line);
     }
+    sheet.canvas.close();
     Ok(())
 }
 
@@ -177,6 +181,7 @@ fn table(sheet: &mut Sheet, words: &words::Words, values: &[(&'static str, Strin
         ("amount", words.amount),
         ("paid_on", words.paid_on),
     ];
+    sheet.canvas.open(Role::Table);
     for (name, label) in rows {
         let Some((_, value)) = values.iter().find(|(known, _)| *known == name) else { continue };
         let lines =
@@ -187,14 +192,20 @@ fn table(sheet: &mut Sheet, words: &words::Words, values: &[(&'static str, Strin
         if name == "amount" {
             sheet.canvas.rectangle(0, (LEFT, top), (RIGHT - LEFT, height), TINT);
         }
-        sheet.canvas.text(0, LEFT + mm(2), top + mm(2) + BODY.size, SMALL, label);
+        sheet.canvas.open(Role::Row);
+        let baseline = top + mm(2) + BODY.size;
+        sheet.canvas.part(Role::Cell, |canvas| canvas.text(0, LEFT + mm(2), baseline, SMALL, label));
+        sheet.canvas.open(Role::Cell);
         for line in lines {
             let y = sheet.advance(pt(150));
             sheet.canvas.text(0, VALUES, y + mm(2) + BODY.size, style, &line);
         }
+        sheet.canvas.close();
+        sheet.canvas.close();
         sheet.y = top + height;
         sheet.canvas.rule(0, sheet.y, (LEFT, RIGHT), 400, HAIRLINE);
     }
+    sheet.canvas.close();
     Ok(())
 }
 

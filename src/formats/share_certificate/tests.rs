@@ -1,4 +1,5 @@
 use super::*;
+use crate::formats::golden::keep_sample;
 use crate::kernel::money::Minor;
 
 fn facts(language: Language) -> CertificateFacts {
@@ -27,14 +28,13 @@ fn equal_facts_give_equal_bytes_on_one_page_in_every_language() {
         assert_eq!(bytes, render(&facts(language)).unwrap(), "{language}");
         let pdf = lopdf::Document::load_mem(&bytes).unwrap();
         assert_eq!(pdf.get_pages().len(), 1, "{language}");
-        if let Ok(folder) = std::env::var("UMBEL_CERTIFICATES") {
-            std::fs::write(format!("{folder}/certificate-{language}.pdf"), &bytes).unwrap();
-            let rest = CertificateFacts { given_back: Some((2, "2027-01-04".parse().unwrap())), ..facts(language) };
-            std::fs::write(format!("{folder}/rest-{language}.pdf"), render(&rest).unwrap()).unwrap();
-            let long = "Association des illustratrices, traducteurs et machinistes ".repeat(3);
-            let named = CertificateFacts { entity: long.clone(), member: long, ..rest };
-            std::fs::write(format!("{folder}/names-{language}.pdf"), render(&named).unwrap()).unwrap();
-        }
+        let keep =
+            |name: &str, bytes: &[u8]| keep_sample(&format!("documents/certificate_{name}_{language}.pdf"), bytes);
+        keep("whole", &bytes);
+        let rest = CertificateFacts { given_back: Some((2, "2027-01-04".parse().unwrap())), ..facts(language) };
+        keep("rest", &render(&rest).unwrap());
+        let long = "Association des illustratrices, traducteurs et machinistes ".repeat(3);
+        keep("names", &render(&CertificateFacts { entity: long.clone(), member: long, ..rest }).unwrap());
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Amounts, StatementFacts, event, page_of, word};
 use crate::formats::local;
-use crate::formats::pdf::canvas::{Colour, Style, WIDTH};
+use crate::formats::pdf::canvas::{Colour, Role, Style, WIDTH};
 use crate::formats::pdf::document::{Metadata, to_bytes};
 use crate::formats::pdf::fonts::Weight;
 use crate::formats::pdf::sheet::Sheet;
@@ -69,7 +69,9 @@ fn head(sheet: &mut Sheet, facts: &StatementFacts) -> Result<(), PdfError> {
     let entity = wrap(sheet.canvas.face(entity_style), entity_style.size, RIGHT - LEFT, &clean(&facts.entity)?);
     sheet.lines(LEFT, entity_style, pt(140), &at_most(entity, NAME_LINES));
     sheet.advance(mm(3));
+    sheet.canvas.open(Role::Title);
     sheet.lines(LEFT, BODY.bold().sized(pt(200)), pt(260), &[word(facts.language, "title").to_owned()]);
+    sheet.canvas.close();
     sheet.advance(mm(2));
     let entries = [("activity", facts.activity.clone()), ("member", facts.member.clone()), ("period", period(facts))];
     for (label, value) in entries {
@@ -78,8 +80,10 @@ fn head(sheet: &mut Sheet, facts: &StatementFacts) -> Result<(), PdfError> {
             continue;
         }
         let lines = wrap(sheet.canvas.face(BODY), BODY.size, RIGHT - VALUES_LEFT, &value);
+        sheet.canvas.open(Role::Paragraph);
         sheet.canvas.text(sheet.page, LEFT, sheet.y + BODY.size, SMALL, word(facts.language, label));
         sheet.lines(VALUES_LEFT, BODY, pt(130), &at_most(lines, NAME_LINES));
+        sheet.canvas.close();
     }
     sheet.advance(mm(7));
     Ok(())
@@ -110,14 +114,13 @@ fn heading(facts: &StatementFacts, first: &str, last: &str) -> Row {
     columns.push(last);
     let title = |key: &&str| word(facts.language, key).to_owned();
     let figures: Vec<String> = columns.iter().map(title).collect();
-    Row { text: vec![word(facts.language, first).to_owned()], figures }
+    Row::new(vec![word(facts.language, first).to_owned()], figures)
 }
 
 /// Draws the movements between what was there and what is there. A page that goes on says how far it came.
 fn movements(sheet: &mut Sheet, facts: &StatementFacts) -> Result<(), PdfError> {
-    let border = |key: &str, amounts: &Amounts| Row {
-        text: vec![word(facts.language, key).to_owned()],
-        figures: figures(facts, amounts, amounts.total, false),
+    let border = |key: &str, amounts: &Amounts| {
+        Row::new(vec![word(facts.language, key).to_owned()], figures(facts, amounts, amounts.total, false))
     };
     let (opening, closing) = (border("opening", &facts.opening), border("closing", &facts.closing));
     let mut rows = Vec::with_capacity(facts.moves.len());
@@ -128,19 +131,17 @@ fn movements(sheet: &mut Sheet, facts: &StatementFacts) -> Result<(), PdfError> 
             Some(document) => format!("{on} \u{b7} {what} {document}"),
             None => format!("{on} \u{b7} {what}"),
         };
-        rows.push((
-            Row { text: vec![clean(&text)?], figures: figures(facts, &it.amounts, it.running, true) },
-            it.running,
-        ));
+        rows.push((Row::new(vec![clean(&text)?], figures(facts, &it.amounts, it.running, true)), it.running));
     }
     let widest: Vec<Row> = rows.iter().map(|(row, _)| row.clone()).chain([opening.clone(), closing.clone()]).collect();
     let table = Table::new(&sheet.canvas, LOOK, (LEFT, RIGHT), heading(facts, "text", "balance"), &widest);
     let bold = BODY.bold();
-    let line = table.heading_height();
+    let line = table.remark_height();
+    sheet.canvas.open(Role::Table);
     table.heading(sheet);
     table.remark(sheet, &opening, bold);
     if rows.is_empty() {
-        let row = Row { text: vec![word(facts.language, "none").to_owned()], figures: Vec::new() };
+        let row = Row::new(vec![word(facts.language, "none").to_owned()], Vec::new());
         table.remark(sheet, &row, BODY.in_colour(MUTED));
     }
     let mut running = facts.opening.total;
@@ -155,6 +156,7 @@ fn movements(sheet: &mut Sheet, facts: &StatementFacts) -> Result<(), PdfError> 
         running = *after;
     }
     table.remark(sheet, &closing, bold);
+    sheet.canvas.close();
     Ok(())
 }
 
@@ -163,11 +165,11 @@ fn carry(sheet: &mut Sheet, facts: &StatementFacts, table: &Table, running: Mino
     let columns = if shows_arrears(facts) { 4 } else { 3 };
     let mut figures = vec![String::new(); columns];
     figures.push(local::bare_amount(facts.language, running, facts.currency));
-    let row = |key: &str| Row { text: vec![word(facts.language, key).to_owned()], figures: figures.clone() };
+    let row = |key: &str| Row::new(vec![word(facts.language, key).to_owned()], figures.clone());
     let style = BODY.bold().in_colour(MUTED);
     table.remark(sheet, &row("carried"), style);
     sheet.turn();
-    table.heading(sheet);
+    table.heading_again(sheet);
     table.remark(sheet, &row("brought"), style);
 }
 
@@ -179,21 +181,23 @@ fn totals(sheet: &mut Sheet, facts: &StatementFacts) -> Result<(), PdfError> {
     let mut rows = Vec::with_capacity(facts.totals.len());
     for (kind, amounts) in &facts.totals {
         let text = clean(&event(facts.language, kind))?;
-        rows.push(Row { text: vec![text], figures: figures(facts, amounts, amounts.total, true) });
+        rows.push(Row::new(vec![text], figures(facts, amounts, amounts.total, true)));
     }
     let table = Table::new(&sheet.canvas, LOOK, (LEFT, RIGHT), heading(facts, "totals", "amount"), &rows);
     let pieces: Vec<_> = rows.iter().flat_map(|row| table.pieces(&sheet.canvas, row, usize::MAX)).collect();
     let height: Length = pieces.iter().map(|piece| table.height(piece)).sum();
     sheet.advance(mm(8));
     sheet.ensure((table.heading_height() + height).min(sheet.capacity()));
+    sheet.canvas.open(Role::Table);
     table.heading(sheet);
     for piece in &pieces {
         if !sheet.fits(table.height(piece)) {
             sheet.turn();
-            table.heading(sheet);
+            table.heading_again(sheet);
         }
         table.piece(sheet, piece);
     }
+    sheet.canvas.close();
     Ok(())
 }
 
@@ -208,6 +212,7 @@ fn frame(sheet: &mut Sheet, facts: &StatementFacts) -> Result<(), PdfError> {
     let (entity, activity) = (cut(sheet, &facts.entity)?, cut(sheet, &facts.activity)?);
     let foot = format!("{}  \u{b7}  {}", word(facts.language, "title"), period(facts));
     let count = sheet.canvas.page_count();
+    sheet.canvas.decorate(true);
     for page in 0..count {
         if page > 0 {
             sheet.canvas.rectangle(page, (LEFT, mm(15)), (mm(12), pt(25)), ACCENT);
@@ -219,5 +224,6 @@ fn frame(sheet: &mut Sheet, facts: &StatementFacts) -> Result<(), PdfError> {
         sheet.canvas.text(page, LEFT, y, FOOT, &foot);
         sheet.canvas.text_to(page, RIGHT, y, FOOT, &page_of(facts.language, page.saturating_add(1), count));
     }
+    sheet.canvas.decorate(false);
     Ok(())
 }
