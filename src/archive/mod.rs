@@ -22,6 +22,10 @@ use crate::platform::error::{Error, Result};
 pub enum Kind {
     /// The PDF of an issued invoice or credit note: one for ever.
     InvoicePdf,
+    /// The same as an electronic invoice of the Peppol network: one for ever.
+    InvoiceUbl,
+    /// The same as the XML of Factur-X: one for ever.
+    InvoiceCii,
     /// The bank file of a sealed batch.
     BatchFile,
     /// Who an applicant is.
@@ -44,6 +48,8 @@ impl Kind {
     pub const fn name(self) -> &'static str {
         match self {
             Self::InvoicePdf => "invoice_pdf",
+            Self::InvoiceUbl => "invoice_ubl",
+            Self::InvoiceCii => "invoice_cii",
             Self::BatchFile => "batch_file",
             Self::IdentityProof => "identity_proof",
             Self::BankProof => "bank_proof",

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use chrono::NaiveDate;
 use rust_decimal::Decimal;
 use umbel::access::{Passwords, TokenService};
-use umbel::formats::invoice_pdf::{DocumentKind, InvoiceFacts, Line, Party, Payment, Supply, VatSummary, render};
+use umbel::formats::invoice_pdf::{DocumentKind, InvoiceFacts, Line, More, Party, Payment, Supply, VatSummary, render};
 use umbel::kernel::language::Language;
 use umbel::kernel::money::{Currency, Minor, Ppm};
 use umbel::platform::clock::Clock;
@@ -68,6 +68,8 @@ fn invoice() -> Outcome<InvoiceFacts> {
         net: Minor::new(50_000),
         vat_category: "S".to_owned(),
         vat_rate: Ppm(210_000),
+        exact_price: None,
+        adjustments: Vec::new(),
     };
     let (net, tax) = (Minor::new(150_000), Minor::new(31_500));
     Ok(InvoiceFacts {
@@ -109,5 +111,6 @@ fn invoice() -> Outcome<InvoiceFacts> {
         buyer_reference: Some("PO-77812".to_owned()),
         order_reference: None,
         member_name: Some("Awa Diop".to_owned()),
+        more: More::default(),
     })
 }

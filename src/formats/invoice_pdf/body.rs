@@ -54,7 +54,9 @@ pub(super) fn lines(
     words: &Words,
     closing_height: Length,
 ) -> Result<(), PdfError> {
-    let rows = facts.lines.iter().map(|line| row(facts, line)).collect::<Result<Vec<_>, _>>()?;
+    let adjusted = facts.more.adjustments.iter().map(|adjustment| adjustment_row(facts, adjustment));
+    let rows = facts.lines.iter().map(|line| row(facts, line)).chain(adjusted).collect::<Result<Vec<_>, _>>()?;
+    let nets = facts.lines.iter().map(|line| line.net).chain(facts.more.adjustments.iter().map(|it| it.amount));
     let heading = Row {
         text: vec![words.description.to_owned()],
         figures: [words.quantity, words.unit_price, words.vat, words.amount].map(str::to_owned).to_vec(),
@@ -62,8 +64,8 @@ pub(super) fn lines(
     let widest: Vec<Row> = rows.iter().cloned().chain([subtotal_row(facts, "", facts.net)]).collect();
     let table = Table::new(&sheet.canvas, LINES_LOOK, ACROSS, heading, &widest);
     let mut pieces: Vec<(Piece, Minor)> = Vec::new();
-    for (row, line) in rows.iter().zip(&facts.lines) {
-        let amounts = [line.net].into_iter().chain(std::iter::repeat(Minor::ZERO));
+    for (row, net) in rows.iter().zip(nets) {
+        let amounts = [net].into_iter().chain(std::iter::repeat(Minor::ZERO));
         pieces.extend(table.pieces(&sheet.canvas, row, LINES_TOGETHER).into_iter().zip(amounts));
     }
 
@@ -93,15 +95,34 @@ fn row(facts: &InvoiceFacts, line: &super::Line) -> Result<Row, PdfError> {
     let language = facts.language;
     // Outside the scope of VAT there is no rate, not even zero.
     let rate = if line.vat_category == "O" { "–".to_owned() } else { local::percent(language, line.vat_rate) };
+    let mut text = paragraphs(&line.label)?;
+    for adjustment in &line.adjustments {
+        let amount = local::bare_amount(language, adjustment.amount, facts.currency);
+        text.push(clean(&format!("{} {amount}", reason(facts, adjustment)))?);
+    }
+    let price = line.exact_price.map(|price| local::number(language, price));
     Ok(Row {
-        text: paragraphs(&line.label)?,
+        text,
         figures: vec![
             clean(&figures::quantity(language, line.quantity, line.unit.as_deref()))?,
-            local::bare_amount(language, line.unit_price, facts.currency),
+            price.unwrap_or_else(|| local::bare_amount(language, line.unit_price, facts.currency)),
             rate,
             local::bare_amount(language, line.net, facts.currency),
         ],
     })
+}
+
+/// Why something is taken off or added, and at which rate.
+fn reason(facts: &InvoiceFacts, adjustment: &super::Adjustment) -> String {
+    let rate = adjustment.rate.map(|rate| format!(" ({})", local::percent(facts.language, rate)));
+    format!("{}{}", adjustment.reason, rate.unwrap_or_default())
+}
+
+/// A discount or charge on the whole document.
+fn adjustment_row(facts: &InvoiceFacts, adjustment: &super::Adjustment) -> Result<Row, PdfError> {
+    let amount = local::bare_amount(facts.language, adjustment.amount, facts.currency);
+    let text = paragraphs(&reason(facts, adjustment))?;
+    Ok(Row { text, figures: vec![String::new(), String::new(), String::new(), amount] })
 }
 
 fn subtotal_row(facts: &InvoiceFacts, label: &str, amount: Minor) -> Row {

@@ -95,6 +95,21 @@ pub struct Line {
     pub vat_category: String,
     /// The VAT rate.
     pub vat_rate: Ppm,
+    /// The price of one unit in whole units of the currency, where it has more decimals than an amount.
+    pub exact_price: Option<Decimal>,
+    /// Discounts and charges on the line; its net has them in it.
+    pub adjustments: Vec<Adjustment>,
+}
+
+/// A discount or a charge, on a line or on the document.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Adjustment {
+    /// Why; may be empty.
+    pub reason: String,
+    /// Its rate, where it has one.
+    pub rate: Option<Ppm>,
+    /// By how much the total grows: negative for a discount.
+    pub amount: Minor,
 }
 
 /// The VAT of all lines of one category and rate.
@@ -166,6 +181,17 @@ pub struct InvoiceFacts {
     pub order_reference: Option<String>,
     /// The member who did the work.
     pub member_name: Option<String>,
+    /// What only some documents have.
+    pub more: More,
+}
+
+/// What only some documents have; nothing by default.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct More {
+    /// The buyer's purchase order.
+    pub purchase_order: Option<String>,
+    /// Discounts and charges on the whole document; its net has them in it.
+    pub adjustments: Vec<Adjustment>,
 }
 
 /// Left edge of the text.

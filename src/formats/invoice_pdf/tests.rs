@@ -18,6 +18,8 @@ fn facts(language: Language, count: i64) -> InvoiceFacts {
         net: Minor::new(10_000),
         vat_category: "S".to_owned(),
         vat_rate: Ppm(210_000),
+        exact_price: None,
+        adjustments: Vec::new(),
     };
     let net = Minor::new(10_000 * count);
     let tax = net.share(Ppm(210_000)).unwrap();
@@ -60,6 +62,7 @@ fn facts(language: Language, count: i64) -> InvoiceFacts {
         buyer_reference: Some("PO-77812".to_owned()),
         order_reference: None,
         member_name: Some("Zoë Dvořák".to_owned()),
+        more: More::default(),
     }
 }
 
@@ -231,6 +234,8 @@ proptest! {
             net: Minor::new(amount / 8),
             vat_category: texts[10].clone(),
             vat_rate: Ppm(amount),
+            exact_price: None,
+            adjustments: Vec::new(),
         }).collect();
         facts.vat[0].category.clone_from(&texts[10]);
         facts.number.clone_from(&texts[1]);
