@@ -282,8 +282,11 @@ fn facts(source: &Source<'_>) -> Result<Facts, MoneyError> {
     facts.delivery = Some(Delivery { on: Some(source.supplied_on), ..Delivery::default() });
     facts.purchase_order = source.purchase_order.map(str::to_owned);
     // Peppol wants something by which the buyer finds what it ordered: without more, the title that it agreed to.
-    let title = source.purchase_order.is_none().then_some(source.title);
-    facts.buyer_reference = source.buyer_reference.or(title).map(str::to_owned);
+    let title = || source.title.split_whitespace().collect::<Vec<_>>().join(" ");
+    facts.buyer_reference = source.buyer_reference.map(str::to_owned);
+    if facts.buyer_reference.is_none() && facts.purchase_order.is_none() {
+        facts.buyer_reference = Some(title());
+    }
     for row in source.lines {
         if row.kind == LineKind::Line {
             facts.lines.push(line(row, source)?);

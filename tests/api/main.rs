@@ -20,6 +20,8 @@ mod contributions;
 mod costs;
 mod credit_notes;
 mod described;
+mod einvoice_documents;
+mod einvoices;
 mod evidence;
 mod explain;
 mod ground;
