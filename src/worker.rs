@@ -213,8 +213,7 @@ impl Worker {
     }
 
     fn send_document(&self, key: &str, package: invoicing::jobs::Package) -> Result<()> {
-        let attachment = (package.file_name, "application/pdf".to_owned(), package.pdf);
-        self.send(key, &package.letter, vec![attachment])
+        self.send(key, &package.letter, package.attachments)
     }
 
     /// Sends one mail. A refused address is not tried again: it is shown to the office.

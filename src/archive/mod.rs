@@ -24,6 +24,10 @@ pub enum Kind {
     InvoicePdf,
     /// A paper that goes to the client with an invoice.
     InvoiceAttachment,
+    /// The same as an electronic invoice of the Peppol network: one for ever.
+    InvoiceUbl,
+    /// The same as the XML of Factur-X: one for ever.
+    InvoiceCii,
     /// The bank file of a sealed batch.
     BatchFile,
     /// Who an applicant is.
@@ -47,6 +51,8 @@ impl Kind {
         match self {
             Self::InvoicePdf => "invoice_pdf",
             Self::InvoiceAttachment => "invoice_attachment",
+            Self::InvoiceUbl => "invoice_ubl",
+            Self::InvoiceCii => "invoice_cii",
             Self::BatchFile => "batch_file",
             Self::IdentityProof => "identity_proof",
             Self::BankProof => "bank_proof",

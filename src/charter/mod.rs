@@ -21,19 +21,58 @@ use crate::kernel::calendar::Holidays;
 use crate::kernel::ids::{AgreementId, BankAccountId, EntityId, FileId, RuleSetId};
 use crate::kernel::language::Language;
 use crate::kernel::levies::{Levy, LevyBase, LevyKind, Running};
+use crate::kernel::lines::{self, DocumentLine};
 use crate::kernel::money::{Currency, Money, Ppm};
 use crate::kernel::refusal::Checks;
 use crate::kernel::vat::VatCase;
 use crate::platform::db::Tx;
 use crate::platform::error::{Error, Result};
 
-/// A VAT rate and its code on documents.
+/// A VAT case of a country on a day: rate, codes and words on documents, and where it is from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VatTariff {
     /// The rate.
     pub rate: Ppm,
     /// The category code of EN 16931 (`S`, `AE` …).
     pub category: String,
+    /// Why no tax is due, from the VATEX list.
+    pub vatex: Option<String>,
+    /// The legal mention in each language; none where a rate says all.
+    pub mentions: BTreeMap<String, String>,
+    /// Whether a line must say why the case applies.
+    pub needs_justification: bool,
+    /// From this day on.
+    pub valid_from: NaiveDate,
+    /// Until the day before this one.
+    pub valid_until: Option<NaiveDate>,
+    /// The law that it is from.
+    pub source: String,
+}
+
+impl VatTariff {
+    /// The legal mention in a language.
+    #[must_use]
+    pub fn mention(&self, language: Language) -> Option<&str> {
+        self.mentions.get(language.tag()).map(String::as_str)
+    }
+}
+
+/// How an entity or a client is reached and found, beside its address. Kept without blanks.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reach {
+    /// GS1 location number.
+    pub gln: Option<String>,
+    /// Where electronic invoices reach it: scheme and value, `0208:0123456749`. By default its registered number.
+    pub electronic_address: Option<String>,
+    /// Whom to ask.
+    pub contact_name: Option<String>,
+    /// At which telephone number.
+    pub contact_phone: Option<String>,
+}
+
+/// Notes what is wrong with how somebody is reached.
+pub fn check_reach(reach: &Reach, checks: &mut Checks) {
+    rules::check_reach(reach, checks);
 }
 
 /// A new entity, as it was typed.
@@ -65,6 +104,8 @@ pub struct NewEntity {
     pub zone: String,
     /// Where questions go.
     pub email: String,
+    /// How it is reached beside that.
+    pub reach: Reach,
 }
 
 /// A new bank account of an entity.
@@ -317,8 +358,7 @@ pub fn publish_rule_set(tx: &mut Tx<'_>, new: &NewRuleSet) -> Result<RuleSet> {
 /// # Errors
 /// Fails with the database.
 pub fn vat_rates(tx: &mut Tx<'_>, country: &str, on: NaiveDate) -> Result<BTreeMap<VatCase, Ppm>> {
-    let tariffs = vat_tariffs(tx, country, on)?;
-    Ok(tariffs.into_iter().map(|(case, tariff)| (case, tariff.rate)).collect())
+    Ok(rates_of(&vat_tariffs(tx, country, on)?))
 }
 
 /// As [`vat_rates`], with the codes that documents show.
@@ -327,6 +367,23 @@ pub fn vat_rates(tx: &mut Tx<'_>, country: &str, on: NaiveDate) -> Result<BTreeM
 /// Fails with the database.
 pub fn vat_tariffs(tx: &mut Tx<'_>, country: &str, on: NaiveDate) -> Result<BTreeMap<VatCase, VatTariff>> {
     store::list_vat_tariffs(tx, country, on)
+}
+
+/// The rates out of tariffs.
+#[must_use]
+pub fn rates_of(tariffs: &BTreeMap<VatCase, VatTariff>) -> BTreeMap<VatCase, Ppm> {
+    tariffs.iter().map(|(case, tariff)| (*case, tariff.rate)).collect()
+}
+
+/// Whether every line says why its case applies where the law asks for it.
+///
+/// # Errors
+/// 422 that names every line that does not.
+pub fn check_justified(lines: &[DocumentLine], tariffs: &BTreeMap<VatCase, VatTariff>) -> Result<()> {
+    let mut checks = Checks::default();
+    let needs = |case| tariffs.get(&case).is_some_and(|tariff| tariff.needs_justification);
+    lines::check_justified(lines, needs, &mut checks);
+    Ok(checks.done()?)
 }
 
 /// The public holidays of a country in the two years from a day.

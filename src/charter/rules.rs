@@ -2,9 +2,11 @@
 
 use chrono::NaiveDate;
 
-use super::{NewAgreement, NewBankAccount, NewEntity, NewRuleSet};
+use super::{NewAgreement, NewBankAccount, NewEntity, NewRuleSet, Reach};
+use crate::formats::einvoice::codes;
 use crate::kernel::identifiers;
 use crate::kernel::money::{Currency, Minor, Money, Ppm};
+use crate::kernel::peppol::Participant;
 use crate::kernel::refusal::{Checks, Refusal};
 
 /// An entity with its numbers in the form in which they are kept.
@@ -28,13 +30,8 @@ pub(super) fn entity(mut new: NewEntity) -> Result<NewEntity, Refusal> {
     checks.require(identifiers::is_country(&new.country), "/address/country", "invalid");
     checks.require(identifiers::is_email(&new.email), "/email", "invalid");
     checks.require(new.zone.parse::<chrono_tz::Tz>().is_ok(), "/zone", "invalid");
-    let number = if new.country == "BE" {
-        identifiers::belgian_enterprise_number(&new.enterprise_number)
-    } else {
-        let compact = new.enterprise_number.trim();
-        let fits = (1..=20).contains(&compact.len()) && compact.bytes().all(|byte| byte.is_ascii_alphanumeric());
-        fits.then(|| compact.to_owned())
-    };
+    let number = identifiers::enterprise_number(&new.country, &new.enterprise_number);
+    check_reach(&new.reach, &mut checks);
     checks.require(number.is_some(), "/enterprise_number", "invalid");
     let vat = identifiers::vat_number(&new.vat_number).filter(|vat| identifiers::vat_country(vat) == new.country);
     checks.require(vat.is_some(), "/vat_number", "invalid");
@@ -54,6 +51,24 @@ pub(super) fn entity(mut new: NewEntity) -> Result<NewEntity, Refusal> {
         *text = text.trim().to_owned();
     }
     Ok(new)
+}
+
+/// Notes what is wrong with how somebody is reached: a scheme that the network does not have, a number that does not
+/// check.
+pub(super) fn check_reach(reach: &Reach, checks: &mut Checks) {
+    checks.require(reach.gln.as_deref().is_none_or(identifiers::is_gln), "/gln", "invalid");
+    let is_address = |text: &str| {
+        let participant = Participant::parse(text).filter(|participant| participant.to_string() == text);
+        participant.is_some_and(|it| codes::is_peppol_scheme(&it.scheme) && it.is_sound())
+    };
+    checks.require(reach.electronic_address.as_deref().is_none_or(is_address), "/electronic_address", "invalid");
+    for (text, pointer, max) in
+        [(&reach.contact_name, "/contact_name", 100), (&reach.contact_phone, "/contact_phone", 30)]
+    {
+        if let Some(text) = text {
+            checks.text(text, pointer, 1, max);
+        }
+    }
 }
 
 /// Money of ours moves by SEPA credit transfer, and that moves euros only.
@@ -145,6 +160,7 @@ mod tests {
             country: "BE".to_owned(),
             zone: "Europe/Brussels".to_owned(),
             email: "hello@ombelle.example".to_owned(),
+            reach: Reach::default(),
         }
     }
 

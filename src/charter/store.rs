@@ -55,6 +55,14 @@ pub struct EntityRow {
     pub version: i32,
     /// When it was added.
     pub created_at: DateTime<Utc>,
+    /// GS1 location number.
+    pub gln: Option<String>,
+    /// Where electronic invoices reach it; by default its registered number.
+    pub electronic_address: Option<String>,
+    /// Whom to ask.
+    pub contact_name: Option<String>,
+    /// At which telephone number.
+    pub contact_phone: Option<String>,
 }
 
 impl EntityRow {
@@ -144,6 +152,20 @@ pub struct AgreementRow {
     pub sha256: Vec<u8>,
     /// From this day on.
     pub valid_from: NaiveDate,
+}
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = vat_rate, check_for_backend(diesel::pg::Pg))]
+struct TariffRow {
+    vat_case: String,
+    category: String,
+    rate_ppm: i64,
+    valid_from: NaiveDate,
+    valid_until: Option<NaiveDate>,
+    source: String,
+    vatex: Option<String>,
+    mentions: Value,
+    needs_justification: bool,
 }
 
 #[derive(QueryableByName)]
@@ -247,6 +269,12 @@ pub(super) fn insert_entity(tx: &mut Tx<'_>, new: &NewEntity) -> Result<EntityRo
             entity::country.eq(&new.country),
             entity::zone.eq(&new.zone),
             entity::email.eq(&new.email),
+            (
+                entity::gln.eq(new.reach.gln.as_deref()),
+                entity::electronic_address.eq(new.reach.electronic_address.as_deref()),
+                entity::contact_name.eq(new.reach.contact_name.as_deref()),
+                entity::contact_phone.eq(new.reach.contact_phone.as_deref()),
+            ),
         ))
         .returning(EntityRow::as_returning())
         .get_result(tx.conn())?)
@@ -392,17 +420,28 @@ fn insert_levies(tx: &mut Tx<'_>, new: &NewRuleSet) -> Result<()> {
 }
 
 pub(super) fn list_vat_tariffs(tx: &mut Tx<'_>, country: &str, on: NaiveDate) -> Result<BTreeMap<VatCase, VatTariff>> {
-    let rows: Vec<(String, String, i64)> = vat_rate::table
+    let rows: Vec<TariffRow> = vat_rate::table
         .filter(vat_rate::country.eq(country))
         .filter(vat_rate::valid_from.le(on))
         .filter(vat_rate::valid_until.is_null().or(vat_rate::valid_until.gt(on)))
-        .select((vat_rate::vat_case, vat_rate::category, vat_rate::rate_ppm))
+        .select(TariffRow::as_select())
         .load(tx.conn())?;
     // A case that this version of the program does not know is left out: nobody can choose it.
-    let known = rows.into_iter().filter_map(|(case, category, rate)| {
-        Some((case.parse::<VatCase>().ok()?, VatTariff { rate: Ppm(rate), category }))
-    });
-    Ok(known.collect())
+    let mut known = BTreeMap::new();
+    for row in rows {
+        let Ok(case) = row.vat_case.parse::<VatCase>() else { continue };
+        known.insert(case, VatTariff {
+            rate: Ppm(row.rate_ppm),
+            category: row.category,
+            vatex: row.vatex,
+            mentions: serde_json::from_value(row.mentions)?,
+            needs_justification: row.needs_justification,
+            valid_from: row.valid_from,
+            valid_until: row.valid_until,
+            source: row.source,
+        });
+    }
+    Ok(known)
 }
 
 pub(super) fn list_holidays(tx: &mut Tx<'_>, country: &str, from: NaiveDate) -> Result<Holidays> {

@@ -75,6 +75,16 @@ pub struct ClientView {
     pub language: Language,
     /// VAT number, normalised.
     pub vat_number: Option<String>,
+    /// Number in the register of enterprises.
+    pub enterprise_number: Option<String>,
+    /// GS1 location number.
+    pub gln: Option<String>,
+    /// Where electronic invoices reach it, if not under its registered number.
+    pub electronic_address: Option<String>,
+    /// Whom to ask.
+    pub contact_name: Option<String>,
+    /// At which telephone number.
+    pub contact_phone: Option<String>,
     /// Where it is.
     pub address: Address,
     /// The last answer of the VAT registry; about an older number if its own differs.
@@ -104,6 +114,11 @@ impl ClientView {
                 town: row.town,
                 country: row.country,
             },
+            enterprise_number: row.enterprise_number,
+            gln: row.gln,
+            electronic_address: row.electronic_address,
+            contact_name: row.contact_name,
+            contact_phone: row.contact_phone,
             vat_check: check.map(VatCheckView::from),
             archived_at: row.archived_at,
             created_at: row.created_at,
@@ -141,6 +156,26 @@ struct CreateClient {
     #[serde(default)]
     #[schema(max_length = 20)]
     vat_number: Option<String>,
+    /// Number in the register of enterprises: ten digits in Belgium, SIREN or SIRET in France.
+    #[serde(default)]
+    #[schema(max_length = 20)]
+    enterprise_number: Option<String>,
+    /// GS1 location number.
+    #[serde(default)]
+    #[schema(max_length = 13, pattern = "^[0-9]{13}$")]
+    gln: Option<String>,
+    /// Where electronic invoices reach it: scheme and value, as in `0208:0123456749`. By default its registered number.
+    #[serde(default)]
+    #[schema(max_length = 60)]
+    electronic_address: Option<String>,
+    /// Whom to ask.
+    #[serde(default)]
+    #[schema(max_length = 100)]
+    contact_name: Option<String>,
+    /// At which telephone number.
+    #[serde(default)]
+    #[schema(max_length = 30)]
+    contact_phone: Option<String>,
     /// Where it is.
     address: Address,
 }
@@ -163,6 +198,11 @@ async fn create_client(who: Member, db: Data<Db>, command: Command<CreateClient>
                 postcode: body.address.postcode,
                 town: body.address.town,
                 country: body.address.country,
+                enterprise_number: body.enterprise_number,
+                gln: body.gln,
+                electronic_address: body.electronic_address,
+                contact_name: body.contact_name,
+                contact_phone: body.contact_phone,
             };
             let row = super::add(tx, body.id, details)?;
             Ok(ClientView::new(row, None))
@@ -274,6 +314,26 @@ struct ChangeClient {
     #[serde(default)]
     #[schema(value_type = Option<String>, max_length = 20)]
     vat_number: Patch<String>,
+    /// Its number in the register of enterprises. `null` takes it away.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, max_length = 20)]
+    enterprise_number: Patch<String>,
+    /// GS1 location number. `null` takes it away.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, max_length = 13)]
+    gln: Patch<String>,
+    /// Where electronic invoices reach it, if not under its registered number: scheme and value. `null` takes it away.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, max_length = 60)]
+    electronic_address: Patch<String>,
+    /// Whom to ask. `null` takes it away.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, max_length = 100)]
+    contact_name: Patch<String>,
+    /// At which telephone number. `null` takes it away.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, max_length = 30)]
+    contact_phone: Patch<String>,
     /// What changes about the address.
     #[serde(default, deserialize_with = "present")]
     address: Option<ChangeAddress>,
@@ -287,6 +347,11 @@ impl From<ChangeClient> for ClientPatch {
             email: body.email,
             language: body.language,
             vat_number: body.vat_number,
+            enterprise_number: body.enterprise_number,
+            gln: body.gln,
+            electronic_address: body.electronic_address,
+            contact_name: body.contact_name,
+            contact_phone: body.contact_phone,
             address: body.address.map(|address| AddressPatch {
                 street: address.street,
                 building_number: address.building_number,

@@ -32,6 +32,11 @@ pub struct ClientPatch {
     pub email: Option<String>,
     pub language: Option<Language>,
     pub vat_number: Patch<String>,
+    pub enterprise_number: Patch<String>,
+    pub gln: Patch<String>,
+    pub electronic_address: Patch<String>,
+    pub contact_name: Patch<String>,
+    pub contact_phone: Patch<String>,
     pub address: Option<AddressPatch>,
 }
 

@@ -1,6 +1,7 @@
 //! What a client must be.
 
 use super::{ClientDetails, ClientPatch, ClientRow};
+use crate::charter::{self, Reach};
 use crate::kernel::identifiers;
 use crate::kernel::ids::PersonId;
 use crate::kernel::refusal::{Checks, Refusal};
@@ -60,12 +61,33 @@ pub(super) fn details(mut new: ClientDetails) -> Result<ClientDetails, Refusal> 
             Some(_) => {}
         }
     }
+    let enterprise_number = enterprise_number(&new, vat_number.as_deref(), &mut checks);
+    let reach = Reach {
+        gln: new.gln.clone(),
+        electronic_address: new.electronic_address.clone(),
+        contact_name: new.contact_name.clone(),
+        contact_phone: new.contact_phone.clone(),
+    };
+    charter::check_reach(&reach, &mut checks);
     checks.done()?;
     new.vat_number = vat_number;
+    new.enterprise_number = enterprise_number;
     for text in [&mut new.name, &mut new.street, &mut new.building_number, &mut new.postcode, &mut new.town] {
         *text = text.trim().to_owned();
     }
     Ok(new)
+}
+
+/// The number of an enterprise in its register, as it is kept. A private person has none; in Belgium it is the one in the
+/// VAT number.
+fn enterprise_number(new: &ClientDetails, vat_number: Option<&str>, checks: &mut Checks) -> Option<String> {
+    let text = new.enterprise_number.as_deref()?;
+    let number = identifiers::enterprise_number(&new.country, text);
+    let is_same = new.country != "BE" || vat_number.is_none_or(|vat| vat.get(2..) == number.as_deref());
+    let code = if number.is_some() { "not_allowed" } else { "invalid" };
+    let holds = number.is_some() && is_same && new.kind != ClientKind::Consumer;
+    checks.require(holds, "/enterprise_number", code);
+    number
 }
 
 /// A client as it is, with what a member changes about it.
@@ -77,6 +99,11 @@ pub(super) fn patched(row: &ClientRow, patch: ClientPatch) -> ClientDetails {
         email: patch.email.unwrap_or_else(|| row.email.clone()),
         language: patch.language.unwrap_or(row.language),
         vat_number: patch.vat_number.over(row.vat_number.clone()),
+        enterprise_number: patch.enterprise_number.over(row.enterprise_number.clone()),
+        gln: patch.gln.over(row.gln.clone()),
+        electronic_address: patch.electronic_address.over(row.electronic_address.clone()),
+        contact_name: patch.contact_name.over(row.contact_name.clone()),
+        contact_phone: patch.contact_phone.over(row.contact_phone.clone()),
         street: address.street.unwrap_or_else(|| row.street.clone()),
         building_number: address.building_number.unwrap_or_else(|| row.building_number.clone()),
         postcode: address.postcode.unwrap_or_else(|| row.postcode.clone()),
@@ -119,6 +146,11 @@ mod tests {
             postcode: "1000".to_owned(),
             town: "Bruxelles".to_owned(),
             country: "BE".to_owned(),
+            enterprise_number: None,
+            gln: None,
+            electronic_address: None,
+            contact_name: None,
+            contact_phone: None,
         }
     }
 
@@ -149,6 +181,26 @@ mod tests {
         };
         let pointers: Vec<String> = refused(wrong).into_iter().map(|(pointer, _)| pointer).collect();
         assert_eq!(pointers, ["/name", "/address/town", "/email", "/address/country", "/vat_number"]);
+    }
+
+    #[test]
+    fn numbers_that_check_themselves_are_checked() {
+        let text = |text: &str| Some(text.to_owned());
+        let wrong = ClientDetails {
+            enterprise_number: text("0403.019.261"),
+            gln: text("5412345000014"),
+            electronic_address: text("0208:0123456748"),
+            ..atelier()
+        };
+        let pointers: Vec<String> = refused(wrong).into_iter().map(|(pointer, _)| pointer).collect();
+        assert_eq!(pointers, ["/enterprise_number", "/gln", "/electronic_address"]);
+        let right = ClientDetails {
+            enterprise_number: text("0123.456.749"),
+            gln: text("5412345000013"),
+            electronic_address: text("9925:BE0123456749"),
+            ..atelier()
+        };
+        assert_eq!(details(right).unwrap().enterprise_number.as_deref(), Some("0123456749"));
     }
 
     #[test]

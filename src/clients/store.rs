@@ -42,6 +42,16 @@ pub struct ClientRow {
     pub town: String,
     /// ISO 3166-1 alpha-2.
     pub country: String,
+    /// Its number in the register of enterprises.
+    pub enterprise_number: Option<String>,
+    /// GS1 location number.
+    pub gln: Option<String>,
+    /// Where electronic invoices reach it, if not under its registered number: scheme and value.
+    pub electronic_address: Option<String>,
+    /// Whom to ask.
+    pub contact_name: Option<String>,
+    /// At which telephone number.
+    pub contact_phone: Option<String>,
     /// When it was put away.
     pub archived_at: Option<DateTime<Utc>>,
     /// When it was added.
@@ -74,6 +84,16 @@ pub struct ClientDetails {
     pub town: String,
     /// ISO 3166-1 alpha-2.
     pub country: String,
+    /// Its number in the register of enterprises.
+    pub enterprise_number: Option<String>,
+    /// GS1 location number.
+    pub gln: Option<String>,
+    /// Where electronic invoices reach it, if not under its registered number: scheme and value.
+    pub electronic_address: Option<String>,
+    /// Whom to ask.
+    pub contact_name: Option<String>,
+    /// At which telephone number.
+    pub contact_phone: Option<String>,
 }
 
 /// What the VAT registry answered about a client.

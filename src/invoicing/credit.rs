@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::rules::{self, Standing, Wanted};
 use super::store::{self, InvoiceLineRow, Series, TaxRow};
 pub use super::store::{ClientCredit, CreditNoteFilter, CreditNoteRow, CreditedLine, TakenFrom};
-use super::{InvoiceRow, IssueCharge};
+use super::{InvoiceRow, IssueCharge, einvoice, jobs};
 use crate::charter;
 use crate::guarantee;
 use crate::kernel::ids::{ActivityId, InvoiceId, PersonId};
@@ -118,7 +118,10 @@ pub fn issue(tx: &mut Tx<'_>, new: &NewCreditNote) -> Result<CreditNote> {
     outbox::queue(tx, &Job::SendCreditNote { credit_note: new.id }, new.id.0, &format!("send_credit_note:{}", new.id))?;
     let number = store::take_number(tx, invoice.entity_id, Series::CreditNote, today)?;
     store::seal_credit_note(tx, new.id, today, &number)?;
-    find(tx, new.id)
+    let note = find(tx, new.id)?;
+    let terms = jobs::terms(tx, Some(&note.row.seller_snapshot), note.row.supplied_on)?;
+    einvoice::of_credit_note(&note, &terms)?;
+    Ok(note)
 }
 
 /// What of the contribution the fund does not hold, or owes to others already. Takes the fund, so that it stays so.

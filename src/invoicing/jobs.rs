@@ -3,49 +3,56 @@
 
 use std::sync::Arc;
 
+use chrono::NaiveDate;
+
 use super::Invoice;
 use super::credit::{self, CreditNote};
-use super::rules::{mention, vat_back_mention};
+use super::einvoice::{self, Structured, Terms};
+use super::rules::vat_back_mention;
 use super::store::{InvoiceLineRow, PartySnapshot, TaxRow};
-use crate::archive::{self, ArchivedFile, Kind, NewFile};
+use crate::archive::{self, Kind, NewFile};
 use crate::formats::invoice_pdf::{
-    Corrected, DocumentKind, InvoiceFacts, Line, More, Party, Payment, Supply, VatSummary, render,
+    Adjustment, Corrected, DocumentKind, InvoiceFacts, Line, More, Party, Payment, Supply, VatSummary, render,
 };
 use crate::formats::letters::Letter;
-use crate::kernel::ids::{FileId, InvoiceId, PersonId};
+use crate::kernel::ids::{InvoiceId, PersonId};
 use crate::kernel::language::Language;
+use crate::kernel::lines::{self, LineKind};
 use crate::kernel::money::{Minor, Money, Ppm};
 use crate::kernel::references::Ogm;
-use crate::kernel::vat::VatCase;
 use crate::outbox::{self, QueuedLetter};
 use crate::platform::db::{Actor, Db, Tx};
 use crate::platform::error::{Error, Result};
 use crate::{access, charter};
 
-/// The file and the mail of an issued document.
+/// The media type of an electronic invoice.
+const XML: &str = "application/xml";
+
+/// The files and the mail of an issued document.
 #[derive(Debug, Clone)]
 pub struct Package {
     /// The mail to the client.
     pub letter: QueuedLetter,
-    /// The name of the attachment.
-    pub file_name: String,
-    /// Its bytes.
-    pub pdf: Arc<[u8]>,
+    /// Name, media type and bytes of each attachment: the PDF, and the electronic invoice.
+    pub attachments: Vec<(String, String, Arc<[u8]>)>,
 }
 
-/// Makes the PDF once, keeps it, and answers the mail to send. Safe to repeat: the kept bytes are used again.
+/// Makes the electronic invoice and the PDF once, keeps them, and answers the mail to send. Safe to repeat: the kept
+/// bytes are used again.
 ///
 /// # Errors
-/// Fails with the database, or when the PDF cannot be made.
+/// Fails with the database, or when a file cannot be made.
 pub fn prepare(db: &Db, id: InvoiceId) -> Result<Package> {
-    let (facts, kept, invoice) = db.write_blocking(&Actor::System, |tx| {
+    let (facts, invoice, structured) = db.write_blocking(&Actor::System, |tx| {
         let invoice = super::find(tx, id)?;
-        let kept = archive::find_of(tx, id.0, Kind::InvoicePdf)?;
-        Ok((facts(tx, &invoice)?, kept, invoice))
+        let terms = terms(tx, invoice.row.seller_snapshot.as_ref(), invoice.row.supplied_on)?;
+        let account = charter::bank_account(tx, invoice.row.entity_id)?;
+        let structured = einvoice::of_invoice(&invoice, &terms, &(account.iban, account.bic))?;
+        Ok((facts(tx, &invoice)?, invoice, structured))
     })?;
     let member = invoice.row.member_id;
-    let (file_name, pdf) = pdf_of(db, id, member, &facts, kept)?;
-    let buyer: PartySnapshot = snapshot(invoice.row.buyer_snapshot.as_ref())?;
+    let attachments = files(db, (id, member), &facts, structured)?;
+    let buyer = einvoice::snapshot(invoice.row.buyer_snapshot.as_ref())?;
     let payment = facts.payment.as_ref().ok_or_else(|| Error::internal("an invoice says how to pay"))?;
     let letter = Letter::InvoiceToClient {
         entity: facts.seller.name.clone(),
@@ -56,7 +63,7 @@ pub fn prepare(db: &Db, id: InvoiceId) -> Result<Package> {
         iban: payment.iban.clone(),
     };
     let letter = QueuedLetter { to: buyer.email, language: facts.language, letter, subject: id.0, owner: Some(member) };
-    Ok(Package { letter, file_name, pdf })
+    Ok(Package { letter, attachments })
 }
 
 /// As [`prepare`], for a credit note.
@@ -64,14 +71,15 @@ pub fn prepare(db: &Db, id: InvoiceId) -> Result<Package> {
 /// # Errors
 /// As [`prepare`].
 pub fn prepare_credit_note(db: &Db, id: InvoiceId) -> Result<Package> {
-    let (note, kept) = db.write_blocking(&Actor::System, |tx| {
+    let (facts, note, structured) = db.write_blocking(&Actor::System, |tx| {
         let note = credit::find(tx, id)?;
         let member = access::person(tx, note.row.member_id)?;
-        Ok(((credit_note_facts(&note, member.name)?, note), archive::find_of(tx, id.0, Kind::InvoicePdf)?))
+        let terms = terms(tx, Some(&note.row.seller_snapshot), note.row.supplied_on)?;
+        let structured = einvoice::of_credit_note(&note, &terms)?;
+        Ok((credit_note_facts(&note, &terms, member.name)?, note, structured))
     })?;
-    let (facts, note) = note;
-    let (file_name, pdf) = pdf_of(db, id, note.row.member_id, &facts, kept)?;
-    let buyer: PartySnapshot = snapshot(Some(&note.row.buyer_snapshot))?;
+    let attachments = files(db, (id, note.row.member_id), &facts, structured)?;
+    let buyer = einvoice::snapshot(Some(&note.row.buyer_snapshot))?;
     let letter = Letter::CreditNoteToClient {
         entity: facts.seller.name.clone(),
         number: note.row.number,
@@ -81,44 +89,53 @@ pub fn prepare_credit_note(db: &Db, id: InvoiceId) -> Result<Package> {
     };
     let owner = Some(note.row.member_id);
     let letter = QueuedLetter { to: buyer.email, language: facts.language, letter, subject: id.0, owner };
-    Ok(Package { letter, file_name, pdf })
+    Ok(Package { letter, attachments })
 }
 
-/// The name and the bytes of a document: those that are kept, or made now and kept.
-fn pdf_of(
+/// What the VAT cases of the seller's country mean on the tax point.
+pub(super) fn terms(tx: &mut Tx<'_>, seller: Option<&serde_json::Value>, on: NaiveDate) -> Result<Terms> {
+    let country = einvoice::snapshot(seller)?.country;
+    let tariffs = charter::vat_tariffs(tx, &country, on)?;
+    Ok(tariffs.iter().map(|(case, tariff)| (*case, tariff.into())).collect())
+}
+
+/// The files of a document: those that are kept, or made now and kept. Answers what the client gets: the PDF, and the
+/// XML of Peppol, or that of Factur-X for who cannot be reached by Peppol.
+fn files(
     db: &Db,
-    id: InvoiceId,
-    member: PersonId,
+    (id, member): (InvoiceId, PersonId),
     facts: &InvoiceFacts,
-    kept: Option<ArchivedFile>,
-) -> Result<(String, Arc<[u8]>)> {
-    let file_name = format!("{}.pdf", facts.number);
-    let bytes = match kept {
-        Some(file) => file.bytes,
-        None => {
-            let bytes = render(facts).map_err(Error::internal)?;
-            keep(db, id, member, &file_name, &bytes)?;
-            bytes
-        }
+    structured: Structured,
+) -> Result<Vec<(String, String, Arc<[u8]>)>> {
+    let number = &facts.number;
+    let file = |kind, ending: &str, media_type: &str, bytes: &[u8]| {
+        let name = format!("{number}{ending}");
+        let bytes = keep(db, &NewFile { kind, subject: id.0, owner: Some(member), name: &name, media_type, bytes })?;
+        Ok::<_, Error>((name, media_type.to_owned(), bytes))
     };
-    Ok((file_name, bytes.into()))
+    let cii = file(Kind::InvoiceCii, "-cii.xml", XML, &structured.cii)?;
+    let ubl = structured.ubl.map(|ubl| file(Kind::InvoiceUbl, "-ubl.xml", XML, &ubl)).transpose()?;
+    let pdf = match db.write_blocking(&Actor::System, |tx| archive::find_of(tx, id.0, Kind::InvoicePdf))? {
+        Some(kept) => (kept.name, kept.media_type, kept.bytes.into()),
+        None => file(Kind::InvoicePdf, ".pdf", "application/pdf", &pdf_with(facts, &cii.2)?)?,
+    };
+    Ok(vec![pdf, ubl.unwrap_or(cii)])
 }
 
-fn keep(db: &Db, id: InvoiceId, member: PersonId, name: &str, bytes: &[u8]) -> Result<FileId> {
+/// The PDF of a document, with the XML that says the same: the one place where the two meet.
+fn pdf_with(facts: &InvoiceFacts, _cii: &[u8]) -> Result<Vec<u8>> {
+    render(facts).map_err(Error::internal)
+}
+
+/// Keeps a file, and answers the bytes that are kept.
+fn keep(db: &Db, new: &NewFile<'_>) -> Result<Arc<[u8]>> {
     db.write_blocking(&Actor::System, |tx| {
-        // Another worker may have been faster after a lost lease; the bytes are the same.
-        if let Some(file) = archive::find_of(tx, id.0, Kind::InvoicePdf)? {
-            return Ok(file.id);
+        // It was made before, or another worker was faster after a lost lease: what is kept is what is sent.
+        if let Some(file) = archive::find_of(tx, new.subject, new.kind)? {
+            return Ok(file.bytes.into());
         }
-        let file = NewFile {
-            kind: Kind::InvoicePdf,
-            subject: id.0,
-            owner: Some(member),
-            name,
-            media_type: "application/pdf",
-            bytes,
-        };
-        archive::keep(tx, &file)
+        archive::keep(tx, new)?;
+        Ok(new.bytes.into())
     })
 }
 
@@ -161,11 +178,6 @@ pub fn tell_of_credit_note(tx: &mut Tx<'_>, id: InvoiceId) -> Result<()> {
     outbox::queue_letter(tx, mail, "issued")
 }
 
-fn snapshot(value: Option<&serde_json::Value>) -> Result<PartySnapshot> {
-    let value = value.ok_or_else(|| Error::internal("an issued invoice has snapshots"))?;
-    Ok(serde_json::from_value(value.clone())?)
-}
-
 /// A party; its country stands on the document only where it says something: across a border.
 fn party(snapshot: &PartySnapshot, is_abroad: bool) -> Party {
     let street = format!("{} {}", snapshot.street, snapshot.building_number);
@@ -189,12 +201,13 @@ pub fn facts(tx: &mut Tx<'_>, invoice: &Invoice) -> Result<InvoiceFacts> {
     let (Some(number), Some(issued_on), Some(due_on)) = (row.number.clone(), row.issued_on, row.due_on) else {
         return Err(Error::not_found());
     };
-    let (seller, buyer) = (snapshot(row.seller_snapshot.as_ref())?, snapshot(row.buyer_snapshot.as_ref())?);
+    let seller = einvoice::snapshot(row.seller_snapshot.as_ref())?;
+    let buyer = einvoice::snapshot(row.buyer_snapshot.as_ref())?;
+    let terms = terms(tx, row.seller_snapshot.as_ref(), row.supplied_on)?;
     let account = charter::bank_account(tx, row.entity_id)?;
     let member = access::person(tx, row.member_id)?;
     let language = buyer.language.as_deref().and_then(|tag| tag.parse().ok()).unwrap_or(Language::En);
     let is_abroad = seller.country != buyer.country;
-    let is_reverse = invoice.taxes.iter().any(|tax| tax.vat_case == VatCase::ReverseCharge);
     let reference = row.payment_reference.as_deref().and_then(Ogm::parse).map(|ogm| ogm.printed());
     Ok(InvoiceFacts {
         language,
@@ -207,7 +220,7 @@ pub fn facts(tx: &mut Tx<'_>, invoice: &Invoice) -> Result<InvoiceFacts> {
         seller: party(&seller, is_abroad),
         buyer: party(&buyer, is_abroad),
         currency: row.currency,
-        lines: invoice.lines.iter().map(|line| document_line(line, &invoice.taxes)).collect(),
+        lines: document_lines(&invoice.lines, &invoice.taxes),
         vat: invoice.taxes.iter().map(vat_summary).collect(),
         net: row.net_minor,
         tax: row.tax_minor,
@@ -218,24 +231,22 @@ pub fn facts(tx: &mut Tx<'_>, invoice: &Invoice) -> Result<InvoiceFacts> {
             beneficiary: seller.name,
             reference: reference.unwrap_or_default(),
         }),
-        mentions: if is_reverse { vec![mention(language).to_owned()] } else { Vec::new() },
+        mentions: mentions(&invoice.taxes, &invoice.lines, &terms, language),
         buyer_reference: row.buyer_reference.clone(),
         order_reference: None,
         member_name: Some(member.name),
-        more: More::default(),
+        more: more(&invoice.lines, invoice.purchase_order.clone()),
     })
 }
 
 /// The facts of a credit note: the parties of its invoice, what it gives back, which invoice it corrects and why.
-fn credit_note_facts(note: &CreditNote, member: String) -> Result<InvoiceFacts> {
+fn credit_note_facts(note: &CreditNote, terms: &Terms, member: String) -> Result<InvoiceFacts> {
     let row = &note.row;
-    let (seller, buyer) = (snapshot(Some(&row.seller_snapshot))?, snapshot(Some(&row.buyer_snapshot))?);
+    let seller = einvoice::snapshot(Some(&row.seller_snapshot))?;
+    let buyer = einvoice::snapshot(Some(&row.buyer_snapshot))?;
     let language = buyer.language.as_deref().and_then(|tag| tag.parse().ok()).unwrap_or(Language::En);
     let is_abroad = seller.country != buyer.country;
-    let mut mentions = Vec::new();
-    if note.taxes.iter().any(|tax| tax.vat_case == VatCase::ReverseCharge) {
-        mentions.push(mention(language).to_owned());
-    }
+    let mut mentions = mentions(&note.taxes, &note.lines, terms, language);
     if seller.country == "BE" && row.tax_minor > Minor::ZERO {
         mentions.push(vat_back_mention(language).to_owned());
     }
@@ -254,7 +265,7 @@ fn credit_note_facts(note: &CreditNote, member: String) -> Result<InvoiceFacts> 
         seller: party(&seller, is_abroad),
         buyer: party(&buyer, is_abroad),
         currency: row.currency,
-        lines: note.lines.iter().map(|line| document_line(line, &note.taxes)).collect(),
+        lines: document_lines(&note.lines, &note.taxes),
         vat: note.taxes.iter().map(vat_summary).collect(),
         net: row.net_minor,
         tax: row.tax_minor,
@@ -264,8 +275,26 @@ fn credit_note_facts(note: &CreditNote, member: String) -> Result<InvoiceFacts> 
         buyer_reference: row.buyer_reference.clone(),
         order_reference: None,
         member_name: Some(member),
-        more: More::default(),
+        more: more(&note.lines, row.purchase_order.clone()),
     })
+}
+
+/// What only some documents show.
+fn more(rows: &[InvoiceLineRow], purchase_order: Option<String>) -> More {
+    let on_all = rows.iter().filter(|row| row.kind != LineKind::Line);
+    More { purchase_order, adjustments: on_all.flat_map(adjustments).collect() }
+}
+
+/// Why the tax is what it is: the legal mention of each case, and what the lines say about theirs.
+fn mentions(taxes: &[TaxRow], rows: &[InvoiceLineRow], terms: &Terms, language: Language) -> Vec<String> {
+    let of_case = |tax: &TaxRow| terms.get(&tax.vat_case).and_then(|terms| terms.mentions.get(language.tag()).cloned());
+    let mut mentions: Vec<String> = taxes.iter().filter_map(of_case).collect();
+    for why in rows.iter().filter_map(|row| row.vat_justification.as_ref()) {
+        if !mentions.contains(why) {
+            mentions.push(why.clone());
+        }
+    }
+    mentions
 }
 
 fn vat_summary(tax: &TaxRow) -> VatSummary {
@@ -278,17 +307,33 @@ fn vat_summary(tax: &TaxRow) -> VatSummary {
     }
 }
 
+fn document_lines(rows: &[InvoiceLineRow], taxes: &[TaxRow]) -> Vec<Line> {
+    rows.iter().filter(|row| row.kind == LineKind::Line).map(|row| document_line(row, taxes)).collect()
+}
+
 fn document_line(line: &InvoiceLineRow, taxes: &[TaxRow]) -> Line {
     let tax = taxes.iter().find(|tax| tax.vat_case == line.vat_case);
     Line {
         label: line.label.clone(),
         quantity: line.quantity.normalize(),
-        unit: None,
+        // A piece goes without saying.
+        unit: Some(line.unit.clone()).filter(|unit| unit != "C62"),
         unit_price: line.unit_price_minor,
         net: line.net_minor,
         vat_category: tax.map(|tax| tax.category.clone()).unwrap_or_default(),
         vat_rate: Ppm(tax.map_or(0, |tax| tax.rate_ppm)),
-        exact_price: None,
-        adjustments: Vec::new(),
+        exact_price: line.exact_price.map(|price| price.normalize()),
+        adjustments: adjustments(line),
     }
+}
+
+/// The discounts (below zero) and charges of a row.
+fn adjustments(row: &InvoiceLineRow) -> Vec<Adjustment> {
+    let adjustment = |of: lines::Adjustment| {
+        let amount = of.amount.map_or(Minor::ZERO, |money| money.amount_minor);
+        let is_discount = of.kind == lines::AdjustmentKind::Discount;
+        let amount = if is_discount { amount.negated().unwrap_or_default() } else { amount };
+        Adjustment { reason: of.reason, rate: of.rate, amount }
+    };
+    lines::adjustments(&row.adjustments).into_iter().map(adjustment).collect()
 }

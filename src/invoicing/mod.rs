@@ -9,6 +9,7 @@
 
 pub mod attachments;
 pub mod credit;
+mod einvoice;
 pub mod http;
 pub mod jobs;
 pub mod office;
@@ -31,16 +32,16 @@ use crate::kernel::ids::{
 };
 use crate::kernel::language::Language;
 use crate::kernel::levies::{Charge, LevyKind};
-use crate::kernel::lines::DocumentLine;
+use crate::kernel::lines::{self, Adjustment, DocumentLine};
 use crate::kernel::money::{Currency, Minor, Money, Ppm};
-use crate::kernel::vat::{self, Totals};
+use crate::kernel::vat::{self, Totals, VatCase};
 use crate::ledger::{self, Holders, events};
 use crate::orders::OrderState;
 use crate::outbox::{self, Job, QueuedLetter};
 use crate::platform::db::{Locked, Tx};
 use crate::platform::error::{Error, Result};
 use crate::{activities, charter, clients, levies, members, orders};
-use store::Series;
+use store::{Series, VatProof};
 
 /// What a member writes into an invoice.
 #[derive(Debug, Clone)]
@@ -63,8 +64,12 @@ pub struct Draft {
     pub stage: Stage,
     /// Which part of the whole order, when its lines follow from that.
     pub share: Option<Ppm>,
+    /// The buyer's purchase order.
+    pub purchase_order: Option<String>,
     /// What is sold.
     pub lines: Vec<DocumentLine>,
+    /// Discounts and charges on all of it.
+    pub adjustments: Vec<Adjustment>,
 }
 
 /// What the mutual kept of an invoice when it was issued.
@@ -100,10 +105,12 @@ impl From<levies::ChargeRow> for IssueCharge {
 pub struct Invoice {
     /// Its row.
     pub row: InvoiceRow,
-    /// Its lines.
+    /// Its lines, and after them what is on all of them.
     pub lines: Vec<InvoiceLineRow>,
     /// Which part of its order; none in particular when absent.
     pub part: Option<PartRow>,
+    /// The buyer's purchase order.
+    pub purchase_order: Option<String>,
     /// VAT by case and rate.
     pub taxes: Vec<TaxRow>,
     /// What the mutual keeps; empty before it is issued.
@@ -131,6 +138,7 @@ impl Invoice {
             row,
             lines,
             part: None,
+            purchase_order: None,
             taxes,
             charges: Vec::new(),
             open: Open::default(),
@@ -165,10 +173,12 @@ pub fn create_for(tx: &mut Tx<'_>, member: PersonId, id: InvoiceId, draft: &Draf
     let totals = check_draft(tx, draft, activity.entity_id, member)?;
     let row = store::insert(tx, id, member, activity.entity_id, draft, &totals)?;
     let lines = store::insert_lines(tx, id, draft, &totals)?;
+    store::save_purchase_order(tx, id, draft.purchase_order.as_deref())?;
     store::save_part(tx, id, draft, true)?;
     let taxes = totals.taxes.iter().map(|tax| TaxRow::preview(id, tax)).collect();
-    let part = PartRow { stage: draft.stage, share_ppm: draft.share.map(|share| share.0) };
-    Ok(Invoice { part: Some(part), ..Invoice::fresh(tx, row, lines, taxes, false) })
+    let purchase_order = draft.purchase_order.as_deref().map(|number| number.trim().to_owned());
+    let part = Some(PartRow { stage: draft.stage, share_ppm: draft.share.map(|share| share.0) });
+    Ok(Invoice { part, purchase_order, ..Invoice::fresh(tx, row, lines, taxes, false) })
 }
 
 /// Looks at a draft without making it.
@@ -197,6 +207,7 @@ pub fn revise(tx: &mut Tx<'_>, id: InvoiceId, expected: i32, draft: &Draft) -> R
     store::save_draft(tx, &invoice, draft, &totals)?;
     store::insert_lines(tx, id, draft, &totals)?;
     store::save_part(tx, id, draft, false)?;
+    store::save_purchase_order(tx, id, draft.purchase_order.as_deref())?;
     find(tx, id)
 }
 
@@ -210,6 +221,7 @@ pub fn submit(tx: &mut Tx<'_>, id: InvoiceId, expected: i32) -> Result<Invoice> 
     rules::may(invoice.state, rules::Command::Submit)?;
     members::require_active(tx, invoice.member_id)?;
     check_order_amount(tx, &invoice)?;
+    check_einvoice(tx, &invoice)?;
     let row = store::mark_submitted(tx, &invoice)?;
     whole(tx, row)
 }
@@ -294,7 +306,8 @@ pub fn self_issue(tx: &mut Tx<'_>, id: InvoiceId, expected: i32) -> Result<Invoi
 /// Issues a submitted invoice that somebody may issue.
 fn seal(tx: &mut Tx<'_>, invoice: &Locked<InvoiceRow>) -> Result<Invoice> {
     let id = invoice.id;
-    let context = store::issue_context(tx, invoice)?;
+    let mut context = store::issue_context(tx, invoice)?;
+    context.buyer.vat_proof = vat_proof(tx, invoice, &context.lines)?;
     let today = tx.today(context.zone());
     let advance_due_on = context
         .is_covered
@@ -306,6 +319,7 @@ fn seal(tx: &mut Tx<'_>, invoice: &Locked<InvoiceRow>) -> Result<Invoice> {
     // Computed on the total that the member saw; `rules::issue` refuses another one.
     let charges = levies::at_issue(tx, invoice.activity_id, &context.levies, invoice.net_minor, today)?;
     let issued = rules::issue(invoice, &context, charges, today, advance_due_on)?;
+    einvoice::check_issue(invoice, &context, &issued)?;
     ledger::post(tx, &issued.entry)?;
     store::insert_issue_parts(tx, invoice, &context, &issued)?;
     outbox::queue(tx, &Job::SendInvoice { invoice: id }, id.0, &format!("send_invoice:{id}"))?;
@@ -318,7 +332,9 @@ fn seal(tx: &mut Tx<'_>, invoice: &Locked<InvoiceRow>) -> Result<Invoice> {
         Some(_) => store::find_part(tx, id)?,
         None => None,
     };
-    Ok(Invoice { part, charges, open, ..Invoice::fresh(tx, row, context.lines, taxes, context.is_covered) })
+    let purchase_order = context.purchase_order;
+    let fresh = Invoice::fresh(tx, row, context.lines, taxes, context.is_covered);
+    Ok(Invoice { part, purchase_order, charges, open, ..fresh })
 }
 
 /// An invoice.
@@ -338,13 +354,14 @@ fn whole(tx: &mut Tx<'_>, row: InvoiceRow) -> Result<Invoice> {
         Some(_) => store::find_part(tx, id)?,
         None => None,
     };
+    let purchase_order = store::purchase_order_of(tx, id)?;
     let is_covered = match row.order_id {
         Some(order) => guarantee::decision(tx, order)?.is_some_and(|decision| decision.eligible),
         None => false,
     };
     if row.state != InvoiceState::Issued {
         let taxes = preview_taxes(tx, &row, &lines)?;
-        return Ok(Invoice { part, ..Invoice::fresh(tx, row, lines, taxes, is_covered) });
+        return Ok(Invoice { part, purchase_order, ..Invoice::fresh(tx, row, lines, taxes, is_covered) });
     }
     let taxes = store::list_taxes(tx, id)?;
     let charges = levies::charges_at_issue(tx, id)?.into_iter().map(IssueCharge::from).collect();
@@ -354,7 +371,7 @@ fn whole(tx: &mut Tx<'_>, row: InvoiceRow) -> Result<Invoice> {
     let hold = guarantee::hold_of(tx, id)?;
     let dispute = guarantee::dispute_of(tx, id)?;
     let fresh = Invoice::fresh(tx, row, lines, taxes, is_covered);
-    Ok(Invoice { part, charges, open, credited, advance, hold, dispute, ..fresh })
+    Ok(Invoice { part, purchase_order, charges, open, credited, advance, hold, dispute, ..fresh })
 }
 
 /// What has come of an invoice.
@@ -380,7 +397,7 @@ pub fn draft_from_order(tx: &mut Tx<'_>, order: OrderId) -> Result<Draft> {
     if !matches!(row.state, OrderState::Confirmed | OrderState::Sent) {
         return Err(Error::conflict("order_not_confirmed").with("state", row.state));
     }
-    let lines = orders::lines(tx, order)?.iter().map(|line| line.document(row.currency)).collect();
+    let (lines, adjustments) = lines::apart(&orders::lines(tx, order)?, row.currency);
     Ok(Draft {
         order: Some(order),
         activity: row.activity_id,
@@ -388,10 +405,12 @@ pub fn draft_from_order(tx: &mut Tx<'_>, order: OrderId) -> Result<Draft> {
         title: row.title,
         currency: row.currency,
         supplied_on: row.work_ends_on,
-        buyer_reference: None,
+        buyer_reference: row.buyer_reference,
         stage: Stage::Single,
         share: None,
+        purchase_order: row.purchase_order,
         lines,
+        adjustments,
     })
 }
 
@@ -617,23 +636,93 @@ fn check_draft(tx: &mut Tx<'_>, draft: &Draft, entity: EntityId, member: PersonI
         vat_number: client.vat_number.as_deref(),
         is_consumer: client.kind == clients::ClientKind::Consumer,
     };
-    for line in &draft.lines {
-        vat::check_case(line.vat_case, &entity.country, buyer)?;
-    }
-    let rates = charter::vat_rates(tx, &entity.country, draft.supplied_on)?;
-    let priced: Vec<_> = draft.lines.iter().map(DocumentLine::priced).collect();
-    let totals = vat::totals(&priced, &rates)?;
+    vat::check_cases(draft.lines.iter().map(|line| line.vat_case), &entity.country, buyer)?;
+    let tariffs = charter::vat_tariffs(tx, &entity.country, draft.supplied_on)?;
+    charter::check_justified(&draft.lines, &tariffs)?;
+    let totals = lines::totals(&draft.lines, &draft.adjustments, &charter::rates_of(&tariffs))?;
     if totals.net <= Minor::ZERO {
         return Err(Error::field("/lines", "out_of_range"));
     }
     Ok(totals)
 }
 
+/// What a receiver of the electronic invoice would refuse is found before the office has it.
+fn check_einvoice(tx: &mut Tx<'_>, row: &InvoiceRow) -> Result<()> {
+    let (seller, buyer) = store::parties(tx, row)?;
+    let rows = store::list_lines(tx, row.id)?;
+    let tariffs = charter::vat_tariffs(tx, &seller.country, row.supplied_on)?;
+    let (lines, adjustments) = lines::apart(&rows, row.currency);
+    let totals = lines::totals(&lines, &adjustments, &charter::rates_of(&tariffs))?;
+    let account = charter::bank_account(tx, row.entity_id).ok().map(|account| (account.iban, account.bic));
+    let zone = charter::entity(tx, row.entity_id)?.zone();
+    let today = tx.today(zone);
+    let terms = tariffs.iter().map(|(case, tariff)| (*case, tariff.into())).collect();
+    let purchase_order = store::purchase_order_of(tx, row.id)?;
+    let parts = einvoice::Parts {
+        seller: &seller,
+        buyer: &buyer,
+        lines: &rows,
+        totals: &totals,
+        terms: &terms,
+        purchase_order: purchase_order.as_deref(),
+    };
+    Ok(einvoice::check(row, parts, account.as_ref(), today)?)
+}
+
+/// What the VAT registry last said about a buyer who accounts for the tax.
+fn vat_proof(tx: &mut Tx<'_>, row: &InvoiceRow, lines: &[InvoiceLineRow]) -> Result<Option<VatProof>> {
+    if !lines.iter().any(|line| line.vat_case == VatCase::ReverseCharge) {
+        return Ok(None);
+    }
+    let client = clients::client(tx, row.client_id)?;
+    let last = clients::last_checks(tx, &[client.id])?.remove(&client.id);
+    let about = last.filter(|check| Some(&check.vat_number) == client.vat_number.as_ref());
+    if about.as_ref().is_some_and(|check| check.outcome == clients::VatOutcome::Invalid) {
+        return Err(Error::value("vat_case_mismatch")
+            .with("reason", "buyer_vat_number_not_registered")
+            .with("vat_case", VatCase::ReverseCharge.name()));
+    }
+    Ok(about.map(|check| VatProof {
+        outcome: check.outcome.to_string(),
+        vat_number: check.vat_number,
+        registered_name: check.registered_name,
+        source: check.source,
+        consultation: check.consultation,
+        checked_at: check.checked_at,
+    }))
+}
+
+/// The VAT number that the registry must be asked about before an invoice can be issued: of a buyer who accounts for the
+/// tax, and about whom it was not asked on this day.
+///
+/// # Errors
+/// 404.
+pub fn vat_number_to_prove(tx: &mut Tx<'_>, id: InvoiceId) -> Result<Option<(ClientId, String)>> {
+    let row = store::find(tx, id)?;
+    let is_due = row.state == InvoiceState::Submitted
+        && store::list_lines(tx, id)?.iter().any(|line| line.vat_case == VatCase::ReverseCharge);
+    if !is_due {
+        return Ok(None);
+    }
+    let client = clients::client(tx, row.client_id)?;
+    let today = tx.now().date_naive();
+    let last = clients::last_checks(tx, &[client.id])?.remove(&client.id);
+    let is_known = |check: &clients::VatCheckRow| {
+        Some(&check.vat_number) == client.vat_number.as_ref()
+            && check.checked_at.date_naive() == today
+            && check.outcome != clients::VatOutcome::Unavailable
+    };
+    if last.as_ref().is_some_and(is_known) {
+        return Ok(None);
+    }
+    Ok(client.vat_number.map(|number| (client.id, number)))
+}
+
 fn preview_taxes(tx: &mut Tx<'_>, row: &InvoiceRow, lines: &[InvoiceLineRow]) -> Result<Vec<TaxRow>> {
     let entity = charter::entity(tx, row.entity_id)?;
     let rates = charter::vat_rates(tx, &entity.country, row.supplied_on)?;
-    let priced: Vec<_> = lines.iter().map(InvoiceLineRow::priced).collect();
-    Ok(vat::totals(&priced, &rates)?.taxes.iter().map(|tax| TaxRow::preview(row.id, tax)).collect())
+    let (lines, adjustments) = lines::apart(lines, row.currency);
+    Ok(lines::totals(&lines, &adjustments, &rates)?.taxes.iter().map(|tax| TaxRow::preview(row.id, tax)).collect())
 }
 
 /// The currency of an invoice.

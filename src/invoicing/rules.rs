@@ -12,7 +12,8 @@ pub use parts::{ByCase, Stage};
 pub(super) use parts::{balance_of, label as part_label, share_of};
 
 use super::Draft;
-use super::store::{InvoiceLineRow, InvoiceRow, IssueContext, Open};
+use super::store::{InvoiceRow, IssueContext, Open};
+use crate::formats::einvoice::codes;
 use crate::kernel::language::Language;
 use crate::kernel::levies::Charge;
 use crate::kernel::lines;
@@ -104,7 +105,12 @@ pub(super) fn check_draft(draft: &Draft, today: NaiveDate) -> Result<(), Refusal
     let is_near = draft.supplied_on.signed_duration_since(today).abs() <= Duration::days(366 * YEARS);
     checks.require(is_near, "/supplied_on", "out_of_range");
     checks.require(draft.stage == Stage::Single || draft.order.is_some(), "/order_id", "required");
+    if let Some(order) = &draft.purchase_order {
+        checks.text(order, "/purchase_order", 1, 50);
+    }
     lines::check(&draft.lines, draft.currency, &mut checks);
+    lines::check_adjustments(&draft.adjustments, &draft.lines, draft.currency, &mut checks);
+    codes::check_units(&draft.lines, &mut checks);
     checks.done()
 }
 
@@ -132,16 +138,18 @@ pub(super) fn issue(
     today: NaiveDate,
     advance_due_on: Option<NaiveDate>,
 ) -> Result<Issued, Refusal> {
-    let priced: Vec<_> = context.lines.iter().map(InvoiceLineRow::priced).collect();
+    let (lines, adjustments) = lines::apart(&context.lines, invoice.currency);
     let buyer = Buyer {
         country: &context.buyer.country,
         vat_number: context.buyer.vat_number.as_deref(),
         is_consumer: context.buyer_kind == "consumer",
     };
-    for line in &priced {
-        vat::check_case(line.case, &context.seller.country, buyer)?;
-    }
-    let totals = vat::totals(&priced, &context.rates)?;
+    vat::check_cases(lines.iter().map(|line| line.vat_case), &context.seller.country, buyer)?;
+    let mut checks = Checks::default();
+    let needs = |case| context.terms.get(&case).is_some_and(|terms| terms.needs_justification);
+    lines::check_justified(&lines, needs, &mut checks);
+    checks.done()?;
+    let totals = lines::totals(&lines, &adjustments, &context.rates)?;
     if (totals.net, totals.tax) != (invoice.net_minor, invoice.tax_minor) {
         // The rate changed between writing and issuing: the member sees the new total first.
         return Err(Refusal::state("totals_changed").with("tax_minor", totals.tax.get()));

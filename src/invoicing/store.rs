@@ -16,23 +16,25 @@ pub(super) use credit::{
     seal_credit_note, taken_from, waiting_of,
 };
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Date, Numeric, Text, Uuid as SqlUuid};
-pub use issue::{IssueContext, PartySnapshot, Series};
-pub(super) use issue::{insert_issue_parts, issue_context, seal, take_number};
+use diesel::sql_types::{Array, BigInt, Date, Jsonb, Nullable, Numeric, Text, Uuid as SqlUuid};
+pub use issue::{CaseTerms, IssueContext, PartySnapshot, Series, VatProof};
+pub(super) use issue::{insert_issue_parts, issue_context, parties, seal, take_number};
 pub use office::{CeilingRow, TemplateRow};
 pub(super) use office::{ceiling_on, insert_ceiling, insert_template, list_ceilings, list_templates, templates_from};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use umbel_schema::{allocation, invoice, invoice_line, invoice_open, invoice_reduction, invoice_tax, order_part};
+use umbel_schema::{
+    allocation, invoice, invoice_line, invoice_open, invoice_purchase_order, invoice_reduction, invoice_tax, order_part,
+};
 use uuid::Uuid;
 
 use super::Draft;
 use super::rules::{ByCase, InvoiceState, Settlement, Stage};
 use crate::kernel::ids::{ActivityId, ClientId, EntityId, InvoiceId, OrderId, PersonId, RuleSetId, WriteOffId};
-use crate::kernel::lines::DocumentLine;
+use crate::kernel::lines::{self, DocumentLine, LineKind};
 use crate::kernel::money::{Currency, Minor, Money};
-use crate::kernel::vat::{Priced, TaxLine, Totals, VatCase};
+use crate::kernel::vat::{TaxLine, Totals, VatCase};
 use crate::platform::db::{Locked, Tx};
 use crate::platform::error::{Error, Result};
 use crate::platform::faults::Guard;
@@ -99,7 +101,7 @@ pub struct InvoiceRow {
     pub version: i32,
 }
 
-/// A line of an invoice.
+/// A line of an invoice, or after the lines a discount or charge on all of them.
 #[derive(Debug, Clone, Queryable, QueryableByName, Selectable, Deserialize)]
 #[diesel(table_name = invoice_line, check_for_backend(diesel::pg::Pg))]
 pub struct InvoiceLineRow {
@@ -116,23 +118,34 @@ pub struct InvoiceLineRow {
     pub vat_case: VatCase,
     /// What it comes to.
     pub net_minor: Minor,
+    /// What it is.
+    pub kind: LineKind,
+    /// Of what.
+    pub unit: String,
+    /// For one, in whole units, where minor ones are not fine enough.
+    #[serde(with = "rust_decimal::serde::str_option")]
+    pub exact_price: Option<Decimal>,
+    /// Discounts and charges with what they come to.
+    pub adjustments: Value,
+    /// Why the VAT case applies.
+    pub vat_justification: Option<String>,
 }
 
-impl InvoiceLineRow {
-    /// As far as money cares.
-    #[must_use]
-    pub fn priced(&self) -> Priced {
-        Priced { quantity: self.quantity, unit_price: self.unit_price_minor, case: self.vat_case }
+impl lines::Row for InvoiceLineRow {
+    fn kind(&self) -> LineKind {
+        self.kind
     }
 
-    /// The line as people write it.
-    #[must_use]
-    pub fn document(&self, currency: Currency) -> DocumentLine {
+    fn document(&self, currency: Currency) -> DocumentLine {
         DocumentLine {
             label: self.label.clone(),
             quantity: self.quantity.normalize(),
+            unit: self.unit.clone(),
             unit_price: Money { amount_minor: self.unit_price_minor, currency },
+            exact_unit_price: self.exact_price.map(|price| price.normalize()),
             vat_case: self.vat_case,
+            vat_justification: self.vat_justification.clone(),
+            adjustments: lines::adjustments(&self.adjustments),
         }
     }
 }
@@ -324,24 +337,49 @@ pub(super) fn insert_lines(
     draft: &Draft,
     totals: &Totals,
 ) -> Result<Vec<InvoiceLineRow>> {
-    let lines = &draft.lines;
+    let records = lines::records(&draft.lines, &draft.adjustments, totals)?;
     let mut rows: Vec<InvoiceLineRow> = diesel::sql_query(
-        "INSERT INTO invoice_line (invoice_id, n, label, quantity, unit_price_minor, vat_case, net_minor) \
-         SELECT $1, l.n, l.label, l.quantity, l.unit_price_minor, l.vat_case, l.net_minor \
-         FROM unnest($2::text[], $3::numeric[], $4::bigint[], $5::text[], $6::bigint[]) \
-              WITH ORDINALITY AS l (label, quantity, unit_price_minor, vat_case, net_minor, n) \
-         RETURNING n, label, quantity, unit_price_minor, vat_case, net_minor",
+        "INSERT INTO invoice_line (invoice_id, n, label, quantity, unit_price_minor, vat_case, net_minor, kind, unit, exact_price, \
+                                   adjustments, vat_justification) \
+         SELECT $1, l.n, l.label, l.quantity, l.unit_price_minor, l.vat_case, l.net_minor, l.kind, l.unit, l.exact_price, \
+                l.adjustments, l.vat_justification \
+         FROM unnest($2::text[], $3::numeric[], $4::bigint[], $5::text[], $6::bigint[], $7::text[], $8::text[], $9::numeric[], \
+                     $10::jsonb[], $11::text[]) \
+              WITH ORDINALITY AS l (label, quantity, unit_price_minor, vat_case, net_minor, kind, unit, exact_price, adjustments, \
+                                    vat_justification, n) \
+         RETURNING n, label, quantity, unit_price_minor, vat_case, net_minor, kind, unit, exact_price, adjustments, vat_justification",
     )
     .bind::<SqlUuid, _>(id)
-    .bind::<Array<Text>, _>(lines.iter().map(|line| line.label.trim()).collect::<Vec<_>>())
-    .bind::<Array<Numeric>, _>(lines.iter().map(|line| line.quantity).collect::<Vec<_>>())
-    .bind::<Array<BigInt>, _>(lines.iter().map(|line| line.unit_price.amount_minor).collect::<Vec<_>>())
-    .bind::<Array<Text>, _>(lines.iter().map(|line| line.vat_case).collect::<Vec<_>>())
-    .bind::<Array<BigInt>, _>(&totals.lines)
+    .bind::<Array<Text>, _>(records.iter().map(|row| row.label.as_str()).collect::<Vec<_>>())
+    .bind::<Array<Numeric>, _>(records.iter().map(|row| row.quantity).collect::<Vec<_>>())
+    .bind::<Array<BigInt>, _>(records.iter().map(|row| row.unit_price).collect::<Vec<_>>())
+    .bind::<Array<Text>, _>(records.iter().map(|row| row.case).collect::<Vec<_>>())
+    .bind::<Array<BigInt>, _>(records.iter().map(|row| row.net).collect::<Vec<_>>())
+    .bind::<Array<Text>, _>(records.iter().map(|row| row.kind).collect::<Vec<_>>())
+    .bind::<Array<Text>, _>(records.iter().map(|row| row.unit.as_str()).collect::<Vec<_>>())
+    .bind::<Array<Nullable<Numeric>>, _>(records.iter().map(|row| row.exact_price).collect::<Vec<_>>())
+    .bind::<Array<Jsonb>, _>(records.iter().map(|row| row.adjustments.clone()).collect::<Vec<_>>())
+    .bind::<Array<Nullable<Text>>, _>(records.iter().map(|row| row.justification.as_deref()).collect::<Vec<_>>())
     .prepared()
     .get_results(tx.conn())?;
     rows.sort_by_key(|line| line.n);
     Ok(rows)
+}
+
+/// Writes the buyer's purchase order of a draft, in place of the one before.
+pub(super) fn save_purchase_order(tx: &mut Tx<'_>, id: InvoiceId, number: Option<&str>) -> Result<()> {
+    diesel::delete(invoice_purchase_order::table.find(id)).execute(tx.conn())?;
+    if let Some(number) = number {
+        diesel::insert_into(invoice_purchase_order::table)
+            .values((invoice_purchase_order::invoice_id.eq(id), invoice_purchase_order::number.eq(number.trim())))
+            .execute(tx.conn())?;
+    }
+    Ok(())
+}
+
+pub(super) fn purchase_order_of(tx: &mut Tx<'_>, id: InvoiceId) -> Result<Option<String>> {
+    let number = invoice_purchase_order::table.find(id).select(invoice_purchase_order::number);
+    Ok(number.first(tx.conn()).optional()?)
 }
 
 pub(super) fn find(tx: &mut Tx<'_>, id: InvoiceId) -> Result<InvoiceRow> {

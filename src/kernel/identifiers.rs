@@ -17,6 +17,61 @@ pub fn belgian_enterprise_number(text: &str) -> Option<String> {
     (expected == check).then_some(digits)
 }
 
+/// The number of an enterprise in the register of its country, as it is kept: the ten digits of a Belgian one, a SIREN
+/// or SIRET with its check digit in France, letters and digits elsewhere.
+#[must_use]
+pub fn enterprise_number(country: &str, text: &str) -> Option<String> {
+    let compact: String = text.chars().filter(|c| !matches!(c, ' ' | '.' | '-')).collect();
+    match country {
+        "BE" => belgian_enterprise_number(text),
+        "FR" => Some(compact).filter(|number| is_siren(number) || is_siret(number)),
+        _ => {
+            let fits = (1..=20).contains(&compact.len()) && compact.bytes().all(|byte| byte.is_ascii_alphanumeric());
+            fits.then_some(compact)
+        }
+    }
+}
+
+/// Nine digits with the check digit of Luhn: an enterprise in France.
+#[must_use]
+pub fn is_siren(text: &str) -> bool {
+    text.len() == 9 && luhn(text) == Some(0)
+}
+
+/// Fourteen digits with the check digit of Luhn: an establishment in France, its SIREN first. Those of La Poste
+/// (356000000) add up to a multiple of five instead.
+#[must_use]
+pub fn is_siret(text: &str) -> bool {
+    let of_post = || {
+        let sum: Option<u32> = text.chars().try_fold(0_u32, |sum, c| sum.checked_add(c.to_digit(10)?));
+        text.starts_with("356000000") && sum.is_some_and(|sum| sum.is_multiple_of(5))
+    };
+    text.len() == 14 && (luhn(text) == Some(0) || of_post())
+}
+
+/// The sum of Luhn (ISO/IEC 7812-1) modulo ten.
+fn luhn(text: &str) -> Option<u32> {
+    let mut sum = 0_u32;
+    for (digit, weight) in text.chars().rev().zip([1_u32, 2].into_iter().cycle()) {
+        let product = digit.to_digit(10)?.checked_mul(weight)?;
+        sum = sum.checked_add(if product > 9 { product.checked_sub(9)? } else { product })?;
+    }
+    sum.checked_rem(10)
+}
+
+/// Whether a GLN (GS1) has thirteen digits of which the last checks the others.
+#[must_use]
+pub fn is_gln(text: &str) -> bool {
+    let digits: Option<Vec<u32>> = text.chars().map(|c| c.to_digit(10)).collect();
+    let Some(digits) = digits.filter(|digits| digits.len() == 13) else { return false };
+    let sum: u32 = digits
+        .iter()
+        .rev()
+        .zip([1_u32, 3].into_iter().cycle())
+        .fold(0, |sum, (digit, weight)| sum.saturating_add(digit.saturating_mul(weight)));
+    sum.is_multiple_of(10)
+}
+
 /// A VAT number of the European Union, normalised (`BE 0123.456.749` is `BE0123456749`), or `None`.
 ///
 /// The form is that of each member state (Commission, VIES FAQ no. 11); Belgian check digits are verified.
@@ -126,6 +181,29 @@ mod tests {
         ];
         for (text, expected) in cases {
             assert_eq!(vat_number(text).as_deref(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn numbers_of_enterprises_and_places_check_themselves() {
+        let cases = [
+            ("BE", "0403.019.261", Some("0403019261")),
+            ("BE", "0403019262", None),
+            ("FR", "552 100 554", Some("552100554")),
+            ("FR", "552100555", None),
+            ("FR", "55210055400013", Some("55210055400013")),
+            ("FR", "55210055400014", None),
+            ("FR", "35600000000048", Some("35600000000048")),
+            ("DE", "HRB 1234", Some("HRB1234")),
+            ("DE", "HRB/1", None),
+        ];
+        for (country, text, expected) in cases {
+            assert_eq!(enterprise_number(country, text).as_deref(), expected, "{text}");
+        }
+        for (text, expected) in
+            [("5412345000013", true), ("5412345000014", false), ("541234500001", false), ("x", false)]
+        {
+            assert_eq!(is_gln(text), expected, "{text}");
         }
     }
 

@@ -15,6 +15,7 @@ pub mod merkle;
 pub mod money;
 pub mod named;
 pub mod patch;
+pub mod peppol;
 pub mod references;
 pub mod refusal;
 pub mod roles;

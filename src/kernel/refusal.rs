@@ -73,6 +73,13 @@ impl Refusal {
         self.params.push((name, value.to_string()));
         self
     }
+
+    /// Names the field that it is about.
+    #[must_use]
+    pub fn at(mut self, pointer: impl Into<String>) -> Self {
+        self.fields.push(FieldRefusal { pointer: pointer.into(), code: "not_allowed", params: Vec::new() });
+        self
+    }
 }
 
 /// Collects everything that is wrong with a body, so that a person mends it once.

@@ -12,7 +12,7 @@ use crate::access::{Member, MemberOrDesk, Visitor};
 use crate::guarantee::{Badge, Reason};
 use crate::kernel::ids::{ActivityId, ClientId, EntityId, OrderId, PersonId};
 use crate::kernel::language::Language;
-use crate::kernel::lines::DocumentLine;
+use crate::kernel::lines::{self, Adjustment, DocumentLine, LineKind, Row as _};
 use crate::kernel::money::{Currency, Minor, Money};
 use crate::platform::db::{Db, Tx};
 use crate::platform::error::{Error, Result};
@@ -58,9 +58,21 @@ struct OrderBody {
     work_ends_on: NaiveDate,
     /// The last day on which the client may answer.
     valid_until: NaiveDate,
+    /// What the buyer wants to read on the invoice.
+    #[serde(default)]
+    #[schema(max_length = 50)]
+    buyer_reference: Option<String>,
+    /// The number of the buyer's purchase order.
+    #[serde(default)]
+    #[schema(max_length = 50)]
+    purchase_order: Option<String>,
     /// What is sold, in euro.
     #[schema(min_items = 1, max_items = 1000)]
     lines: Vec<DocumentLine>,
+    /// Discounts and charges on all lines of a VAT case.
+    #[serde(default)]
+    #[schema(max_items = 10)]
+    adjustments: Vec<Adjustment>,
 }
 
 impl From<OrderBody> for Draft {
@@ -74,7 +86,10 @@ impl From<OrderBody> for Draft {
             work_starts_on: body.work_starts_on,
             work_ends_on: body.work_ends_on,
             valid_until: body.valid_until,
+            buyer_reference: body.buyer_reference,
+            purchase_order: body.purchase_order,
             lines: body.lines,
+            adjustments: body.adjustments,
         }
     }
 }
@@ -82,11 +97,15 @@ impl From<OrderBody> for Draft {
 impl From<Order> for OrderBody {
     fn from(order: Order) -> Self {
         let row = order.row;
+        let (lines, adjustments) = lines::apart(&order.lines, row.currency);
         Self {
             id: None,
             activity_id: row.activity_id,
             client_id: row.client_id,
-            lines: order.lines.iter().map(|line| line.document(row.currency)).collect(),
+            buyer_reference: row.buyer_reference,
+            purchase_order: row.purchase_order,
+            lines,
+            adjustments,
             title: row.title,
             description: row.description,
             work_starts_on: row.work_starts_on,
@@ -191,8 +210,14 @@ pub struct OrderView {
     pub work_ends_on: NaiveDate,
     /// The last day on which the client may answer.
     pub valid_until: NaiveDate,
+    /// What the buyer wants to read on the invoice.
+    pub buyer_reference: Option<String>,
+    /// The number of the buyer's purchase order.
+    pub purchase_order: Option<String>,
     /// What is sold.
     pub lines: Vec<OrderLineView>,
+    /// Discounts and charges on all lines of a VAT case, with what they come to.
+    pub adjustments: Vec<Adjustment>,
     /// Without VAT.
     pub total_net: Money,
     /// VAT.
@@ -215,9 +240,11 @@ impl OrderView {
         let row = order.row;
         let money = |amount_minor: Minor| Money { amount_minor, currency: row.currency };
         Self {
+            adjustments: lines::apart(&order.lines, row.currency).1,
             lines: order
                 .lines
                 .iter()
+                .filter(|line| line.kind == LineKind::Line)
                 .map(|line| OrderLineView { line: line.document(row.currency), net: money(line.net_minor) })
                 .collect(),
             total_net: money(row.net_minor),
@@ -244,6 +271,8 @@ impl OrderView {
             work_starts_on: row.work_starts_on,
             work_ends_on: row.work_ends_on,
             valid_until: row.valid_until,
+            buyer_reference: row.buyer_reference,
+            purchase_order: row.purchase_order,
             sent_version: row.sent_version,
             sent_at: row.sent_at,
         }

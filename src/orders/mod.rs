@@ -11,7 +11,7 @@ mod rules;
 mod store;
 
 use chrono::{Duration, NaiveDate};
-pub use rules::{Answer, FrozenOrder, OrderState};
+pub use rules::{Answer, FrozenLine, FrozenOrder, OrderState};
 pub use store::{AnswerRow, OrderLineRow, OrderRow};
 use uuid::Uuid;
 
@@ -19,7 +19,7 @@ use crate::access::{self, LinkPurpose};
 use crate::formats::letters::Letter;
 use crate::guarantee::{self, Badge, Reason};
 use crate::kernel::ids::{ActivityId, ClientId, OrderId};
-use crate::kernel::lines::DocumentLine;
+use crate::kernel::lines::{self as kept, Adjustment, DocumentLine};
 use crate::kernel::money::{Currency, Money};
 use crate::kernel::vat::{self, Totals};
 use crate::outbox::{self, QueuedLetter};
@@ -47,8 +47,14 @@ pub struct Draft {
     pub work_ends_on: NaiveDate,
     /// The last day on which the client may answer.
     pub valid_until: NaiveDate,
+    /// What the buyer wants to read on the invoice.
+    pub buyer_reference: Option<String>,
+    /// The buyer's purchase order.
+    pub purchase_order: Option<String>,
     /// What is sold.
     pub lines: Vec<DocumentLine>,
+    /// Discounts and charges on all of it.
+    pub adjustments: Vec<Adjustment>,
 }
 
 /// An order with all that is shown of it.
@@ -56,7 +62,7 @@ pub struct Draft {
 pub struct Order {
     /// Its row.
     pub row: OrderRow,
-    /// Its lines.
+    /// Its lines, and after them what is on all of them.
     pub lines: Vec<OrderLineRow>,
     /// The client's answer to the newest version.
     pub answer: Option<AnswerRow>,
@@ -127,9 +133,9 @@ pub fn send(tx: &mut Tx<'_>, id: OrderId, expected: i32) -> Result<Order> {
     let rule_set = charter::rule_set_on(tx, order.entity_id, today)?;
     let lines = store::list_lines(tx, id)?;
     let member = access::person(tx, order.member_id)?;
-    let rates = charter::vat_rates(tx, &entity.country, order.work_ends_on)?;
+    let tariffs = charter::vat_tariffs(tx, &entity.country, order.work_ends_on)?;
     let n = order.sent_version.unwrap_or(0).saturating_add(1);
-    let content = rules::freeze(&order, &lines, n, &entity, &member.name, &client, &rates)?;
+    let content = rules::freeze(&order, &lines, n, &entity, &member.name, &client, &tariffs)?;
     let text = serde_json::to_string_pretty(&content)?;
     store::insert_version(tx, id, n, &text, &crate::archive::sha256(text.as_bytes()))?;
     let life = order.valid_until.signed_duration_since(today) + Duration::days(30);
@@ -359,17 +365,15 @@ fn check_draft(tx: &mut Tx<'_>, draft: &Draft) -> Result<Totals> {
     if client.member_id != activity.member_id {
         return Err(Error::field("/client_id", "invalid"));
     }
-    for line in &draft.lines {
-        let buyer = vat::Buyer {
-            country: &client.country,
-            vat_number: client.vat_number.as_deref(),
-            is_consumer: client.kind == clients::ClientKind::Consumer,
-        };
-        vat::check_case(line.vat_case, &entity.country, buyer)?;
-    }
-    let rates = charter::vat_rates(tx, &entity.country, draft.work_ends_on)?;
-    let priced: Vec<_> = draft.lines.iter().map(DocumentLine::priced).collect();
-    let totals = vat::totals(&priced, &rates)?;
+    let buyer = vat::Buyer {
+        country: &client.country,
+        vat_number: client.vat_number.as_deref(),
+        is_consumer: client.kind == clients::ClientKind::Consumer,
+    };
+    vat::check_cases(draft.lines.iter().map(|line| line.vat_case), &entity.country, buyer)?;
+    let tariffs = charter::vat_tariffs(tx, &entity.country, draft.work_ends_on)?;
+    charter::check_justified(&draft.lines, &tariffs)?;
+    let totals = kept::totals(&draft.lines, &draft.adjustments, &charter::rates_of(&tariffs))?;
     if totals.net <= crate::kernel::money::Minor::ZERO {
         return Err(Error::field("/lines", "out_of_range"));
     }

@@ -9,17 +9,20 @@ use actix_web::{HttpRequest, HttpResponse, get, post, web};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono_tz::Tz;
+use rust_decimal::Decimal;
 use serde::Deserialize;
 
-use super::{Answer, NewAnswer, Offer, OrderState};
+use super::{Answer, FrozenLine, NewAnswer, Offer, OrderState};
 use crate::access::Visitor;
 use crate::charter;
+use crate::formats::local;
 use crate::formats::pages::{
     Answered, OrderLine, OrderPage, Outcome, OutcomePage, Typed, VatLine, content_security_policy, order_page,
     outcome_page,
 };
 use crate::kernel::language::Language;
-use crate::kernel::money::Ppm;
+use crate::kernel::lines::{Adjustment, AdjustmentKind};
+use crate::kernel::money::{Currency, Minor, Ppm};
 use crate::kernel::vat::VatCase;
 use crate::platform::db::Db;
 use crate::platform::error::{Error, Result};
@@ -80,6 +83,28 @@ fn form_token(keys: &Keys, token: &str, sha256: &[u8]) -> String {
     hex(&keys.sign_link("order_form", &content))
 }
 
+/// What is sold, its price where cents are not fine enough, and what is taken off it or added.
+fn label(line: &FrozenLine, language: Language, currency: Currency) -> String {
+    let price = line.line.exact_unit_price.map(|price| format!("{} {currency}", local::number(language, price)));
+    let adjusted = line.line.adjustments.iter().map(|adjustment| {
+        format!("{}: {}", adjustment.reason, local::amount(language, signed(adjustment), currency))
+    });
+    let parts: Vec<_> = [line.line.label.clone()].into_iter().chain(price).chain(adjusted).collect();
+    parts.join(" · ")
+}
+
+/// What an adjustment comes to, below zero for a discount.
+fn signed(adjustment: &Adjustment) -> Minor {
+    let amount = adjustment.amount.map_or(Minor::ZERO, |money| money.amount_minor);
+    if adjustment.kind == AdjustmentKind::Discount { amount.negated().unwrap_or_default() } else { amount }
+}
+
+/// A discount or charge on the whole order as a line after the others.
+fn on_all(adjustment: &Adjustment) -> OrderLine {
+    let amount = signed(adjustment);
+    OrderLine { label: adjustment.reason.clone(), quantity: Decimal::ONE, unit_price: amount, net: amount }
+}
+
 fn page(offer: &Offer, keys: &Keys, token: &str, reader: &Reader, typed: Typed) -> Result<String> {
     let content = &offer.content;
     let is_reverse = content.taxes.iter().any(|tax| tax.vat_case == VatCase::ReverseCharge);
@@ -93,11 +118,12 @@ fn page(offer: &Offer, keys: &Keys, token: &str, reader: &Reader, typed: Typed) 
             .lines
             .iter()
             .map(|line| OrderLine {
-                label: line.line.label.clone(),
+                label: label(line, reader.language, content.currency),
                 quantity: line.line.quantity,
                 unit_price: line.line.unit_price.amount_minor,
                 net: line.net_minor,
             })
+            .chain(content.adjustments.iter().map(on_all))
             .collect(),
         net: content.net_minor,
         vat: content

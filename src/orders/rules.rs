@@ -7,12 +7,13 @@ use serde::{Deserialize, Serialize};
 
 use super::store::{OrderLineRow, OrderRow};
 use super::{Draft, NewAnswer};
-use crate::charter::EntityRow;
+use crate::charter::{self, EntityRow, VatTariff};
 use crate::clients::ClientRow;
-use crate::kernel::lines::{self, DocumentLine};
-use crate::kernel::money::{Currency, Minor, Money, Ppm};
+use crate::formats::einvoice::codes;
+use crate::kernel::lines::{self, Adjustment, DocumentLine, LineKind, Row};
+use crate::kernel::money::{Currency, Minor, Money};
 use crate::kernel::refusal::{Checks, Refusal};
-use crate::kernel::vat::{self, VatCase};
+use crate::kernel::vat::VatCase;
 use crate::named;
 
 named! {
@@ -98,7 +99,16 @@ pub(super) fn check_draft(draft: &Draft, today: NaiveDate) -> Result<(), Refusal
     if let Some(start) = draft.work_starts_on {
         checks.require(is_near(start) && start <= draft.work_ends_on, "/work_starts_on", "out_of_range");
     }
+    for (text, pointer) in
+        [(&draft.buyer_reference, "/buyer_reference"), (&draft.purchase_order, "/purchase_order")]
+    {
+        if let Some(text) = text {
+            checks.text(text, pointer, 1, 50);
+        }
+    }
     lines::check(&draft.lines, draft.currency, &mut checks);
+    lines::check_adjustments(&draft.adjustments, &draft.lines, draft.currency, &mut checks);
+    codes::check_units(&draft.lines, &mut checks);
     checks.done()
 }
 
@@ -136,8 +146,17 @@ pub struct FrozenOrder {
     pub work_ends_on: NaiveDate,
     /// The last day on which the client may answer.
     pub valid_until: NaiveDate,
+    /// The buyer's purchase order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub purchase_order: Option<String>,
+    /// What the buyer wants to read on the invoice.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub buyer_reference: Option<String>,
     /// What is sold.
     pub lines: Vec<FrozenLine>,
+    /// Discounts and charges on all of it, with what they come to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub adjustments: Vec<Adjustment>,
     /// VAT by case and rate.
     pub taxes: Vec<FrozenTax>,
     /// Without VAT.
@@ -180,11 +199,10 @@ pub(super) fn freeze(
     entity: &EntityRow,
     member: &str,
     client: &ClientRow,
-    rates: &BTreeMap<VatCase, Ppm>,
+    tariffs: &BTreeMap<VatCase, VatTariff>,
 ) -> Result<FrozenOrder, Refusal> {
-    let document: Vec<DocumentLine> = lines.iter().map(|line| line.document(order.currency)).collect();
-    let priced: Vec<_> = document.iter().map(DocumentLine::priced).collect();
-    let totals = vat::totals(&priced, rates)?;
+    let (document, adjustments) = lines::apart(lines, order.currency);
+    let totals = lines::totals(&document, &adjustments, &charter::rates_of(tariffs))?;
     let taxes = totals.taxes.iter().map(|tax| FrozenTax {
         vat_case: tax.case,
         rate_ppm: tax.rate.0,
@@ -204,6 +222,9 @@ pub(super) fn freeze(
         work_ends_on: order.work_ends_on,
         valid_until: order.valid_until,
         taxes: taxes.collect(),
+        purchase_order: order.purchase_order.clone(),
+        buyer_reference: order.buyer_reference.clone(),
+        adjustments,
         lines: document.into_iter().zip(totals.lines).map(|(line, net_minor)| FrozenLine { line, net_minor }).collect(),
         net_minor: totals.net,
         tax_minor: totals.tax,
@@ -212,15 +233,21 @@ pub(super) fn freeze(
     })
 }
 
-impl OrderLineRow {
-    /// The line as people write it.
-    #[must_use]
-    pub fn document(&self, currency: Currency) -> DocumentLine {
+impl Row for OrderLineRow {
+    fn kind(&self) -> LineKind {
+        self.kind
+    }
+
+    fn document(&self, currency: Currency) -> DocumentLine {
         DocumentLine {
             label: self.label.clone(),
             quantity: self.quantity.normalize(),
+            unit: self.unit.clone(),
             unit_price: Money { amount_minor: self.unit_price_minor, currency },
+            exact_unit_price: self.exact_price.map(|price| price.normalize()),
             vat_case: self.vat_case,
+            vat_justification: self.vat_justification.clone(),
+            adjustments: lines::adjustments(&self.adjustments),
         }
     }
 }

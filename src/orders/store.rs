@@ -4,11 +4,13 @@ use chrono::{DateTime, NaiveDate, Utc};
 use diesel::prelude::*;
 use rust_decimal::Decimal;
 use serde::Serialize;
+use serde_json::Value;
 use umbel_schema::{order_answer, order_line, order_version, orders};
 use uuid::Uuid;
 
 use super::{Draft, NewAnswer, OrderState};
 use crate::kernel::ids::{ActivityId, ClientId, EntityId, OrderId, PersonId, RuleSetId};
+use crate::kernel::lines::{self, LineKind};
 use crate::kernel::money::{Currency, Minor};
 use crate::kernel::vat::{Totals, VatCase};
 use crate::platform::db::{Locked, Tx};
@@ -59,9 +61,13 @@ pub struct OrderRow {
     pub sent_at: Option<DateTime<Utc>>,
     /// Grows with every change.
     pub version: i32,
+    /// What the buyer wants to read on the invoice.
+    pub buyer_reference: Option<String>,
+    /// The buyer's purchase order.
+    pub purchase_order: Option<String>,
 }
 
-/// A line of an order.
+/// A line of an order, or after the lines a discount or charge on all of them.
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = order_line, check_for_backend(diesel::pg::Pg))]
 pub struct OrderLineRow {
@@ -77,6 +83,16 @@ pub struct OrderLineRow {
     pub vat_case: VatCase,
     /// What it comes to.
     pub net_minor: Minor,
+    /// What it is.
+    pub kind: LineKind,
+    /// Of what.
+    pub unit: String,
+    /// For one, in whole units, where minor ones are not fine enough.
+    pub exact_price: Option<Decimal>,
+    /// Discounts and charges with what they come to.
+    pub adjustments: Value,
+    /// Why the VAT case applies.
+    pub vat_justification: Option<String>,
 }
 
 /// A client's answer.
@@ -137,6 +153,8 @@ pub(super) fn insert(
                 orders::net_minor.eq(totals.net),
                 orders::tax_minor.eq(totals.tax),
                 orders::gross_minor.eq(totals.gross),
+                orders::buyer_reference.eq(draft.buyer_reference.as_deref().map(str::trim)),
+                orders::purchase_order.eq(draft.purchase_order.as_deref().map(str::trim)),
             ),
         ))
         .execute(tx.conn())?;
@@ -158,6 +176,8 @@ pub(super) fn save_draft(tx: &mut Tx<'_>, order: &Locked<OrderRow>, draft: &Draf
             orders::net_minor.eq(totals.net),
             orders::tax_minor.eq(totals.tax),
             orders::gross_minor.eq(totals.gross),
+            orders::buyer_reference.eq(draft.buyer_reference.as_deref().map(str::trim)),
+            orders::purchase_order.eq(draft.purchase_order.as_deref().map(str::trim)),
         ))
         .execute(tx.conn())?;
     Ok(())
@@ -165,17 +185,22 @@ pub(super) fn save_draft(tx: &mut Tx<'_>, order: &Locked<OrderRow>, draft: &Draf
 
 pub(super) fn replace_lines(tx: &mut Tx<'_>, id: OrderId, draft: &Draft, totals: &Totals) -> Result<()> {
     diesel::delete(order_line::table.filter(order_line::order_id.eq(id))).execute(tx.conn())?;
-    let rows: Vec<_> = (1_i32..)
-        .zip(draft.lines.iter().zip(&totals.lines))
-        .map(|(n, (line, net))| {
+    let rows: Vec<_> = lines::records(&draft.lines, &draft.adjustments, totals)?
+        .into_iter()
+        .map(|row| {
             (
                 order_line::order_id.eq(id),
-                order_line::n.eq(n),
-                order_line::label.eq(line.label.trim()),
-                order_line::quantity.eq(line.quantity),
-                order_line::unit_price_minor.eq(line.unit_price.amount_minor),
-                order_line::vat_case.eq(line.vat_case),
-                order_line::net_minor.eq(*net),
+                order_line::n.eq(row.n),
+                order_line::label.eq(row.label),
+                order_line::quantity.eq(row.quantity),
+                order_line::unit_price_minor.eq(row.unit_price),
+                order_line::vat_case.eq(row.case),
+                order_line::net_minor.eq(row.net),
+                order_line::kind.eq(row.kind),
+                order_line::unit.eq(row.unit),
+                order_line::exact_price.eq(row.exact_price),
+                order_line::adjustments.eq(row.adjustments),
+                order_line::vat_justification.eq(row.justification),
             )
         })
         .collect();

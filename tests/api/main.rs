@@ -21,6 +21,8 @@ mod costs;
 mod credit_notes;
 mod described;
 mod document_life;
+mod einvoice_documents;
+mod einvoices;
 mod evidence;
 mod explain;
 mod ground;

@@ -2,6 +2,7 @@
 
 mod evidence;
 mod levies;
+mod vat_cases;
 
 use actix_web::web::{Data, Json, Path};
 use actix_web::{HttpResponse, get, post};
@@ -9,11 +10,13 @@ use chrono::NaiveDate;
 pub use evidence::EvidenceView;
 use evidence::{__path_add_evidence, __path_download_evidence, add_evidence, download_evidence};
 pub use levies::{BandView, LevyView};
+pub use vat_cases::VatCaseView;
+use vat_cases::{__path_list_vat_cases, list_vat_cases};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
-    AgreementRow, BankAccountRow, EntityRow, NewAgreement, NewBankAccount, NewEntity, NewLevy, NewRuleSet, RuleSet,
+    AgreementRow, BankAccountRow, EntityRow, NewAgreement, NewBankAccount, NewEntity, NewLevy, NewRuleSet, Reach, RuleSet,
     ShareValidity,
 };
 use crate::access::{Administrator, SignedIn, Visitor};
@@ -41,6 +44,7 @@ crate::endpoints!(
     show_agreement,
     add_evidence,
     download_evidence,
+    list_vat_cases,
 );
 
 /// Where somebody is.
@@ -86,6 +90,14 @@ pub struct EntityView {
     pub zone: String,
     /// Where questions go.
     pub email: String,
+    /// GS1 location number.
+    pub gln: Option<String>,
+    /// Where electronic invoices reach it, if not under its registered number.
+    pub electronic_address: Option<String>,
+    /// Whom to ask.
+    pub contact_name: Option<String>,
+    /// At which telephone number.
+    pub contact_phone: Option<String>,
     /// Grows with every change.
     pub version: i32,
 }
@@ -108,6 +120,10 @@ impl From<EntityRow> for EntityView {
             },
             zone: row.zone,
             email: row.email,
+            gln: row.gln,
+            electronic_address: row.electronic_address,
+            contact_name: row.contact_name,
+            contact_phone: row.contact_phone,
             version: row.version,
         }
     }
@@ -312,6 +328,22 @@ struct CreateEntity {
     /// Where questions go.
     #[schema(max_length = 254)]
     email: String,
+    /// GS1 location number.
+    #[serde(default)]
+    #[schema(max_length = 13, pattern = "^[0-9]{13}$")]
+    gln: Option<String>,
+    /// Where electronic invoices reach it: scheme and value, as in `0208:0123456749`. By default its registered number.
+    #[serde(default)]
+    #[schema(max_length = 60)]
+    electronic_address: Option<String>,
+    /// Whom to ask.
+    #[serde(default)]
+    #[schema(max_length = 100)]
+    contact_name: Option<String>,
+    /// At which telephone number.
+    #[serde(default)]
+    #[schema(max_length = 30)]
+    contact_phone: Option<String>,
 }
 
 /// Adds a legal entity.
@@ -335,6 +367,12 @@ async fn create_entity(who: Administrator, db: Data<Db>, command: Command<Create
                 country: body.address.country,
                 zone: body.zone,
                 email: body.email,
+                reach: Reach {
+                    gln: body.gln,
+                    electronic_address: body.electronic_address,
+                    contact_name: body.contact_name,
+                    contact_phone: body.contact_phone,
+                },
             };
             super::add_entity(tx, new).map(EntityView::from)
         })

@@ -3,6 +3,9 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
+use crate::kernel::lines::DocumentLine;
+use crate::kernel::refusal::Checks;
+
 static LISTS: LazyLock<HashMap<&str, HashSet<&str>>> = LazyLock::new(|| {
     let mut lists: HashMap<&str, HashSet<&str>> = HashMap::new();
     let mut name = "";
@@ -90,14 +93,17 @@ pub fn is_address_scheme(code: &str) -> bool {
     List::Address.has(code)
 }
 
-/// Whether a GLN (GS1) has thirteen digits of which the last checks the others.
+/// Whether the Peppol network has the scheme of an address.
 #[must_use]
-pub fn is_gln(text: &str) -> bool {
-    let digits: Option<Vec<u32>> = text.chars().map(|c| c.to_digit(10)).collect();
-    let Some(digits) = digits.filter(|digits| digits.len() == 13) else { return false };
-    let sum: u32 =
-        digits.iter().rev().zip([1, 3].into_iter().cycle()).map(|(digit, weight)| digit.saturating_mul(weight)).sum();
-    sum.is_multiple_of(10)
+pub fn is_peppol_scheme(code: &str) -> bool {
+    List::PeppolAddress.has(code)
+}
+
+/// Notes every unit of the lines that UN/ECE Recommendation 20 or 21 does not have.
+pub fn check_units(lines: &[DocumentLine], checks: &mut Checks) {
+    for (index, line) in lines.iter().enumerate() {
+        checks.require(is_unit(&line.unit), &format!("/lines/{index}/unit"), "invalid");
+    }
 }
 
 #[cfg(test)]
@@ -124,15 +130,6 @@ mod tests {
         for (list, code) in cases {
             assert!(list.has(code), "{code}");
             assert!(!list.has("nothing") && !list.has("") && !list.has("=") && !list.has("%"), "{list:?}");
-        }
-    }
-
-    #[test]
-    fn the_last_digit_of_a_gln_checks_the_others() {
-        for (text, expected) in
-            [("5412345000013", true), ("5412345000014", false), ("541234500001", false), ("x", false)]
-        {
-            assert_eq!(is_gln(text), expected, "{text}");
         }
     }
 }

@@ -2,13 +2,13 @@
 //! written. Rules that the model cannot break have no line here: sums (BR-CO-10 to BR-CO-15), decimals of amounts,
 //! whatever a field requires by being there.
 
-use super::codes::{List, is_gln};
+use super::codes::List;
 use super::model::{Category, Facts, Identifier, Kind, Line, LineAdjustment, Party, Period, Share, Vat};
 use super::texts::At;
 use super::totals::{self, Totals};
 use super::vat_rules;
 use super::{Fault, Faults};
-use crate::kernel::identifiers::belgian_enterprise_number;
+use crate::kernel::identifiers::{belgian_enterprise_number, is_gln};
 use crate::kernel::money::Minor;
 
 /// Collects faults.

@@ -12,6 +12,7 @@ use crate::archive::{self, Kind};
 use crate::invoicing::Wanted;
 use crate::invoicing::credit::{self, ClientCredit, CreditNote, CreditNoteFilter, CreditNoteRow, NewCreditNote};
 use crate::kernel::ids::{ActivityId, ClientId, EntityId, InvoiceId, PersonId};
+use crate::kernel::lines::LineKind;
 use crate::kernel::money::{Currency, Minor, Money};
 use crate::kernel::refusal::Checks;
 use crate::kernel::vat::VatCase;
@@ -27,6 +28,8 @@ crate::endpoints!(
     list_credit_notes,
     show_credit_note,
     download_credit_note,
+    download_credit_note_ubl,
+    download_credit_note_cii,
     list_credit_note_emails,
     list_client_credits,
 );
@@ -84,6 +87,8 @@ pub struct CreditLineView {
     pub n: i32,
     /// The line of the invoice.
     pub corrects_line: i32,
+    /// What it is: a discount on all lines is given back below zero, a charge above.
+    pub kind: LineKind,
     /// What was sold.
     pub label: String,
     /// How VAT applies.
@@ -161,6 +166,7 @@ impl CreditNoteView {
         let line = |line: &crate::invoicing::InvoiceLineRow| CreditLineView {
             n: line.n,
             corrects_line: note.credited.iter().find(|of| of.n == line.n).map_or(0, |of| of.corrects_line),
+            kind: line.kind,
             label: line.label.clone(),
             vat_case: line.vat_case,
             net: money(line.net_minor),
@@ -346,11 +352,34 @@ async fn show_credit_note(who: MemberOrDesk, db: Data<Db>, id: Path<InvoiceId>) 
     extensions(("x-roles" = json!(["member", "reviewer", "payout_approver", "accountant", "administrator"]))))]
 #[get("/v1/credit_notes/{id}/pdf")]
 async fn download_credit_note(who: MemberOrDesk, db: Data<Db>, id: Path<InvoiceId>) -> Result<HttpResponse> {
-    let id = id.into_inner();
+    download(who, &db, id.into_inner(), Kind::InvoicePdf).await
+}
+
+/// Downloads the electronic credit note in UBL (Peppol BIS Billing 3.0): the same bytes for ever. 404 until it has been made,
+/// and for a buyer without an electronic address.
+#[utoipa::path(tag = "credit notes", params(("id" = InvoiceId, Path)),
+    responses((status = 200, content_type = "application/xml", body = Vec<u8>)),
+    extensions(("x-roles" = json!(["member", "reviewer", "payout_approver", "accountant", "administrator"]))))]
+#[get("/v1/credit_notes/{id}/ubl")]
+async fn download_credit_note_ubl(who: MemberOrDesk, db: Data<Db>, id: Path<InvoiceId>) -> Result<HttpResponse> {
+    download(who, &db, id.into_inner(), Kind::InvoiceUbl).await
+}
+
+/// Downloads the electronic credit note in CII (the XML of Factur-X, profile EN 16931): the same bytes for ever. 404 until it
+/// has been made.
+#[utoipa::path(tag = "credit notes", params(("id" = InvoiceId, Path)),
+    responses((status = 200, content_type = "application/xml", body = Vec<u8>)),
+    extensions(("x-roles" = json!(["member", "reviewer", "payout_approver", "accountant", "administrator"]))))]
+#[get("/v1/credit_notes/{id}/cii")]
+async fn download_credit_note_cii(who: MemberOrDesk, db: Data<Db>, id: Path<InvoiceId>) -> Result<HttpResponse> {
+    download(who, &db, id.into_inner(), Kind::InvoiceCii).await
+}
+
+async fn download(who: MemberOrDesk, db: &Db, id: InvoiceId, kind: Kind) -> Result<HttpResponse> {
     let file = db
         .write(who.into(), move |tx| {
             credit::owner(tx, id)?;
-            archive::find_of(tx, id.0, Kind::InvoicePdf)?.ok_or_else(Error::not_found)
+            archive::find_of(tx, id.0, kind)?.ok_or_else(Error::not_found)
         })
         .await?;
     Ok(attachment(&file.name, &file.media_type, &file.sha256, file.bytes))

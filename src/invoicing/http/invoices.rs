@@ -8,13 +8,14 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::access::{Member, MemberOrDesk, Reviewer};
 use crate::archive::{self, Kind};
+use crate::clients::{self, VatRegistry};
 use crate::guarantee::http::{DisputeView, HoldView};
 use crate::invoicing::{
     self, Draft, Filter, Invoice, InvoiceRow, InvoiceState, IssueCharge, Open, Settlement, Stage, TaxRow,
 };
 use crate::kernel::ids::{ActivityId, ClientId, EntityId, InvoiceId, OrderId, PersonId, RuleSetId};
 use crate::kernel::levies::LevyKind;
-use crate::kernel::lines::DocumentLine;
+use crate::kernel::lines::{self, Adjustment, DocumentLine, LineKind, Row as _};
 use crate::kernel::money::{Currency, Minor, Money, Ppm};
 use crate::kernel::references::Ogm;
 use crate::kernel::vat::VatCase;
@@ -36,6 +37,8 @@ crate::endpoints!(
     issue_invoice,
     self_issue_invoice,
     download_invoice,
+    download_invoice_ubl,
+    download_invoice_cii,
     list_invoice_emails,
 );
 
@@ -74,10 +77,18 @@ struct InvoiceBody {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(example = "0.30")]
     share: Option<String>,
+    /// The number of the buyer's purchase order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 50)]
+    purchase_order: Option<String>,
     /// What is sold, in euro.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(min_items = 1, max_items = 1000)]
     lines: Option<Vec<DocumentLine>>,
+    /// Discounts and charges on all lines of a VAT case; those of the order only with its lines.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_items = 10)]
+    adjustments: Option<Vec<Adjustment>>,
 }
 
 impl InvoiceBody {
@@ -101,9 +112,15 @@ impl InvoiceBody {
             title: self.title.or_else(|| base.map(|d| d.title.clone())).ok_or_else(missing("/title"))?,
             currency: Currency::EUR,
             supplied_on: self.supplied_on.or(base.map(|d| d.supplied_on)).ok_or_else(missing("/supplied_on"))?,
-            buyer_reference: self.buyer_reference,
+            buyer_reference: self.buyer_reference.or_else(|| base.and_then(|d| d.buyer_reference.clone())),
             stage,
             share: base.and_then(|d| d.share),
+            purchase_order: self.purchase_order.or_else(|| base.and_then(|d| d.purchase_order.clone())),
+            adjustments: match (self.adjustments, &self.lines, base) {
+                (Some(adjustments), _, _) => adjustments,
+                (None, None, Some(base)) => base.adjustments.clone(),
+                (None, _, _) => Vec::new(),
+            },
             lines: self.lines.or_else(|| base.map(|d| d.lines.clone())).ok_or_else(missing("/lines"))?,
         })
     }
@@ -112,12 +129,15 @@ impl InvoiceBody {
 impl From<Invoice> for InvoiceBody {
     fn from(invoice: Invoice) -> Self {
         let row = invoice.row;
+        let (lines, adjustments) = lines::apart(&invoice.lines, row.currency);
         Self {
             id: None,
             order_id: row.order_id,
             activity_id: Some(row.activity_id),
             client_id: Some(row.client_id),
-            lines: Some(invoice.lines.iter().map(|line| line.document(row.currency)).collect()),
+            lines: Some(lines),
+            adjustments: Some(adjustments),
+            purchase_order: invoice.purchase_order,
             title: Some(row.title),
             supplied_on: Some(row.supplied_on),
             buyer_reference: row.buyer_reference,
@@ -143,6 +163,20 @@ pub struct InvoiceLineView {
     /// What it comes to without VAT.
     pub net: Money,
     /// What credit notes gave back of it, without VAT.
+    pub credited: Money,
+}
+
+/// A discount or charge on all lines of a VAT case.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct InvoiceAdjustmentView {
+    /// Its place after the lines.
+    pub n: i32,
+    /// What it is, with what it comes to.
+    #[serde(flatten)]
+    pub adjustment: Adjustment,
+    /// What it adds to the total without VAT: below zero for a discount.
+    pub net: Money,
+    /// What credit notes gave back of that.
     pub credited: Money,
 }
 
@@ -226,8 +260,12 @@ pub struct InvoiceView {
     pub due_on: Option<NaiveDate>,
     /// The structured communication.
     pub payment_reference: Option<String>,
+    /// The number of the buyer's purchase order.
+    pub purchase_order: Option<String>,
     /// What is sold.
     pub lines: Vec<InvoiceLineView>,
+    /// Discounts and charges on all lines of a VAT case.
+    pub adjustments: Vec<InvoiceAdjustmentView>,
     /// VAT by case and rate.
     pub taxes: Vec<TaxView>,
     /// Without VAT.
@@ -323,12 +361,24 @@ impl InvoiceView {
             net: money(line.net_minor),
             credited: money(invoice.credited.get(&line.n).copied().unwrap_or_default()),
         };
+        let adjustment = |row: &invoicing::InvoiceLineRow, adjustment| InvoiceAdjustmentView {
+            n: row.n,
+            adjustment,
+            net: money(row.net_minor),
+            credited: money(invoice.credited.get(&row.n).copied().unwrap_or_default()),
+        };
+        let (sold, on_all): (Vec<_>, Vec<_>) = invoice.lines.iter().partition(|line| line.kind == LineKind::Line);
         Ok(Self {
+            adjustments: on_all
+                .into_iter()
+                .flat_map(|row| lines::adjustments(&row.adjustments).into_iter().map(move |it| (row, it)))
+                .map(|(row, it)| adjustment(row, it))
+                .collect(),
             settlement: invoicing::settlement(&row, invoice.open),
             advance_hold: invoice.hold.map(|hold| HoldView::new(hold, invoice.language)),
             dispute: invoice.dispute.map(DisputeView::from),
             written_off: money(invoice.open.written_off),
-            lines: invoice.lines.iter().map(line).collect(),
+            lines: sold.into_iter().map(line).collect(),
             taxes: invoice.taxes.iter().map(|tax| tax_view(tax, row.currency)).collect(),
             charges: invoice.charges.iter().map(|charge| charge_view(charge, row.currency)).collect(),
             total_net: money(row.net_minor),
@@ -354,6 +404,7 @@ impl InvoiceView {
             title: row.title,
             supplied_on: row.supplied_on,
             buyer_reference: row.buyer_reference,
+            purchase_order: invoice.purchase_order,
             issued_on: row.issued_on,
             due_on: row.due_on,
             return_reason: row.return_reason,
@@ -567,6 +618,9 @@ async fn discard_invoice(
 }
 
 /// Issues a submitted invoice: it is booked, numbered, and its mail is queued.
+///
+/// The VAT number of a buyer who accounts for the tax is asked about first, outside every transaction; what the registry
+/// answers is kept with the invoice.
 #[utoipa::path(tag = "invoices", params(("id" = InvoiceId, Path), ("dry_run" = Option<bool>, Query)), request_body = Empty,
     responses((status = 200, body = InvoiceView)), extensions(("x-roles" = json!(["reviewer"]))))]
 #[post("/v1/invoices/{id}/issue")]
@@ -574,11 +628,26 @@ async fn issue_invoice(
     who: Reviewer,
     db: Data<Db>,
     id: Path<InvoiceId>,
+    registry: Data<dyn VatRegistry>,
     command: Command<Empty>,
 ) -> Result<HttpResponse> {
+    let id = id.into_inner();
+    let asked = db.write(who.clone().into(), move |tx| invoicing::vat_number_to_prove(tx, id)).await?;
+    let proof = match asked {
+        Some((client, number)) => tokio::task::spawn_blocking(move || {
+            let answer = registry.ask(&number);
+            Some((client, number, answer))
+        })
+        .await
+        .map_err(Error::internal)?,
+        None => None,
+    };
     command
         .about_money()
-        .change(&db, who.into(), "issue_invoice", id.into_inner(), load, |tx, id, expected, _| {
+        .change(&db, who.into(), "issue_invoice", id, load, move |tx, id, expected, _| {
+            if let Some((client, number, answer)) = &proof {
+                clients::keep_answer(tx, *client, number, answer)?;
+            }
             InvoiceView::new(invoicing::issue(tx, id, expected)?)
         })
         .await
@@ -608,11 +677,34 @@ async fn self_issue_invoice(
     extensions(("x-roles" = json!(["member", "reviewer", "payout_approver", "accountant", "administrator"]))))]
 #[get("/v1/invoices/{id}/pdf")]
 async fn download_invoice(who: MemberOrDesk, db: Data<Db>, id: Path<InvoiceId>) -> Result<HttpResponse> {
-    let id = id.into_inner();
+    download(who, &db, id.into_inner(), Kind::InvoicePdf).await
+}
+
+/// Downloads the electronic invoice in UBL (Peppol BIS Billing 3.0): the same bytes for ever. 404 until it has been made,
+/// and for a buyer without an electronic address.
+#[utoipa::path(tag = "invoices", params(("id" = InvoiceId, Path)),
+    responses((status = 200, content_type = "application/xml", body = Vec<u8>)),
+    extensions(("x-roles" = json!(["member", "reviewer", "payout_approver", "accountant", "administrator"]))))]
+#[get("/v1/invoices/{id}/ubl")]
+async fn download_invoice_ubl(who: MemberOrDesk, db: Data<Db>, id: Path<InvoiceId>) -> Result<HttpResponse> {
+    download(who, &db, id.into_inner(), Kind::InvoiceUbl).await
+}
+
+/// Downloads the electronic invoice in CII (the XML of Factur-X, profile EN 16931): the same bytes for ever. 404 until it
+/// has been made.
+#[utoipa::path(tag = "invoices", params(("id" = InvoiceId, Path)),
+    responses((status = 200, content_type = "application/xml", body = Vec<u8>)),
+    extensions(("x-roles" = json!(["member", "reviewer", "payout_approver", "accountant", "administrator"]))))]
+#[get("/v1/invoices/{id}/cii")]
+async fn download_invoice_cii(who: MemberOrDesk, db: Data<Db>, id: Path<InvoiceId>) -> Result<HttpResponse> {
+    download(who, &db, id.into_inner(), Kind::InvoiceCii).await
+}
+
+async fn download(who: MemberOrDesk, db: &Db, id: InvoiceId, kind: Kind) -> Result<HttpResponse> {
     let file = db
         .write(who.into(), move |tx| {
             invoicing::owner(tx, id)?;
-            archive::find_of(tx, id.0, Kind::InvoicePdf)?.ok_or_else(Error::not_found)
+            archive::find_of(tx, id.0, kind)?.ok_or_else(Error::not_found)
         })
         .await?;
     Ok(attachment(&file.name, &file.media_type, &file.sha256, file.bytes))

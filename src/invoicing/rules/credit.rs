@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::InvoiceState;
 use crate::kernel::ids::{ActivityId, ChargeId, PersonId, RuleSetId};
 use crate::kernel::levies::{Basis, Charge, LevyBase, LevyKind};
+use crate::kernel::lines::LineKind;
 use crate::kernel::money::{Minor, MoneyError, Ppm, split};
 use crate::kernel::refusal::{Checks, Refusal};
 use crate::kernel::vat::VatCase;
@@ -33,6 +34,8 @@ pub enum Wanted {
 pub struct RestLine {
     /// Its place on the invoice.
     pub n: i32,
+    /// What it is: a discount on all lines has a net amount below zero.
+    pub kind: LineKind,
     /// How VAT applies.
     pub case: VatCase,
     /// Its net amount that no credit note has given back.
@@ -126,7 +129,9 @@ fn check_lines(rest: &Rest, wanted: &[(i32, Minor)]) -> Result<(), Refusal> {
     checks.require(wanted.len() <= LINES_MAX, "/lines", "too_long");
     let mut seen = BTreeSet::new();
     for (index, (n, net)) in wanted.iter().enumerate().take(LINES_MAX) {
-        let Some(line) = rest.lines.iter().find(|line| line.n == *n) else {
+        // A discount is given back with what it is on.
+        let named = rest.lines.iter().find(|line| line.n == *n && line.kind != LineKind::Discount);
+        let Some(line) = named else {
             checks.refuse(format!("/lines/{index}/n"), "invalid");
             continue;
         };
@@ -202,14 +207,40 @@ pub(in crate::invoicing) fn credit(rest: &Rest, wanted: &Wanted) -> Result<Credi
     let lines: Vec<(i32, Minor)> = match wanted {
         Wanted::Full if left == Minor::ZERO => return Err(Refusal::state("already_credited")),
         Wanted::Full => {
-            rest.lines.iter().filter(|line| line.net > Minor::ZERO).map(|line| (line.n, line.net)).collect()
+            rest.lines.iter().filter(|line| line.net != Minor::ZERO).map(|line| (line.n, line.net)).collect()
         }
         Wanted::Lines(wanted) => {
             check_lines(rest, wanted)?;
-            wanted.clone()
+            with_adjustments(rest, wanted).map_err(overflow)?
         }
     };
-    compute(rest, lines, left).map_err(overflow)
+    let credited = compute(rest, lines, left).map_err(overflow)?;
+    let fits = |tax: &RestTax| rest.taxes.iter().any(|of| (of.case, of.rate) == (tax.case, tax.rate) && tax.base <= of.base);
+    if credited.net <= Minor::ZERO || !credited.taxes.iter().all(fits) {
+        // What is left of the lines is more than what is left of the invoice: the rest is discounts.
+        return Err(Refusal::field("/lines", "out_of_range"));
+    }
+    Ok(credited)
+}
+
+/// The lines that somebody wants to give back, with their share of every discount and charge on all lines: as much of
+/// it as of the lines that it is on, and the rest of it with the last of them.
+fn with_adjustments(rest: &Rest, wanted: &[(i32, Minor)]) -> Result<Vec<(i32, Minor)>, MoneyError> {
+    let mut lines = wanted.to_vec();
+    for on_all in rest.lines.iter().filter(|line| line.kind != LineKind::Line && line.net != Minor::ZERO) {
+        if wanted.iter().any(|(n, _)| *n == on_all.n) {
+            continue;
+        }
+        let of_case = |line: &&RestLine| line.kind == LineKind::Line && line.case == on_all.case;
+        let base = Minor::sum(rest.lines.iter().filter(of_case).map(|line| line.net))?;
+        let is_of_case = |n: i32| rest.lines.iter().filter(of_case).any(|line| line.n == n);
+        let given = Minor::sum(wanted.iter().filter(|(n, _)| is_of_case(*n)).map(|(_, net)| *net))?;
+        if given > Minor::ZERO {
+            let share = part(on_all.net, given, base)?;
+            lines.extend((share != Minor::ZERO).then_some((on_all.n, share)));
+        }
+    }
+    Ok(lines)
 }
 
 fn compute(rest: &Rest, lines: Vec<(i32, Minor)>, left: Minor) -> Result<Credited, MoneyError> {

@@ -13,6 +13,7 @@ use super::InvoiceRow;
 use super::issue::Number;
 use crate::invoicing::rules::{Credited, Rest, RestLevy, RestLine, RestTax, Waiting};
 use crate::kernel::ids::{ActivityId, ClientId, EntityId, InvoiceId, PersonId};
+use crate::kernel::lines::LineKind;
 use crate::kernel::money::{Currency, Minor, Ppm};
 use crate::kernel::vat::VatCase;
 use crate::platform::db::{Locked, Tx};
@@ -69,6 +70,9 @@ pub struct CreditNoteRow {
     /// What the buyer wants to read on it.
     #[diesel(sql_type = Nullable<Text>)]
     pub buyer_reference: Option<String>,
+    /// The buyer's purchase order.
+    #[diesel(sql_type = Nullable<Text>)]
+    pub purchase_order: Option<String>,
     /// Without VAT.
     #[diesel(sql_type = BigInt)]
     pub net_minor: Minor,
@@ -160,6 +164,8 @@ struct LineRow {
     #[diesel(sql_type = Integer)]
     n: i32,
     #[diesel(sql_type = Text)]
+    kind: LineKind,
+    #[diesel(sql_type = Text)]
     vat_case: VatCase,
     #[diesel(sql_type = BigInt)]
     net_minor: Minor,
@@ -182,7 +188,7 @@ struct TaxRestRow {
 /// What credit notes have left of a locked invoice; `levies` are those of its rest.
 pub(in crate::invoicing) fn rest(tx: &mut Tx<'_>, row: &Locked<InvoiceRow>, levies: Vec<RestLevy>) -> Result<Rest> {
     let lines: Vec<LineRow> = diesel::sql_query(
-        "SELECT l.n, l.vat_case, (l.net_minor - coalesce((SELECT sum(x.net_minor) FROM invoice_line x JOIN invoice c ON c.id = x.invoice_id \
+        "SELECT l.n, l.kind, l.vat_case, (l.net_minor - coalesce((SELECT sum(x.net_minor) FROM invoice_line x JOIN invoice c ON c.id = x.invoice_id \
                     WHERE c.corrects_id = l.invoice_id AND x.corrects_line = l.n), 0))::bigint AS net_minor \
          FROM invoice_line l WHERE l.invoice_id = $1 ORDER BY l.n",
     )
@@ -198,7 +204,7 @@ pub(in crate::invoicing) fn rest(tx: &mut Tx<'_>, row: &Locked<InvoiceRow>, levi
     )
     .bind::<SqlUuid, _>(row.id)
     .load(tx.conn())?;
-    let line = |line: LineRow| RestLine { n: line.n, case: line.vat_case, net: line.net_minor };
+    let line = |line: LineRow| RestLine { n: line.n, kind: line.kind, case: line.vat_case, net: line.net_minor };
     let tax = |tax: TaxRestRow| RestTax {
         case: tax.vat_case,
         category: tax.category,
@@ -255,7 +261,8 @@ pub(in crate::invoicing) fn waiting_of(tx: &mut Tx<'_>, id: InvoiceId) -> Result
 
 /// Writes a credit note as it will be issued, but for its number: what is booked must be there before its entry.
 ///
-/// A line that is given back whole stands there as on the invoice, a part of one as one piece at that price.
+/// A line that is given back whole stands there as on the invoice, a part of one as one piece at that price. A discount
+/// or charge on all lines is an amount: the lines that its rate was of are others now.
 pub(in crate::invoicing) fn insert_credit_note(
     tx: &mut Tx<'_>,
     id: InvoiceId,
@@ -278,11 +285,17 @@ pub(in crate::invoicing) fn insert_credit_note(
     .bind::<BigInt, _>(credited.gross)
     .execute(tx.conn())?;
     diesel::sql_query(
-        "INSERT INTO invoice_line (invoice_id, n, label, quantity, unit_price_minor, vat_case, net_minor, corrects_line) \
-         SELECT $1, c.n, o.label, CASE WHEN o.net_minor = c.net THEN o.quantity ELSE 1 END, \
-                CASE WHEN o.net_minor = c.net THEN o.unit_price_minor ELSE c.net END, o.vat_case, c.net, o.n \
+        "INSERT INTO invoice_line (invoice_id, n, label, quantity, unit_price_minor, vat_case, net_minor, corrects_line, \
+                                   kind, unit, exact_price, adjustments, vat_justification) \
+         SELECT $1, c.n, o.label, CASE WHEN w.whole THEN o.quantity ELSE 1 END, \
+                CASE WHEN w.whole THEN o.unit_price_minor ELSE abs(c.net) END, o.vat_case, c.net, o.n, o.kind, \
+                CASE WHEN w.whole THEN o.unit ELSE 'C62' END, CASE WHEN w.whole THEN o.exact_price END, \
+                CASE WHEN o.kind <> 'line' THEN jsonb_build_array((o.adjustments -> 0) - 'rate' \
+                          || jsonb_build_object('amount', jsonb_build_object('amount_minor', abs(c.net), 'currency', i.currency))) \
+                     WHEN w.whole THEN o.adjustments ELSE '[]' END, o.vat_justification \
          FROM unnest($3::int[], $4::bigint[]) WITH ORDINALITY AS c (line, net, n) \
-         JOIN invoice_line o ON o.invoice_id = $2 AND o.n = c.line",
+         JOIN invoice_line o ON o.invoice_id = $2 AND o.n = c.line JOIN invoice i ON i.id = $2 \
+         CROSS JOIN LATERAL (SELECT o.net_minor = c.net AS whole) w",
     )
     .bind::<SqlUuid, _>(id)
     .bind::<SqlUuid, _>(of.id)
@@ -340,7 +353,8 @@ pub(in crate::invoicing) fn seal_credit_note(
 const CREDIT_NOTE: &str = "SELECT n.id, n.version, n.number, n.issued_on, n.corrects_id, i.number AS corrects_number, \
     i.issued_on AS corrects_issued_on, n.correction_reason AS reason, n.entity_id, n.member_id, n.activity_id, n.client_id, \
     n.title, n.currency, n.supplied_on, n.buyer_reference, n.net_minor, n.tax_minor, n.gross_minor, n.seller_snapshot, \
-    n.buyer_snapshot, n.created_at FROM invoice n JOIN invoice i ON i.id = n.corrects_id \
+    n.buyer_snapshot, n.created_at, \
+    (SELECT p.number FROM invoice_purchase_order p WHERE p.invoice_id = i.id) AS purchase_order FROM invoice n JOIN invoice i ON i.id = n.corrects_id \
     WHERE n.kind = 'credit_note' AND n.state = 'issued' AND ($1 IS NULL OR n.member_id = $1)";
 
 pub(in crate::invoicing) fn find_credit_note(tx: &mut Tx<'_>, id: InvoiceId) -> Result<CreditNoteRow> {

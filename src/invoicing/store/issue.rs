@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Bool, Date, Integer, Jsonb, Nullable, Text, Uuid as SqlUuid};
@@ -11,6 +11,7 @@ use serde_json::Value;
 use umbel_schema::invoice;
 
 use super::{InvoiceLineRow, InvoiceRow};
+use crate::charter::VatTariff;
 use crate::invoicing::rules::{InvoiceState, Issued, Template, payment_reference};
 use crate::kernel::calendar::Holidays;
 use crate::kernel::ids::{BankAccountId, ChargeId, EntityId, RuleSetId};
@@ -54,6 +55,38 @@ pub struct PartySnapshot {
     /// What it reads.
     #[serde(default)]
     pub language: Option<String>,
+    /// GS1 location number.
+    #[serde(default)]
+    pub gln: Option<String>,
+    /// Where electronic invoices reach it, if not under its registered number.
+    #[serde(default)]
+    pub electronic_address: Option<String>,
+    /// Whom to ask.
+    #[serde(default)]
+    pub contact_name: Option<String>,
+    /// At which telephone number.
+    #[serde(default)]
+    pub contact_phone: Option<String>,
+    /// What the VAT registry last answered about the number, of a buyer who accounts for the tax: the proof.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vat_proof: Option<VatProof>,
+}
+
+/// An answer of the VAT registry, frozen with the document that rests on it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct VatProof {
+    /// The number that was asked about.
+    pub vat_number: String,
+    /// `valid`, or `unavailable` when the registry did not answer.
+    pub outcome: String,
+    /// Whose it is, where the country tells.
+    pub registered_name: Option<String>,
+    /// Which register answered.
+    pub source: String,
+    /// The register's own number of the answer.
+    pub consultation: Option<String>,
+    /// When.
+    pub checked_at: DateTime<Utc>,
 }
 
 /// Everything that issuing looks at, read in one statement: this is the transaction that holds others up.
@@ -65,8 +98,12 @@ pub struct IssueContext {
     pub buyer: PartySnapshot,
     /// `business`, `public_body` or `consumer`.
     pub buyer_kind: String,
+    /// The buyer's purchase order.
+    pub purchase_order: Option<String>,
     /// Where the money goes.
     pub bank_account_id: BankAccountId,
+    /// Its IBAN and BIC.
+    pub account: (String, Option<String>),
     /// By which rules.
     pub rule_set_id: RuleSetId,
     /// Days to pay.
@@ -77,8 +114,8 @@ pub struct IssueContext {
     pub levies: Vec<Term>,
     /// VAT rates on the tax point.
     pub rates: BTreeMap<VatCase, Ppm>,
-    /// EN 16931 categories of the cases.
-    pub categories: BTreeMap<VatCase, String>,
+    /// EN 16931 categories of the cases, with why they bear no tax.
+    pub terms: BTreeMap<VatCase, CaseTerms>,
     /// Holidays of the entity's country.
     pub holidays: Holidays,
     /// Whether the guarantee covers the order.
@@ -108,6 +145,12 @@ struct ContextRow {
     zone: String,
     #[diesel(sql_type = Nullable<SqlUuid>)]
     bank_account_id: Option<BankAccountId>,
+    #[diesel(sql_type = Nullable<Text>)]
+    purchase_order: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    iban: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    bic: Option<String>,
     #[diesel(sql_type = Nullable<SqlUuid>)]
     rule_set_id: Option<RuleSetId>,
     #[diesel(sql_type = Integer)]
@@ -128,11 +171,39 @@ struct ContextRow {
     lines: Value,
 }
 
+/// What documents say about a VAT case beside its rate.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct CaseTerms {
+    /// EN 16931 category.
+    pub category: String,
+    /// Why no tax is due, from the VATEX list.
+    #[serde(default)]
+    pub vatex: Option<String>,
+    /// The legal mention by language.
+    #[serde(default)]
+    pub mentions: BTreeMap<String, String>,
+    /// Whether a line must say why it applies.
+    #[serde(default)]
+    pub needs_justification: bool,
+}
+
+impl From<&VatTariff> for CaseTerms {
+    fn from(tariff: &VatTariff) -> Self {
+        Self {
+            category: tariff.category.clone(),
+            vatex: tariff.vatex.clone(),
+            mentions: tariff.mentions.clone(),
+            needs_justification: tariff.needs_justification,
+        }
+    }
+}
+
 #[derive(Deserialize)]
 struct RateJson {
     vat_case: VatCase,
-    category: String,
     rate_ppm: i64,
+    #[serde(flatten)]
+    terms: CaseTerms,
 }
 
 named! {
@@ -169,24 +240,27 @@ pub struct Number {
 /// is held, so that it cannot be closed in the same moment.
 pub(in crate::invoicing) fn issue_context(tx: &mut Tx<'_>, row: &Locked<InvoiceRow>) -> Result<IssueContext> {
     let found: ContextRow = diesel::sql_query(
-        "SELECT to_jsonb(e) AS seller, to_jsonb(c) AS buyer, c.kind AS buyer_kind, e.zone, b.id AS bank_account_id, \
+        "SELECT to_jsonb(e) AS seller, to_jsonb(c) AS buyer, c.kind AS buyer_kind, e.zone, b.id AS bank_account_id, b.iban, b.bic, \
+                (SELECT p.number FROM invoice_purchase_order p WHERE p.invoice_id = i.id) AS purchase_order, \
                 r.id AS rule_set_id, coalesce(r.payment_terms_days, 0) AS payment_terms_days, \
                 coalesce(r.advance_working_days, 0) AS advance_working_days, coalesce(d.eligible, false) AS is_covered, \
                 a.closed_at IS NOT NULL AS is_closed, \
                 levies_for(a.id, r.id, t.today) AS levies, \
-                coalesce((SELECT jsonb_agg(jsonb_build_object('vat_case', v.vat_case, 'category', v.category, 'rate_ppm', v.rate_ppm)) \
+                coalesce((SELECT jsonb_agg(to_jsonb(v)) \
                           FROM vat_rate v WHERE v.country = e.country AND v.valid_from <= i.supplied_on \
                             AND (v.valid_until IS NULL OR v.valid_until > i.supplied_on)), '[]') AS rates, \
                 ARRAY(SELECT h.day FROM holiday h WHERE h.country = e.country \
                         AND h.day BETWEEN t.today - 7 AND greatest(t.today, i.supplied_on) + 200) AS holidays, \
                 (SELECT jsonb_agg(jsonb_build_object('n', x.n, 'label', x.label, 'quantity', x.quantity::text, \
-                          'unit_price_minor', x.unit_price_minor, 'vat_case', x.vat_case, 'net_minor', x.net_minor) ORDER BY x.n) \
+                          'unit_price_minor', x.unit_price_minor, 'vat_case', x.vat_case, 'net_minor', x.net_minor, 'kind', x.kind, \
+                          'unit', x.unit, 'exact_price', x.exact_price::text, 'adjustments', x.adjustments, \
+                          'vat_justification', x.vat_justification) ORDER BY x.n) \
                  FROM invoice_line x WHERE x.invoice_id = i.id) AS lines \
          FROM invoice i JOIN entity e ON e.id = i.entity_id JOIN client c ON c.id = i.client_id \
               JOIN activity a ON a.id = i.activity_id \
          CROSS JOIN LATERAL (SELECT (umbel_now() AT TIME ZONE e.zone)::date AS today) t \
          LEFT JOIN orders o ON o.id = i.order_id LEFT JOIN guarantee_decision d ON d.order_id = i.order_id \
-         LEFT JOIN LATERAL (SELECT id FROM entity_bank_account WHERE entity_id = e.id AND currency = i.currency \
+         LEFT JOIN LATERAL (SELECT id, iban, bic FROM entity_bank_account WHERE entity_id = e.id AND currency = i.currency \
                             ORDER BY created_at, id LIMIT 1) b ON true \
          LEFT JOIN LATERAL (SELECT * FROM rule_set s WHERE s.id = o.rule_set_id \
                               OR (o.rule_set_id IS NULL AND s.entity_id = e.id AND s.valid_from <= t.today) \
@@ -205,17 +279,38 @@ pub(in crate::invoicing) fn issue_context(tx: &mut Tx<'_>, row: &Locked<InvoiceR
         buyer: serde_json::from_value(found.buyer)?,
         buyer_kind: found.buyer_kind,
         bank_account_id: found.bank_account_id.ok_or_else(|| Error::conflict("bank_account_missing"))?,
+        purchase_order: found.purchase_order,
+        account: (found.iban.unwrap_or_default(), found.bic),
         rule_set_id: found.rule_set_id.ok_or_else(|| Error::conflict("rule_set_missing"))?,
         payment_terms_days: found.payment_terms_days,
         advance_working_days: found.advance_working_days,
         levies: serde_json::from_value(found.levies)?,
         rates: rates.iter().map(|rate| (rate.vat_case, Ppm(rate.rate_ppm))).collect(),
-        categories: rates.into_iter().map(|rate| (rate.vat_case, rate.category)).collect(),
+        terms: rates.into_iter().map(|rate| (rate.vat_case, rate.terms)).collect(),
         holidays: found.holidays.into_iter().collect(),
         is_covered: found.is_covered,
         lines: serde_json::from_value(found.lines)?,
         zone: found.zone,
     })
+}
+
+#[derive(QueryableByName)]
+struct PartiesRow {
+    #[diesel(sql_type = Jsonb)]
+    seller: Value,
+    #[diesel(sql_type = Jsonb)]
+    buyer: Value,
+}
+
+/// Who sells and who buys, as they would stand on the document today.
+pub(in crate::invoicing) fn parties(tx: &mut Tx<'_>, row: &InvoiceRow) -> Result<(PartySnapshot, PartySnapshot)> {
+    let found: PartiesRow = diesel::sql_query(
+        "SELECT to_jsonb(e) AS seller, to_jsonb(c) AS buyer FROM entity e, client c WHERE e.id = $1 AND c.id = $2",
+    )
+    .bind::<SqlUuid, _>(row.entity_id)
+    .bind::<SqlUuid, _>(row.client_id)
+    .get_result(tx.conn())?;
+    Ok((serde_json::from_value(found.seller)?, serde_json::from_value(found.buyer)?))
 }
 
 /// VAT and what the mutual keeps, in one statement.
@@ -229,7 +324,7 @@ pub(in crate::invoicing) fn insert_issue_parts(
     let charges = &issued.charges;
     let bases =
         charges.iter().map(|charge| serde_json::to_value(&charge.basis)).collect::<std::result::Result<Vec<_>, _>>()?;
-    let category = |case| context.categories.get(&case).cloned().unwrap_or_default();
+    let category = |case| context.terms.get(&case).map(|terms| terms.category.clone()).unwrap_or_default();
     diesel::sql_query(
         "WITH taxed AS (INSERT INTO invoice_tax (invoice_id, vat_case, category, rate_ppm, base_minor, tax_minor) \
              SELECT $1, * FROM unnest($2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[])) \

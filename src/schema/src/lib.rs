@@ -296,6 +296,11 @@ diesel::table! {
         archived_at -> Nullable<Timestamptz>,
         created_at -> Timestamptz,
         version -> Int4,
+        enterprise_number -> Nullable<Text>,
+        gln -> Nullable<Text>,
+        electronic_address -> Nullable<Text>,
+        contact_name -> Nullable<Text>,
+        contact_phone -> Nullable<Text>,
         second_language -> Nullable<Text>,
     }
 }
@@ -491,6 +496,10 @@ diesel::table! {
         email -> Text,
         version -> Int4,
         created_at -> Timestamptz,
+        gln -> Nullable<Text>,
+        electronic_address -> Nullable<Text>,
+        contact_name -> Nullable<Text>,
+        contact_phone -> Nullable<Text>,
     }
 }
 
@@ -682,6 +691,11 @@ diesel::table! {
         vat_case -> Text,
         net_minor -> Int8,
         corrects_line -> Nullable<Int4>,
+        kind -> Text,
+        unit -> Text,
+        exact_price -> Nullable<Numeric>,
+        adjustments -> Jsonb,
+        vat_justification -> Nullable<Text>,
     }
 }
 
@@ -692,6 +706,13 @@ diesel::table! {
         member_id -> Uuid,
         gross_minor -> Int8,
         open_minor -> Int8,
+    }
+}
+
+diesel::table! {
+    invoice_purchase_order (invoice_id) {
+        invoice_id -> Uuid,
+        number -> Text,
     }
 }
 
@@ -919,6 +940,11 @@ diesel::table! {
         unit_price_minor -> Int8,
         vat_case -> Text,
         net_minor -> Int8,
+        kind -> Text,
+        unit -> Text,
+        exact_price -> Nullable<Numeric>,
+        adjustments -> Jsonb,
+        vat_justification -> Nullable<Text>,
     }
 }
 
@@ -962,6 +988,8 @@ diesel::table! {
         created_at -> Timestamptz,
         sent_at -> Nullable<Timestamptz>,
         version -> Int4,
+        buyer_reference -> Nullable<Text>,
+        purchase_order -> Nullable<Text>,
     }
 }
 
@@ -1659,6 +1687,9 @@ diesel::table! {
         valid_from -> Date,
         valid_until -> Nullable<Date>,
         source -> Text,
+        vatex -> Nullable<Text>,
+        mentions -> Jsonb,
+        needs_justification -> Bool,
     }
 }
 
@@ -1796,6 +1827,7 @@ diesel::joinable!(invoice_attachment -> invoice (invoice_id));
 diesel::joinable!(invoice_dispute -> invoice (invoice_id));
 diesel::joinable!(invoice_dispute -> member (member_id));
 diesel::joinable!(invoice_line -> invoice (invoice_id));
+diesel::joinable!(invoice_purchase_order -> invoice (invoice_id));
 diesel::joinable!(invoice_reduction -> invoice (invoice_id));
 diesel::joinable!(invoice_reduction -> member (member_id));
 diesel::joinable!(invoice_tax -> invoice (invoice_id));
@@ -1981,6 +2013,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     invoice_dispute,
     invoice_line,
     invoice_open,
+    invoice_purchase_order,
     invoice_reduction,
     invoice_tax,
     job,

@@ -17,10 +17,10 @@ fn rates() -> BTreeMap<VatCase, Ppm> {
 fn invoice(lines: &[(i64, VatCase)], levies: &[(LevyKind, i64)]) -> Rest {
     let priced: Vec<Priced> = lines
         .iter()
-        .map(|(net, case)| Priced { quantity: Decimal::ONE, unit_price: Minor::new(*net), case: *case })
+        .map(|(net, case)| Priced::plain(Decimal::ONE, Minor::new(*net), *case))
         .collect();
-    let totals = vat::totals(&priced, &rates()).unwrap();
-    let line = |(n, (net, case)): (i32, &(i64, VatCase))| RestLine { n, case: *case, net: Minor::new(*net) };
+    let totals = vat::totals(&priced, &[], &rates()).unwrap();
+    let line = |(n, (net, case)): (i32, &(i64, VatCase))| RestLine { n, kind: LineKind::Line, case: *case, net: Minor::new(*net) };
     Rest {
         lines: (1..).zip(lines).map(line).collect(),
         taxes: totals
