@@ -49,6 +49,22 @@ pub fn is_siret(text: &str) -> bool {
     text.len() == 14 && (luhn(text) == Some(0) || of_post())
 }
 
+/// Ten digits of which the last checks the others: an enterprise in Sweden.
+#[must_use]
+pub fn is_swedish_number(text: &str) -> bool {
+    text.len() == 10 && luhn(text) == Some(0)
+}
+
+/// Nine digits of which the last checks the others modulo eleven: an enterprise in Norway.
+#[must_use]
+pub fn is_norwegian_number(text: &str) -> bool {
+    let digits: Option<Vec<u32>> = text.chars().map(|c| c.to_digit(10)).collect();
+    let Some(digits) = digits.filter(|digits| digits.len() == 9) else { return false };
+    let weighted = digits.iter().zip([3_u32, 2, 7, 6, 5, 4, 3, 2, 1]);
+    let sum = weighted.fold(0_u32, |sum, (digit, weight)| sum.saturating_add(digit.saturating_mul(weight)));
+    sum.is_multiple_of(11)
+}
+
 /// The sum of Luhn (ISO/IEC 7812-1) modulo ten.
 fn luhn(text: &str) -> Option<u32> {
     let mut sum = 0_u32;
@@ -74,7 +90,8 @@ pub fn is_gln(text: &str) -> bool {
 
 /// A VAT number of the European Union, normalised (`BE 0123.456.749` is `BE0123456749`), or `None`.
 ///
-/// The form is that of each member state (Commission, VIES FAQ no. 11); Belgian check digits are verified.
+/// The form is that of each member state (Commission, VIES FAQ no. 11); Belgian and Italian check digits are verified, and
+/// French ones where the key is of digits.
 #[must_use]
 pub fn vat_number(text: &str) -> Option<String> {
     let compact: String =
@@ -95,7 +112,8 @@ pub fn vat_number(text: &str) -> Option<String> {
         "BE" => return belgian_enterprise_number(body).map(|digits| format!("BE{digits}")),
         "DE" | "EE" | "PT" | "EL" => digits(9..=9),
         "DK" | "FI" | "HU" | "LU" | "MT" | "SI" => digits(8..=8),
-        "HR" | "IT" | "LV" => digits(11..=11),
+        "IT" => digits(11..=11) && luhn(body) == Some(0),
+        "HR" | "LV" => digits(11..=11),
         "PL" | "SK" => digits(10..=10),
         "SE" => digits(12..=12),
         "LT" => digits(9..=12),
@@ -103,12 +121,21 @@ pub fn vat_number(text: &str) -> Option<String> {
         "RO" => digits(2..=10),
         "BG" => digits(9..=10),
         "AT" | "CY" | "ES" => mixed(9..=9),
-        "FR" => mixed(11..=11),
+        "FR" => mixed(11..=11) && french_key(body) != Some(false),
         "NL" => mixed(12..=12),
         "IE" => mixed(8..=9),
         _ => false,
     };
     fits.then_some(compact)
+}
+
+/// Whether the two digits before a SIREN check it (Code général des impôts, annex II, art. 202 B); `None` for a key with
+/// letters, whose computation the tax office keeps to itself.
+fn french_key(body: &str) -> Option<bool> {
+    let key: u64 = body.get(..2)?.parse().ok()?;
+    let siren: u64 = body.get(2..)?.parse().ok()?;
+    let expected = siren.checked_rem(97)?.checked_mul(3)?.checked_add(12)?.checked_rem(97)?;
+    Some(key == expected)
 }
 
 /// The country (ISO 3166-1) of a VAT number; Greece writes `EL`.
@@ -174,6 +201,10 @@ mod tests {
             ("DE123456789", Some("DE123456789")),
             ("DE12345678", None),
             ("FRXX123456789", Some("FRXX123456789")),
+            ("FR96552100554", Some("FR96552100554")),
+            ("FR95552100554", None),
+            ("IT00743110157", Some("IT00743110157")),
+            ("IT00743110158", None),
             ("NL123456789B01", Some("NL123456789B01")),
             ("US123456789", None),
             ("é", None),

@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use super::identifiers::{belgian_enterprise_number, is_gln, is_siren, is_siret, vat_country, vat_number};
+use super::identifiers::{
+    belgian_enterprise_number, is_gln, is_norwegian_number, is_siren, is_siret, is_swedish_number, vat_country,
+    vat_number,
+};
 
 /// A participant: a scheme of the list of electronic addresses (EAS) and the number in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,8 +27,8 @@ impl Participant {
         (is_scheme && is_value).then(|| Self { scheme: scheme.to_owned(), value: value.to_owned() })
     }
 
-    /// Whether the number is one of its scheme, where it checks itself: Belgian enterprise and VAT numbers, SIREN,
-    /// SIRET, GLN, and the VAT numbers of the Union.
+    /// Whether the number is one of its scheme, where the network looks: Belgian enterprise and VAT numbers, SIREN,
+    /// SIRET, GLN, Nordic and Italian numbers, and the VAT numbers of countries that we sell from.
     #[must_use]
     pub fn is_sound(&self) -> bool {
         let value = self.value.as_str();
@@ -34,6 +37,11 @@ impl Participant {
             "0002" => is_siren(value),
             "0009" => is_siret(value),
             "0088" => is_gln(value),
+            "0007" => is_swedish_number(value),
+            "0192" => is_norwegian_number(value),
+            "0184" => value.strip_prefix("DK").is_some_and(|digits| is_digits(digits, 8)),
+            "0201" => value.len() == 6 && value.bytes().all(|byte| byte.is_ascii_alphanumeric()),
+            "0210" | "9907" => is_digits(value, 11) || (value.len() == 16 && value.is_ascii()),
             "9925" => vat_number(&value.to_ascii_uppercase()).is_some_and(|number| vat_country(&number) == "BE"),
             scheme => {
                 let country = vat_number(value).map(|number| vat_country(&number).to_owned());
@@ -74,6 +82,10 @@ impl fmt::Display for Participant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.scheme, self.value)
     }
+}
+
+fn is_digits(text: &str, length: usize) -> bool {
+    text.len() == length && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// The scheme of the VAT numbers of a member state (Peppol code list of participant identifier schemes).
@@ -150,6 +162,14 @@ mod tests {
             ("0009:55210055400014", false),
             ("9930:FR40303265045", false),
             ("0060:123456789", true),
+            ("0192:974760673", true),
+            ("0192:974760674", false),
+            ("0007:5560360793", true),
+            ("0007:5560360794", false),
+            ("0184:DK12345674", true),
+            ("0184:12345674", false),
+            ("0211:IT00743110157", true),
+            ("0211:IT00743110158", false),
         ] {
             assert_eq!(Participant::parse(text).unwrap().is_sound(), expected, "{text}");
         }

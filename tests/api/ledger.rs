@@ -202,6 +202,7 @@ const DOCUMENTS: &[Case] = &[
     ("it made a draft again", "", "UPDATE invoice SET state = 'draft' WHERE id = '{issued}'", "invoice_immutable"),
     ("it deleted", "", "DELETE FROM invoice WHERE id = '{issued}'", DENIED),
     ("a line added to it", "", "INSERT INTO invoice_line VALUES ('{issued}', 99, 'More', 1, 100, 'standard', 100)", "invoice_immutable"),
+    ("a purchase order added to it", "", "INSERT INTO invoice_purchase_order VALUES ('{issued}', 'PO-1')", "invoice_immutable"),
     ("a line taken from it", "", "DELETE FROM invoice_line WHERE invoice_id = '{issued}'", "invoice_immutable"),
     ("a line changed", "", "UPDATE invoice_line SET net_minor = 1 WHERE invoice_id = '{issued}'", DENIED),
     ("a tax added to it", "", "INSERT INTO invoice_tax VALUES ('{issued}', 'reverse_charge', 'AE', 0, 1, 0)", "invoice_immutable"),
