@@ -85,6 +85,8 @@ pub struct ClientView {
     pub contact_name: Option<String>,
     /// At which telephone number.
     pub contact_phone: Option<String>,
+    /// Its documents carry their labels in this language too.
+    pub second_language: Option<Language>,
     /// Where it is.
     pub address: Address,
     /// The last answer of the VAT registry; about an older number if its own differs.
@@ -119,6 +121,7 @@ impl ClientView {
             electronic_address: row.electronic_address,
             contact_name: row.contact_name,
             contact_phone: row.contact_phone,
+            second_language: row.second_language,
             vat_check: check.map(VatCheckView::from),
             archived_at: row.archived_at,
             created_at: row.created_at,
@@ -176,6 +179,10 @@ struct CreateClient {
     #[serde(default)]
     #[schema(max_length = 30)]
     contact_phone: Option<String>,
+    /// Its documents carry their labels in this language too.
+    #[serde(default)]
+    #[schema(inline)]
+    second_language: Option<Language>,
     /// Where it is.
     address: Address,
 }
@@ -203,6 +210,7 @@ async fn create_client(who: Member, db: Data<Db>, command: Command<CreateClient>
                 electronic_address: body.electronic_address,
                 contact_name: body.contact_name,
                 contact_phone: body.contact_phone,
+                second_language: body.second_language,
             };
             let row = super::add(tx, body.id, details)?;
             Ok(ClientView::new(row, None))
@@ -334,6 +342,10 @@ struct ChangeClient {
     #[serde(default)]
     #[schema(value_type = Option<String>, max_length = 30)]
     contact_phone: Patch<String>,
+    /// Its documents carry their labels in this language too.
+    #[serde(default)]
+    #[schema(value_type = Option<Language>)]
+    second_language: Patch<Language>,
     /// What changes about the address.
     #[serde(default, deserialize_with = "present")]
     address: Option<ChangeAddress>,
@@ -352,6 +364,7 @@ impl From<ChangeClient> for ClientPatch {
             electronic_address: body.electronic_address,
             contact_name: body.contact_name,
             contact_phone: body.contact_phone,
+            second_language: body.second_language,
             address: body.address.map(|address| AddressPatch {
                 street: address.street,
                 building_number: address.building_number,

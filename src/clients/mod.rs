@@ -37,6 +37,8 @@ pub struct ClientPatch {
     pub electronic_address: Patch<String>,
     pub contact_name: Patch<String>,
     pub contact_phone: Patch<String>,
+    /// Its documents carry their labels in this language too.
+    pub second_language: Patch<Language>,
     pub address: Option<AddressPatch>,
 }
 

@@ -48,6 +48,7 @@ pub(super) fn details(mut new: ClientDetails) -> Result<ClientDetails, Refusal> 
     }
     checks.require(identifiers::is_email(&new.email), "/email", "invalid");
     checks.require(identifiers::is_country(&new.country), "/address/country", "invalid");
+    checks.require(new.second_language != Some(new.language), "/second_language", "not_allowed");
     let mut vat_number = None;
     if let Some(text) = &new.vat_number {
         vat_number = identifiers::vat_number(text);
@@ -104,6 +105,7 @@ pub(super) fn patched(row: &ClientRow, patch: ClientPatch) -> ClientDetails {
         electronic_address: patch.electronic_address.over(row.electronic_address.clone()),
         contact_name: patch.contact_name.over(row.contact_name.clone()),
         contact_phone: patch.contact_phone.over(row.contact_phone.clone()),
+        second_language: patch.second_language.over(row.second_language),
         street: address.street.unwrap_or_else(|| row.street.clone()),
         building_number: address.building_number.unwrap_or_else(|| row.building_number.clone()),
         postcode: address.postcode.unwrap_or_else(|| row.postcode.clone()),
@@ -151,6 +153,7 @@ mod tests {
             electronic_address: None,
             contact_name: None,
             contact_phone: None,
+            second_language: None,
         }
     }
 

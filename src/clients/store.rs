@@ -52,6 +52,8 @@ pub struct ClientRow {
     pub contact_name: Option<String>,
     /// At which telephone number.
     pub contact_phone: Option<String>,
+    /// Its documents carry their labels in this language too.
+    pub second_language: Option<Language>,
     /// When it was put away.
     pub archived_at: Option<DateTime<Utc>>,
     /// When it was added.
@@ -94,6 +96,8 @@ pub struct ClientDetails {
     pub contact_name: Option<String>,
     /// At which telephone number.
     pub contact_phone: Option<String>,
+    /// Its documents carry their labels in this language too.
+    pub second_language: Option<Language>,
 }
 
 /// What the VAT registry answered about a client.

@@ -13,12 +13,14 @@ use crate::platform::error::{Error, Result};
 pub const ATTACHMENTS_MAX: i32 = 5;
 /// Bytes of one paper at most: what mail servers and access points take without asking.
 pub const BYTES_MAX: usize = 2 * 1024 * 1024;
+/// Bytes of all papers of one invoice: they stand in the PDF and in the electronic invoice, and both go with one mail.
+const ALL_BYTES_MAX: usize = 5 * 1024 * 1024;
 
 /// Adds a paper to a draft: a PDF, JPEG or PNG.
 ///
 /// # Errors
 /// 409 unless it is a draft, `attachments_full` for a sixth; 415 `upload_type_unsupported`; 422 for a name that is no file
-/// name, is there already or ends otherwise than its kind, and for more than 2 MiB.
+/// name, is there already or ends otherwise than its kind, and for more than 2 MiB, or 5 MiB with the others.
 pub fn attach(tx: &mut Tx<'_>, id: InvoiceId, name: &str, bytes: &[u8]) -> Result<AttachmentRow> {
     let invoice = store::lock(tx, id)?;
     rules::may(invoice.state, Command::Revise)?;
@@ -29,7 +31,9 @@ pub fn attach(tx: &mut Tx<'_>, id: InvoiceId, name: &str, bytes: &[u8]) -> Resul
     checks.require(!name.contains(['/', '\\', ':', '"']) && !name.starts_with('.'), "/name", "invalid");
     checks.require(there.iter().all(|paper| paper.name != name), "/name", "not_unique");
     checks.require(!bytes.is_empty(), "/", "required");
-    checks.require(bytes.len() <= BYTES_MAX, "/", "too_long");
+    let so_far: i64 = there.iter().map(|paper| paper.size).sum();
+    let fits = usize::try_from(so_far).unwrap_or(usize::MAX).saturating_add(bytes.len()) <= ALL_BYTES_MAX;
+    checks.require(bytes.len() <= BYTES_MAX && fits, "/", "too_long");
     checks.done()?;
     let unsupported = || Error::new(actix_web::http::StatusCode::UNSUPPORTED_MEDIA_TYPE, "upload_type_unsupported");
     let media_type = archive::recognise(bytes).ok_or_else(unsupported)?;

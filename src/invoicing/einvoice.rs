@@ -8,11 +8,12 @@ use rust_decimal::Decimal;
 
 use super::Invoice;
 use super::credit::CreditNote;
-use super::rules::{Issued, vat_back_mention};
-use super::store::{CaseTerms, InvoiceLineRow, InvoiceRow, IssueContext, PartySnapshot, TaxRow};
+use super::rules::{Issued, Stage, vat_back_mention};
+use super::store::{CaseTerms, Earlier, InvoiceLineRow, InvoiceRow, IssueContext, PartySnapshot, TaxRow};
+use crate::archive::ArchivedFile;
 use crate::formats::einvoice::{
-    Account, Address, Adjustment, Category, Contact, Delivery, Document, Facts, Faults, Identifier, Kind, Line,
-    LineAdjustment, Note, Party, Payment, Preceding, Share, Vat, VatTerms, cii, ubl,
+    Account, Address, Adjustment, Attachment, Category, Contact, Delivery, Document, Facts, Faults, File, Identifier,
+    Kind, Line, LineAdjustment, Note, Party, Payment, Preceding, Share, Vat, VatTerms, cii, ubl,
 };
 use crate::kernel::identifiers;
 use crate::kernel::language::Language;
@@ -62,8 +63,19 @@ struct Source<'a> {
     terms: &'a Terms,
     payment: Option<Payment>,
     corrects: Option<Corrects<'a>>,
+    stage: Stage,
+    beside: Beside,
     /// Without VAT, VAT and with VAT: what the ledger books.
     totals: (Minor, Minor, Minor),
+}
+
+/// What belongs to an invoice and is not in its rows.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Beside {
+    /// The invoices of the same order that came before a balance.
+    pub earlier: Vec<Earlier>,
+    /// The papers that go with it.
+    pub papers: Vec<ArchivedFile>,
 }
 
 /// A document that no rule refuses, in both syntaxes.
@@ -122,6 +134,8 @@ pub(super) fn check(
         terms: parts.terms,
         payment: account.map(|account| payment(account, parts.seller, None)),
         corrects: None,
+        stage: Stage::Single,
+        beside: Beside::default(),
         totals: (parts.totals.net, parts.totals.tax, parts.totals.gross),
     };
     structured(&source).map(drop)
@@ -147,7 +161,12 @@ pub(super) fn check_issue(row: &InvoiceRow, context: &IssueContext, issued: &Iss
 ///
 /// # Errors
 /// 404 for one that is not issued; what cannot be, for it was checked.
-pub(super) fn of_invoice(invoice: &Invoice, terms: &Terms, account: &BankAccount) -> Outcome<Structured> {
+pub(super) fn of_invoice(
+    invoice: &Invoice,
+    terms: &Terms,
+    account: &BankAccount,
+    beside: Beside,
+) -> Outcome<Structured> {
     let row = &invoice.row;
     let (Some(number), Some(issued_on)) = (row.number.as_deref(), row.issued_on) else {
         return Err(Error::not_found());
@@ -170,6 +189,8 @@ pub(super) fn of_invoice(invoice: &Invoice, terms: &Terms, account: &BankAccount
         terms,
         payment: Some(payment(account, &seller, reference)),
         corrects: None,
+        stage: invoice.part.map_or(Stage::Single, |part| part.stage),
+        beside,
         totals: (row.net_minor, row.tax_minor, row.gross_minor),
     })?)
 }
@@ -201,6 +222,8 @@ pub(super) fn of_credit_note(note: &CreditNote, terms: &Terms) -> Outcome<Struct
             issued_on: row.corrects_issued_on,
             reason: &row.reason,
         }),
+        stage: Stage::Single,
+        beside: Beside::default(),
         totals: (row.net_minor, row.tax_minor, row.gross_minor),
     })?)
 }
@@ -225,9 +248,26 @@ fn structured(source: &Source<'_>) -> Result<Structured, Refusal> {
     let facts = facts(source).map_err(|_overflow: MoneyError| Refusal::value("amount_invalid"))?;
     let document = Document::new(facts).map_err(|faults| refusal(&faults))?;
     agree(source, &document)?;
+    // In the PDF the papers stand beside the XML and not in it.
+    let cii = cii::write(&document);
     let is_reached = document.facts().buyer.electronic_address.is_some();
-    let ubl = if is_reached { Some(ubl::write(&document).map_err(|faults| refusal(&faults))?) } else { None };
-    Ok(Structured { ubl, cii: cii::write(&document) })
+    if !is_reached {
+        return Ok(Structured { ubl: None, cii });
+    }
+    let with_papers = Facts { attachments: papers(&source.beside.papers), ..document.facts().clone() };
+    let ubl = Document::new(with_papers).and_then(|document| ubl::write(&document));
+    Ok(Structured { ubl: Some(ubl.map_err(|faults| refusal(&faults))?), cii })
+}
+
+/// The papers of an invoice as it carries them (BG-24).
+fn papers(files: &[ArchivedFile]) -> Vec<Attachment> {
+    let paper = |file: &ArchivedFile| Attachment {
+        id: file.name.clone(),
+        description: None,
+        location: None,
+        file: Some(File { name: file.name.clone(), mime: file.media_type.clone(), bytes: file.bytes.clone() }),
+    };
+    files.iter().map(paper).collect()
 }
 
 /// Refuses with every rule and field.
@@ -274,7 +314,11 @@ fn agree(source: &Source<'_>, document: &Document) -> Result<(), Refusal> {
 
 fn facts(source: &Source<'_>) -> Result<Facts, MoneyError> {
     let language = source.buyer.language.as_deref().and_then(|tag| tag.parse().ok()).unwrap_or(Language::En);
-    let kind = if source.corrects.is_some() { Kind::CreditNote } else { Kind::Invoice };
+    let kind = match (source.corrects, source.stage) {
+        (Some(_), _) => Kind::CreditNote,
+        (None, Stage::Deposit) => Kind::Prepayment,
+        (None, Stage::Single | Stage::Interim | Stage::Balance) => Kind::Invoice,
+    };
     let parties = (party(source.seller, true), party(source.buyer, false));
     let mut facts = Facts::new(kind, source.number, source.issued_on, source.currency, parties);
     facts.due_on = source.due_on;
@@ -296,10 +340,12 @@ fn facts(source: &Source<'_>) -> Result<Facts, MoneyError> {
             list.push(adjustment);
         }
     }
+    let earlier = source.beside.earlier.iter();
+    let earlier = earlier.map(|it| Preceding { number: it.number.clone(), issued_on: Some(it.issued_on) });
+    facts.preceding = earlier.collect();
     facts.vat = source.taxes.iter().map(|row| terms(row, source.terms, language)).collect();
     if let Some(corrects) = source.corrects {
-        facts.preceding =
-            vec![Preceding { number: corrects.number.to_owned(), issued_on: Some(corrects.issued_on) }];
+        facts.preceding = vec![Preceding { number: corrects.number.to_owned(), issued_on: Some(corrects.issued_on) }];
         facts.payment_terms = Some(nothing_to_pay(language).to_owned());
         let mut note = corrects.reason.to_owned();
         if source.seller.country == "BE" && source.totals.1 > Minor::ZERO {
@@ -308,8 +354,11 @@ fn facts(source: &Source<'_>) -> Result<Facts, MoneyError> {
         }
         facts.notes = vec![Note { subject: None, text: note }];
         // Dutch sellers always say how it is paid: against what is open.
-        facts.payment = (source.seller.country == "NL")
-            .then(|| Payment { means: "57".to_owned(), reference: None, accounts: Vec::new() });
+        facts.payment = (source.seller.country == "NL").then(|| Payment {
+            means: "57".to_owned(),
+            reference: None,
+            accounts: Vec::new(),
+        });
     }
     Ok(facts.without_vat_numbers())
 }

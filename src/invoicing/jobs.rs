@@ -7,14 +7,16 @@ use chrono::NaiveDate;
 
 use super::Invoice;
 use super::credit::{self, CreditNote};
-use super::einvoice::{self, Structured, Terms};
-use super::rules::vat_back_mention;
-use super::store::{InvoiceLineRow, PartySnapshot, TaxRow};
-use crate::archive::{self, Kind, NewFile};
+use super::einvoice::{self, Beside, Structured, Terms};
+use super::rules::{Stage, vat_back_mention};
+use super::store::{self, InvoiceLineRow, PartySnapshot, TaxRow};
+use crate::archive::{self, ArchivedFile, Kind, NewFile};
+use crate::formats::invoice_pdf::design::Design;
 use crate::formats::invoice_pdf::{
-    Adjustment, Corrected, DocumentKind, InvoiceFacts, Line, More, Party, Payment, Supply, VatSummary, render,
+    Adjustment, Corrected, DocumentKind, InvoiceFacts, Line, More, Party, Payment, Supply, VatSummary, render_with,
 };
 use crate::formats::letters::Letter;
+use crate::formats::pdf::attachment::{Attachment, Media, Relationship};
 use crate::kernel::ids::{InvoiceId, PersonId};
 use crate::kernel::language::Language;
 use crate::kernel::lines::{self, LineKind};
@@ -47,8 +49,10 @@ pub fn prepare(db: &Db, id: InvoiceId) -> Result<Package> {
         let invoice = super::find(tx, id)?;
         let terms = terms(tx, invoice.row.seller_snapshot.as_ref(), invoice.row.supplied_on)?;
         let account = charter::bank_account(tx, invoice.row.entity_id)?;
-        let structured = einvoice::of_invoice(&invoice, &terms, &(account.iban, account.bic))?;
-        Ok((facts(tx, &invoice)?, invoice, structured))
+        let beside = beside(tx, &invoice)?;
+        let papers = beside.papers.clone();
+        let structured = einvoice::of_invoice(&invoice, &terms, &(account.iban, account.bic), beside)?;
+        Ok((facts(tx, &invoice)?, invoice, (structured, papers)))
     })?;
     let member = invoice.row.member_id;
     let attachments = files(db, (id, member), &facts, structured)?;
@@ -78,7 +82,7 @@ pub fn prepare_credit_note(db: &Db, id: InvoiceId) -> Result<Package> {
         let structured = einvoice::of_credit_note(&note, &terms)?;
         Ok((credit_note_facts(&note, &terms, member.name)?, note, structured))
     })?;
-    let attachments = files(db, (id, note.row.member_id), &facts, structured)?;
+    let attachments = files(db, (id, note.row.member_id), &facts, (structured, Vec::new()))?;
     let buyer = einvoice::snapshot(Some(&note.row.buyer_snapshot))?;
     let letter = Letter::CreditNoteToClient {
         entity: facts.seller.name.clone(),
@@ -105,7 +109,7 @@ fn files(
     db: &Db,
     (id, member): (InvoiceId, PersonId),
     facts: &InvoiceFacts,
-    structured: Structured,
+    (structured, papers): (Structured, Vec<ArchivedFile>),
 ) -> Result<Vec<(String, String, Arc<[u8]>)>> {
     let number = &facts.number;
     let file = |kind, ending: &str, media_type: &str, bytes: &[u8]| {
@@ -117,14 +121,41 @@ fn files(
     let ubl = structured.ubl.map(|ubl| file(Kind::InvoiceUbl, "-ubl.xml", XML, &ubl)).transpose()?;
     let pdf = match db.write_blocking(&Actor::System, |tx| archive::find_of(tx, id.0, Kind::InvoicePdf))? {
         Some(kept) => (kept.name, kept.media_type, kept.bytes.into()),
-        None => file(Kind::InvoicePdf, ".pdf", "application/pdf", &pdf_with(facts, &cii.2)?)?,
+        None => file(Kind::InvoicePdf, ".pdf", "application/pdf", &pdf_with(facts, &cii.2, &papers)?)?,
     };
     Ok(vec![pdf, ubl.unwrap_or(cii)])
 }
 
-/// The PDF of a document, with the XML that says the same: the one place where the two meet.
-fn pdf_with(facts: &InvoiceFacts, _cii: &[u8]) -> Result<Vec<u8>> {
-    render(facts).map_err(Error::internal)
+/// The PDF of a document, with the XML that says the same and the papers that go with it.
+fn pdf_with(facts: &InvoiceFacts, cii: &[u8], papers: &[ArchivedFile]) -> Result<Vec<u8>> {
+    let paper = |file: &'_ ArchivedFile| match file.media_type.as_str() {
+        "image/png" => Media::Png,
+        "image/jpeg" => Media::Jpeg,
+        _ => Media::Pdf,
+    };
+    let mut inside = vec![Attachment::factur_x(cii, facts.issued_on)];
+    inside.extend(papers.iter().map(|file| Attachment {
+        name: &file.name,
+        description: &file.name,
+        media: paper(file),
+        relationship: Relationship::Supplement,
+        dated: facts.issued_on,
+        bytes: &file.bytes,
+    }));
+    render_with(facts, &inside).map_err(Error::internal)
+}
+
+/// What belongs to an invoice and is not in its rows.
+fn beside(tx: &mut Tx<'_>, invoice: &Invoice) -> Result<Beside> {
+    let mut papers = Vec::new();
+    for paper in super::attachments::list(tx, invoice.row.id)? {
+        papers.push(archive::find(tx, paper.file_id)?);
+    }
+    let earlier = match (invoice.row.order_id, invoice.part.map(|part| part.stage)) {
+        (Some(order), Some(Stage::Balance)) => store::invoiced_by_case(tx, order, Some(invoice.row.id))?.1,
+        _ => Vec::new(),
+    };
+    Ok(Beside { earlier, papers })
 }
 
 /// Keeps a file, and answers the bytes that are kept.
@@ -211,7 +242,12 @@ pub fn facts(tx: &mut Tx<'_>, invoice: &Invoice) -> Result<InvoiceFacts> {
     let reference = row.payment_reference.as_deref().and_then(Ogm::parse).map(|ogm| ogm.printed());
     Ok(InvoiceFacts {
         language,
-        kind: DocumentKind::Invoice,
+        kind: match invoice.part.map(|part| part.stage) {
+            Some(Stage::Deposit) => DocumentKind::Deposit,
+            Some(Stage::Interim) => DocumentKind::Intermediate,
+            Some(Stage::Balance) => DocumentKind::Balance,
+            Some(Stage::Single) | None => DocumentKind::Invoice,
+        },
         number,
         issued_on,
         due_on: Some(due_on),
@@ -235,7 +271,7 @@ pub fn facts(tx: &mut Tx<'_>, invoice: &Invoice) -> Result<InvoiceFacts> {
         buyer_reference: row.buyer_reference.clone(),
         order_reference: None,
         member_name: Some(member.name),
-        more: more(&invoice.lines, invoice.purchase_order.clone()),
+        more: more(&invoice.lines, invoice.purchase_order.clone(), second_language(&buyer)),
     })
 }
 
@@ -275,14 +311,20 @@ fn credit_note_facts(note: &CreditNote, terms: &Terms, member: String) -> Result
         buyer_reference: row.buyer_reference.clone(),
         order_reference: None,
         member_name: Some(member),
-        more: more(&note.lines, row.purchase_order.clone()),
+        more: more(&note.lines, row.purchase_order.clone(), second_language(&buyer)),
     })
 }
 
+/// The language in which the labels stand too.
+fn second_language(buyer: &PartySnapshot) -> Option<Language> {
+    buyer.second_language.as_deref().and_then(|tag| tag.parse().ok())
+}
+
 /// What only some documents show.
-fn more(rows: &[InvoiceLineRow], purchase_order: Option<String>) -> More {
+fn more(rows: &[InvoiceLineRow], purchase_order: Option<String>, second_language: Option<Language>) -> More {
     let on_all = rows.iter().filter(|row| row.kind != LineKind::Line);
-    More { purchase_order, adjustments: on_all.flat_map(adjustments).collect() }
+    let design = Design { second_language, ..Design::default() };
+    More { purchase_order, adjustments: on_all.flat_map(adjustments).collect(), design, ..More::default() }
 }
 
 /// Why the tax is what it is: the legal mention of each case, and what the lines say about theirs.

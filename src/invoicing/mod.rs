@@ -441,14 +441,21 @@ pub fn draft_of_part(
         (Stage::Balance, Some(_)) => return Err(Error::field("/share", "not_allowed")),
     };
     let language = clients::client(tx, base.client)?.language;
-    let label = rules::part_label((stage, share), language, &base.title, &earlier);
+    let numbers: Vec<String> = earlier.into_iter().map(|document| document.number).collect();
+    let label = rules::part_label((stage, share), language, &base.title, &numbers);
+    let why = |case| base.lines.iter().find(|line| line.vat_case == case)?.vat_justification.clone();
     let line = |(vat_case, net): (_, Minor)| DocumentLine {
         label: label.clone(),
         quantity: Decimal::ONE,
+        unit: "C62".to_owned(),
         unit_price: Money { amount_minor: net, currency: base.currency },
+        exact_unit_price: None,
         vat_case,
+        vat_justification: why(vat_case),
+        adjustments: Vec::new(),
     };
-    Ok(Draft { stage, share, lines: parts.into_iter().map(line).collect(), ..base.clone() })
+    let lines = parts.into_iter().map(line).collect();
+    Ok(Draft { stage, share, lines, adjustments: Vec::new(), ..base.clone() })
 }
 
 /// An open invoice by its payment reference, locked.

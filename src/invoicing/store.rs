@@ -545,35 +545,45 @@ pub(super) fn invoiced_of_order(tx: &mut Tx<'_>, order: OrderId, but: InvoiceId)
     Ok(Minor::sum(nets)?)
 }
 
-/// What is invoiced of an order by VAT case, less what was credited, `but` one; and the numbers it is invoiced under.
+/// An issued invoice of the same order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Earlier {
+    /// Its number.
+    pub number: String,
+    /// Its date.
+    pub issued_on: NaiveDate,
+}
+
+/// What is invoiced of an order by VAT case, less what was credited, `but` one; and the documents that were issued for it.
 pub(super) fn invoiced_by_case(
     tx: &mut Tx<'_>,
     order: OrderId,
     but: Option<InvoiceId>,
-) -> Result<(ByCase, Vec<String>)> {
+) -> Result<(ByCase, Vec<Earlier>)> {
     let mut query = invoice::table
         .filter(invoice::order_id.eq(order))
         .filter(invoice::state.eq_any([InvoiceState::Submitted, InvoiceState::Issued]))
         .order((invoice::series_year.asc(), invoice::seq.asc()))
-        .select((invoice::id, invoice::kind, invoice::number))
+        .select((invoice::id, invoice::kind, invoice::number, invoice::issued_on))
         .into_boxed();
     if let Some(but) = but {
         query = query.filter(invoice::id.ne(but));
     }
-    let documents: Vec<(InvoiceId, String, Option<String>)> = query.load(tx.conn())?;
-    let ids: Vec<InvoiceId> = documents.iter().map(|(id, _, _)| *id).collect();
+    let documents: Vec<(InvoiceId, String, Option<String>, Option<NaiveDate>)> = query.load(tx.conn())?;
+    let ids: Vec<InvoiceId> = documents.iter().map(|(id, ..)| *id).collect();
     let lines: Vec<(InvoiceId, VatCase, Minor)> = invoice_line::table
         .filter(invoice_line::invoice_id.eq_any(&ids))
         .select((invoice_line::invoice_id, invoice_line::vat_case, invoice_line::net_minor))
         .load(tx.conn())?;
     let mut sums = ByCase::new();
     for (id, case, net) in lines {
-        let is_credit = documents.iter().any(|(of, kind, _)| *of == id && kind != INVOICE);
+        let is_credit = documents.iter().any(|(of, kind, ..)| *of == id && kind != INVOICE);
         let sum = sums.entry(case).or_default();
         *sum = if is_credit { sum.minus(net)? } else { sum.plus(net)? };
     }
-    let numbers = documents.into_iter().filter(|(_, kind, _)| kind == INVOICE).filter_map(|(_, _, number)| number);
-    Ok((sums, numbers.collect()))
+    let issued = documents.into_iter().filter(|(_, kind, ..)| kind == INVOICE);
+    let issued = issued.filter_map(|(_, _, number, on)| Some(Earlier { number: number?, issued_on: on? }));
+    Ok((sums, issued.collect()))
 }
 
 pub(super) fn find_by_reference(tx: &mut Tx<'_>, entity: EntityId, digits: &str) -> Result<Option<InvoiceId>> {

@@ -79,6 +79,8 @@ pub fn create(tx: &mut Tx<'_>, new: &NewRecurring) -> Result<RecurringRow> {
         buyer_reference: new.buyer_reference.clone(),
         stage: Stage::Single,
         share: None,
+        purchase_order: None,
+        adjustments: Vec::new(),
         lines: new.lines.clone(),
     };
     // What would be refused on its first day is refused now.
@@ -183,6 +185,8 @@ pub fn work(tx: &mut Tx<'_>, id: RecurringId, today: NaiveDate) -> Result<bool> 
         buyer_reference: row.buyer_reference.clone(),
         stage: Stage::Single,
         share: None,
+        purchase_order: None,
+        adjustments: Vec::new(),
         lines: serde_json::from_value(row.lines.clone())?,
     };
     let invoice = tx.new_id();

@@ -55,6 +55,9 @@ pub struct PartySnapshot {
     /// What it reads.
     #[serde(default)]
     pub language: Option<String>,
+    /// What it reads beside that.
+    #[serde(default)]
+    pub second_language: Option<String>,
     /// GS1 location number.
     #[serde(default)]
     pub gln: Option<String>,
