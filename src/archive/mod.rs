@@ -36,6 +36,12 @@ pub enum Kind {
     ShareCertificate,
     /// A paper that a decision rests on.
     Evidence,
+    /// The electronic form of an issued invoice or credit note: one for ever.
+    InvoiceUbl,
+    /// What an access point answered about a document.
+    DeliveryReceipt,
+    /// An electronic invoice of a supplier, as it came.
+    SupplierInvoice,
 }
 
 impl Kind {
@@ -51,6 +57,9 @@ impl Kind {
             Self::CostDocument => "cost_document",
             Self::ShareCertificate => "share_certificate",
             Self::Evidence => "evidence",
+            Self::InvoiceUbl => "invoice_ubl",
+            Self::DeliveryReceipt => "delivery_receipt",
+            Self::SupplierInvoice => "supplier_invoice",
         }
     }
 }

@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use chrono::Duration;
+
 use super::Invoice;
 use super::credit::{self, CreditNote};
 use super::rules::{mention, vat_back_mention};
@@ -21,6 +23,10 @@ use crate::outbox::{self, QueuedLetter};
 use crate::platform::db::{Actor, Db, Tx};
 use crate::platform::error::{Error, Result};
 use crate::{access, charter};
+use crate::access::LinkPurpose;
+
+/// How long the link of an invoice shows it to its client.
+const LINK_LIFE: Duration = Duration::days(365);
 
 /// The file and the mail of an issued document.
 #[derive(Debug, Clone)]
@@ -38,10 +44,11 @@ pub struct Package {
 /// # Errors
 /// Fails with the database, or when the PDF cannot be made.
 pub fn prepare(db: &Db, id: InvoiceId) -> Result<Package> {
-    let (facts, kept, invoice) = db.write_blocking(&Actor::System, |tx| {
+    let (facts, kept, invoice, link) = db.write_blocking(&Actor::System, |tx| {
         let invoice = super::find(tx, id)?;
         let kept = archive::find_of(tx, id.0, Kind::InvoicePdf)?;
-        Ok((facts(tx, &invoice)?, kept, invoice))
+        let link = access::keep_link(tx, LinkPurpose::Invoice, id.0, LINK_LIFE)?;
+        Ok((facts(tx, &invoice)?, kept, invoice, link))
     })?;
     let member = invoice.row.member_id;
     let (file_name, pdf) = pdf_of(db, id, member, &facts, kept)?;
@@ -54,6 +61,7 @@ pub fn prepare(db: &Db, id: InvoiceId) -> Result<Package> {
         due_on: facts.due_on.ok_or_else(|| Error::internal("an invoice has a last day to pay"))?,
         reference: payment.reference.clone(),
         iban: payment.iban.clone(),
+        link: access::link_reference(LinkPurpose::Invoice, link),
     };
     let letter = QueuedLetter { to: buyer.email, language: facts.language, letter, subject: id.0, owner: Some(member) };
     Ok(Package { letter, file_name, pdf })

@@ -15,7 +15,7 @@ mod store;
 use chrono::NaiveDate;
 pub use rules::{InvoiceState, Issued, Settlement, Wanted, mention as reverse_charge_mention};
 use std::collections::BTreeMap;
-pub use store::{Filter, InvoiceLineRow, InvoiceRow, Open, OpenInvoice, TaxRow};
+pub use store::{Filter, InvoiceLineRow, IssuedDocument, InvoiceRow, Open, OpenInvoice, TaxRow};
 use uuid::Uuid;
 
 use crate::access;
@@ -521,6 +521,14 @@ fn preview_taxes(tx: &mut Tx<'_>, row: &InvoiceRow, lines: &[InvoiceLineRow]) ->
     let rates = charter::vat_rates(tx, &entity.country, row.supplied_on)?;
     let priced: Vec<_> = lines.iter().map(InvoiceLineRow::priced).collect();
     Ok(vat::totals(&priced, &rates)?.taxes.iter().map(|tax| TaxRow::preview(row.id, tax)).collect())
+}
+
+/// An issued invoice or credit note, for who brings it to its client.
+///
+/// # Errors
+/// 404; 409 `state_conflict` for one that was not issued.
+pub fn issued(tx: &mut Tx<'_>, id: InvoiceId) -> Result<IssuedDocument> {
+    store::find_issued(tx, id)
 }
 
 /// The currency of an invoice.
