@@ -4,12 +4,11 @@ use chrono::NaiveDate;
 use serde_json::{Value, json};
 use umbel::demo::{Answer, Client};
 use umbel::formats::einvoice::{
-    Address, Category, Document, Facts, Identifier, Kind, Line, Party, Payment, Preceding, Vat, cii, ubl as ubl_out,
+    Account, Address, Category, Document, Facts, Identifier, Kind, Line, Party, Payment, Preceding, Vat, cii, ubl as ubl_out,
 };
 use umbel::kernel::money::{Currency, Ppm};
 
-use super::costs::{approve, available, booked};
-use super::pools::{eur, second_reviewer};
+use super::costs::{approve, available, booked, eur, second_reviewer};
 use super::support::TestApp;
 
 fn party(name: &str, vat: &str) -> Party {
@@ -32,7 +31,8 @@ fn facts(kind: Kind, number: &str, lines: &[(&str, &str)]) -> Facts {
     let mut facts = Facts::new(kind, number, on, Currency::EUR, parties);
     facts.due_on = Some(on + chrono::Days::new(30));
     facts.buyer_reference = Some("Studio".to_owned());
-    facts.payment = Some(Payment { means: "30".to_owned(), reference: Some("+++1+++".to_owned()), accounts: Vec::new() });
+    let account = Account { id: "BE68539007547034".to_owned(), name: None, bic: None };
+    facts.payment = Some(Payment { means: "30".to_owned(), reference: Some("+++1+++".to_owned()), accounts: vec![account] });
     let line = |(n, (name, price)): (usize, &(&str, &str))| {
         Line::new((n + 1).to_string(), *name, 1.into(), "C62", price.parse().unwrap(), vat)
     };
