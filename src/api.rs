@@ -42,6 +42,8 @@ rooms!(
     write_offs,
     costs,
     pools,
+    delivery,
+    supplier_invoices,
     shares,
     surplus,
     transfers,
@@ -60,6 +62,7 @@ pub fn routes(config: &mut ServiceConfig) {
     rooms(config);
     crate::operations::routes(config);
     crate::orders::pages::routes(config);
+    crate::delivery::pages::routes(config);
     crate::members::pages::routes(config);
     crate::solvency::pages::routes(config);
     config.service(health).service(ready).service(docs).service(openapi);

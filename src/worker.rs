@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use crate::access;
 use crate::accounting;
 use crate::charter;
+use crate::delivery::{self, AccessPoint};
 use crate::formats::letters::{self, Letterhead};
 use crate::guarantee;
 use crate::invoicing;
@@ -44,18 +45,27 @@ pub struct Worker {
     db: Db,
     keys: Arc<Keys>,
     mailer: Arc<Mailer>,
+    access_point: Arc<dyn AccessPoint>,
     public_url: String,
     mail_domain: String,
     name: String,
 }
 
 impl Worker {
-    /// A worker that sends through `mailer` and signs links below `public_url`. `from` is the sender's address.
+    /// A worker that sends through `mailer` and `access_point`, and signs links below `public_url`. `from` is the
+    /// sender's address.
     #[must_use]
-    pub fn new(db: Db, keys: Arc<Keys>, mailer: Mailer, public_url: String, from: &str) -> Self {
+    pub fn new(
+        db: Db,
+        keys: Arc<Keys>,
+        mailer: Mailer,
+        access_point: Arc<dyn AccessPoint>,
+        public_url: String,
+        from: &str,
+    ) -> Self {
         let domain = from.rsplit_once('@').map_or("umbel.invalid", |(_, domain)| domain.trim_end_matches('>'));
         let name = format!("worker-{}", db.clock().new_id());
-        Self { keys, mailer: Arc::new(mailer), public_url, mail_domain: domain.to_owned(), name, db }
+        Self { keys, mailer: Arc::new(mailer), access_point, public_url, mail_domain: domain.to_owned(), name, db }
     }
 
     /// Works until told to stop; finishes what is done in moments, and leaves long work where the next worker goes on.
@@ -200,20 +210,28 @@ impl Worker {
             Job::Letter(letter) => self.send(&claimed.dedup_key, &letter, Vec::new()),
             Job::SendInvoice { invoice } => {
                 let package = invoicing::jobs::prepare(&self.db, invoice)?;
-                self.send_document(&claimed.dedup_key, package)?;
+                self.send_document(&claimed.dedup_key, invoice, package)?;
                 self.db.write_blocking(&Actor::System, |tx| invoicing::jobs::tell_member(tx, invoice))
             }
             Job::SendCreditNote { credit_note } => {
                 let package = invoicing::jobs::prepare_credit_note(&self.db, credit_note)?;
-                self.send_document(&claimed.dedup_key, package)?;
+                self.send_document(&claimed.dedup_key, credit_note, package)?;
                 self.db.write_blocking(&Actor::System, |tx| invoicing::jobs::tell_of_credit_note(tx, credit_note))
             }
+            Job::Deliver { delivery } => delivery::jobs::deliver(&self.db, self.access_point.as_ref(), delivery),
             Job::Run { .. } => Err(Error::internal("long work has a lane of its own")),
         }
     }
 
-    fn send_document(&self, key: &str, package: invoicing::jobs::Package) -> Result<()> {
-        self.send(key, &package.letter, package.attachments)
+    /// Mails an issued document with its electronic form, and notes how it went.
+    fn send_document(&self, key: &str, document: InvoiceId, package: invoicing::jobs::Package) -> Result<()> {
+        self.db.write_blocking(&Actor::System, |tx| {
+            delivery::of_issued(tx, document)?;
+            delivery::begin_mail(tx, document)
+        })?;
+        let sent = self.send(key, &package.letter, package.attachments);
+        self.db.write_blocking(&Actor::System, |tx| delivery::end_mail(tx, document))?;
+        sent
     }
 
     /// Sends one mail. A refused address is not tried again: it is shown to the office.
@@ -289,7 +307,7 @@ impl Worker {
             self.settle_arrears(entity.id, today)?;
             self.prove_days(entity.id, today)?;
         }
-        Ok(())
+        delivery::jobs::collect_answers(&self.db, self.access_point.as_ref())
     }
 
     /// Makes the invoices that come again, up to today. One that is refused pauses and holds up no other.

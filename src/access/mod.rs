@@ -12,7 +12,7 @@ mod rules;
 mod store;
 mod tokens;
 
-use chrono::{Duration, NaiveDate};
+use chrono::{DateTime, Duration, NaiveDate, Utc};
 pub use guards::{
     Accountant, Administrator, Approver, BatchDesk, BooksReader, Caller, Desk, Member, MemberOrDesk, MemberOrReviewer,
     Reviewer, ReviewerOrAdministrator, SignedIn, ViewBatches, Visitor,
@@ -365,6 +365,18 @@ pub fn open_link(tx: &mut Tx<'_>, purpose: LinkPurpose, subject: Uuid, life: Dur
     Ok(id)
 }
 
+/// The link of one purpose for one subject that is open already, or a new one: a mail that is sent again carries the
+/// link that it had.
+///
+/// # Errors
+/// Fails with the database.
+pub fn keep_link(tx: &mut Tx<'_>, purpose: LinkPurpose, subject: Uuid, life: Duration) -> Result<Uuid> {
+    match store::find_open_link(tx, purpose, subject)? {
+        Some(link) => Ok(link),
+        None => open_link(tx, purpose, subject, life),
+    }
+}
+
 /// The token of a link, for the address in a mail.
 #[must_use]
 pub fn link_token(keys: &Keys, purpose: LinkPurpose, link: Uuid) -> String {
@@ -386,6 +398,14 @@ pub fn follow_link(tx: &mut Tx<'_>, keys: &Keys, purpose: LinkPurpose, token: &s
         return Err(Error::conflict("link_expired"));
     }
     Ok((link, row.subject_id))
+}
+
+/// Until when a link works.
+///
+/// # Errors
+/// Fails with the database.
+pub fn link_expiry(tx: &mut Tx<'_>, purpose: LinkPurpose, link: Uuid) -> Result<DateTime<Utc>> {
+    Ok(store::lock_link(tx, link, purpose)?.ok_or_else(Error::not_found)?.expires_at)
 }
 
 /// What a link is for, even when it has been used or is too old: to show how things ended.

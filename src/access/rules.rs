@@ -41,10 +41,12 @@ pub enum LinkPurpose {
     ResetPassword,
     /// Shows an order to a client and takes the answer.
     Order,
+    /// Shows an invoice to a client.
+    Invoice,
 }
 
 impl LinkPurpose {
-    const ALL: [Self; 3] = [Self::ConfirmEmail, Self::ResetPassword, Self::Order];
+    const ALL: [Self; 4] = [Self::ConfirmEmail, Self::ResetPassword, Self::Order, Self::Invoice];
 
     /// The stored name.
     #[must_use]
@@ -53,6 +55,7 @@ impl LinkPurpose {
             Self::ConfirmEmail => "confirm_email",
             Self::ResetPassword => "reset_password",
             Self::Order => "order",
+            Self::Invoice => "invoice",
         }
     }
 
@@ -62,6 +65,7 @@ impl LinkPurpose {
             Self::ConfirmEmail => "/confirm",
             Self::ResetPassword => "/reset",
             Self::Order => "/o",
+            Self::Invoice => "/i",
         }
     }
 }

@@ -366,6 +366,20 @@ pub(super) fn lock_link(tx: &mut Tx<'_>, id: Uuid, purpose: LinkPurpose) -> Resu
         .optional()?)
 }
 
+/// The newest link of a purpose for a subject that still works.
+pub(super) fn find_open_link(tx: &mut Tx<'_>, purpose: LinkPurpose, subject: Uuid) -> Result<Option<Uuid>> {
+    let now = tx.now();
+    Ok(access_link::table
+        .filter(access_link::purpose.eq(purpose.name()))
+        .filter(access_link::subject_id.eq(subject))
+        .filter(access_link::used_at.is_null())
+        .filter(access_link::expires_at.gt(now))
+        .order(access_link::id.desc())
+        .select(access_link::id)
+        .first(tx.conn())
+        .optional()?)
+}
+
 pub(super) fn use_link(tx: &mut Tx<'_>, id: Uuid) -> Result<()> {
     let now = tx.now();
     diesel::update(access_link::table.find(id)).set(access_link::used_at.eq(now)).execute(tx.conn())?;

@@ -42,6 +42,10 @@ pub enum Kind {
     ShareCertificate,
     /// A paper that a decision rests on.
     Evidence,
+    /// What an access point answered about a document.
+    DeliveryReceipt,
+    /// An electronic invoice of a supplier, as it came.
+    SupplierInvoice,
 }
 
 impl Kind {
@@ -60,6 +64,8 @@ impl Kind {
             Self::CostDocument => "cost_document",
             Self::ShareCertificate => "share_certificate",
             Self::Evidence => "evidence",
+            Self::DeliveryReceipt => "delivery_receipt",
+            Self::SupplierInvoice => "supplier_invoice",
         }
     }
 }

@@ -110,7 +110,7 @@ pub fn courier(config: &Config, running: &Running, mails: &Catcher, base: &str) 
     let from = config.mail_from.to_string();
     let mail = MailConfig { smtp_url: Some(mails.url()), from: from.clone(), folder: config.data.join("mail") };
     let (db, keys) = (running.parts.db.clone(), std::sync::Arc::clone(&running.parts.keys));
-    Ok(Worker::new(db, keys, Mailer::new(&mail)?, base.to_owned(), &from))
+    Ok(Worker::new(db, keys, Mailer::new(&mail)?, super::access_point(config), base.to_owned(), &from))
 }
 
 /// Adds the first administrator and answers their password.

@@ -11,9 +11,10 @@ use std::sync::Arc;
 
 use umbel::access::Passwords;
 use umbel::clients::{FixtureRegistry, UnavailableRegistry, VatRegistry};
+use umbel::delivery::{AccessPoint, FileDrop, HttpAccessPoint};
 use umbel::platform::clock::Clock;
 use umbel::platform::cluster::Cluster;
-use umbel::platform::config::{ClientAddress, Config, Database, KeySource, Mail};
+use umbel::platform::config::{self, ClientAddress, Config, Database, KeySource, Mail};
 use umbel::platform::db::Db;
 use umbel::platform::faults::Faults;
 use umbel::platform::keys::Keys;
@@ -92,6 +93,16 @@ pub struct Running {
     pub worker: Worker,
 }
 
+/// The way into the Peppol network that the settings name.
+pub fn access_point(config: &Config) -> Arc<dyn AccessPoint> {
+    match &config.access_point {
+        config::AccessPoint::Folder(folder) => Arc::new(FileDrop::new(folder.clone())),
+        config::AccessPoint::Http { url, token } => {
+            Arc::new(HttpAccessPoint::new(url, token.as_ref().map(config::Secret::expose)))
+        }
+    }
+}
+
 /// Puts the service together on an open database.
 pub fn assemble(config: &Config, store: &Store, clock: &Clock) -> Outcome<Running> {
     let keys = Arc::new(match &config.keys {
@@ -105,7 +116,8 @@ pub fn assemble(config: &Config, store: &Store, clock: &Clock) -> Outcome<Runnin
         Mail::Folder(folder) => (None, folder.clone()),
     };
     let mailer = Mailer::new(&MailConfig { smtp_url, from: from.clone(), folder })?;
-    let worker = Worker::new(db.clone(), Arc::clone(&keys), mailer, config.public_url.clone(), &from);
+    let worker =
+        Worker::new(db.clone(), Arc::clone(&keys), mailer, access_point(config), config.public_url.clone(), &from);
     let limits = &config.limits;
     let limits = RateLimits::new(
         limits.reads_per_minute.get(),

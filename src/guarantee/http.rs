@@ -59,8 +59,8 @@ pub struct DisputeView {
     pub invoice_id: InvoiceId,
     /// What the client says.
     pub reason: String,
-    /// Who noted it.
-    pub opened_by: PersonId,
+    /// Who noted it; absent when the client did so by the link of the mail.
+    pub opened_by: Option<PersonId>,
     /// When.
     pub opened_at: DateTime<Utc>,
     /// How it ended.

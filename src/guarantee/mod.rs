@@ -23,6 +23,7 @@ pub use returns::{
 };
 pub use rules::{Badge, Facts, Limits, Reason, ReasonCode};
 pub use store::{AdvanceRow, ClaimRow, ContributionOwedRow, DecisionRow, DisputeRow, DrawRow, DrawRunRow, HoldRow};
+use uuid::Uuid;
 
 use crate::charter::RuleSet;
 use crate::kernel::ids::{ActivityId, AdvanceId, ClientId, EntityId, InvoiceId, OrderId, PersonId, RuleSetId};
@@ -180,16 +181,30 @@ pub fn dispute_of(tx: &mut Tx<'_>, invoice: InvoiceId) -> Result<Option<DisputeR
     store::find_open_dispute(tx, invoice)
 }
 
+/// Who opens a dispute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Disputant {
+    /// Somebody of the office notes what the client said.
+    Office(PersonId),
+    /// The client says so by the link of the mail.
+    Client(Uuid),
+}
+
 /// Notes that the client disputes an invoice. The caller holds the invoice.
 ///
 /// # Errors
 /// 409 `state_conflict` while one is open; 422 for the reason.
-pub fn open_dispute(tx: &mut Tx<'_>, invoice: InvoiceId, member: PersonId, reason: &str) -> Result<DisputeRow> {
+pub fn open_dispute(
+    tx: &mut Tx<'_>,
+    invoice: InvoiceId,
+    member: PersonId,
+    reason: &str,
+    by: Disputant,
+) -> Result<DisputeRow> {
     check_text(reason, "/reason")?;
     if store::find_open_dispute(tx, invoice)?.is_some() {
         return Err(Error::conflict("state_conflict").with("state", "disputed").with("command", "dispute"));
     }
-    let by = tx.person()?;
     store::insert_dispute(tx, invoice, member, reason, by)
 }
 

@@ -14,7 +14,7 @@ use umbel_schema::{
 };
 use uuid::Uuid;
 
-use super::{NewAdvance, NewClaim, Pair, ReasonCode};
+use super::{Disputant, NewAdvance, NewClaim, Pair, ReasonCode};
 use crate::kernel::ids::{
     ActivityId, AdvanceId, ClaimId, ClientId, DisputeId, DrawId, DrawRunId, EntityId, HoldId, InvoiceId, OrderId,
     PersonId, RuleSetId, WriteOffId,
@@ -80,8 +80,8 @@ pub struct DisputeRow {
     pub invoice_id: InvoiceId,
     /// What the client says.
     pub reason: String,
-    /// Who noted it.
-    pub opened_by: PersonId,
+    /// Who noted it; nobody when the client did so by the link of the mail.
+    pub opened_by: Option<PersonId>,
     /// When.
     pub opened_at: DateTime<Utc>,
     /// How it ended.
@@ -353,16 +353,21 @@ pub(super) fn insert_dispute(
     invoice: InvoiceId,
     member: PersonId,
     reason: &str,
-    by: PersonId,
+    by: Disputant,
 ) -> Result<DisputeRow> {
     let (id, now): (DisputeId, _) = (tx.new_id(), tx.now());
+    let (opened_by, link_id) = match by {
+        Disputant::Office(person) => (Some(person), None),
+        Disputant::Client(link) => (None, Some(link)),
+    };
     Ok(diesel::insert_into(invoice_dispute::table)
         .values((
             invoice_dispute::id.eq(id),
             invoice_dispute::invoice_id.eq(invoice),
             invoice_dispute::member_id.eq(member),
             invoice_dispute::reason.eq(reason.trim()),
-            invoice_dispute::opened_by.eq(by),
+            invoice_dispute::opened_by.eq(opened_by),
+            invoice_dispute::link_id.eq(link_id),
             invoice_dispute::opened_at.eq(now),
         ))
         .returning(DisputeRow::as_returning())

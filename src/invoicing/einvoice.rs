@@ -19,7 +19,6 @@ use crate::kernel::identifiers;
 use crate::kernel::language::Language;
 use crate::kernel::lines::{self, AdjustmentKind, LineKind, Row as _};
 use crate::kernel::money::{Currency, Minor, MoneyError, Ppm};
-use crate::kernel::peppol::Participant;
 use crate::kernel::references::Ogm;
 use crate::kernel::refusal::{FieldRefusal, Refusal};
 use crate::kernel::vat::{Totals, VatCase};
@@ -377,9 +376,7 @@ fn party(of: &PartySnapshot, is_seller: bool) -> Party {
     let text = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
     let street = format!("{} {}", of.street, of.building_number);
     let (enterprise_number, vat_number) = (of.enterprise_number.as_deref(), of.vat_number.as_deref());
-    let reached = of.electronic_address.as_deref().and_then(Participant::parse);
-    let reached =
-        reached.or_else(|| Participant::by_default(&of.country, enterprise_number, vat_number, of.gln.as_deref()));
+    let reached = of.participant();
     let legal: Vec<&str> =
         [of.legal_form.as_deref(), of.register.as_deref()].into_iter().flatten().filter(|it| !it.is_empty()).collect();
     let has_contact = is_seller || of.contact_name.is_some() || of.contact_phone.is_some();

@@ -3,13 +3,14 @@
 
 use std::sync::Arc;
 
-use chrono::NaiveDate;
+use chrono::{Duration, NaiveDate};
 
 use super::Invoice;
 use super::credit::{self, CreditNote};
 use super::einvoice::{self, Beside, Structured, Terms};
 use super::rules::{Stage, vat_back_mention};
 use super::store::{self, InvoiceLineRow, PartySnapshot, TaxRow};
+use crate::access::LinkPurpose;
 use crate::archive::{self, ArchivedFile, Kind, NewFile};
 use crate::formats::invoice_pdf::design::Design;
 use crate::formats::invoice_pdf::{
@@ -26,6 +27,9 @@ use crate::outbox::{self, QueuedLetter};
 use crate::platform::db::{Actor, Db, Tx};
 use crate::platform::error::{Error, Result};
 use crate::{access, charter};
+
+/// How long the link of an invoice shows it to its client.
+const LINK_LIFE: Duration = Duration::days(365);
 
 /// The media type of an electronic invoice.
 const XML: &str = "application/xml";
@@ -45,14 +49,15 @@ pub struct Package {
 /// # Errors
 /// Fails with the database, or when a file cannot be made.
 pub fn prepare(db: &Db, id: InvoiceId) -> Result<Package> {
-    let (facts, invoice, structured) = db.write_blocking(&Actor::System, |tx| {
+    let (facts, invoice, structured, link) = db.write_blocking(&Actor::System, |tx| {
         let invoice = super::find(tx, id)?;
         let terms = terms(tx, invoice.row.seller_snapshot.as_ref(), invoice.row.supplied_on)?;
         let account = charter::bank_account(tx, invoice.row.entity_id)?;
         let beside = beside(tx, &invoice)?;
         let papers = beside.papers.clone();
         let structured = einvoice::of_invoice(&invoice, &terms, &(account.iban, account.bic), beside)?;
-        Ok((facts(tx, &invoice)?, invoice, (structured, papers)))
+        let link = access::keep_link(tx, LinkPurpose::Invoice, id.0, LINK_LIFE)?;
+        Ok((facts(tx, &invoice)?, invoice, (structured, papers), link))
     })?;
     let member = invoice.row.member_id;
     let attachments = files(db, (id, member), &facts, structured)?;
@@ -65,6 +70,7 @@ pub fn prepare(db: &Db, id: InvoiceId) -> Result<Package> {
         due_on: facts.due_on.ok_or_else(|| Error::internal("an invoice has a last day to pay"))?,
         reference: payment.reference.clone(),
         iban: payment.iban.clone(),
+        link: access::link_reference(LinkPurpose::Invoice, link),
     };
     let letter = QueuedLetter { to: buyer.email, language: facts.language, letter, subject: id.0, owner: Some(member) };
     Ok(Package { letter, attachments })

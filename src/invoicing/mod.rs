@@ -20,7 +20,7 @@ use chrono::NaiveDate;
 pub use rules::{InvoiceState, Issued, Settlement, Stage, Wanted, mention as reverse_charge_mention};
 use rust_decimal::Decimal;
 use std::collections::BTreeMap;
-pub use store::{Filter, InvoiceLineRow, InvoiceRow, Open, OpenInvoice, PartRow, TaxRow};
+pub use store::{Filter, InvoiceLineRow, InvoiceRow, IssuedDocument, Open, OpenInvoice, PartRow, TaxRow};
 use uuid::Uuid;
 
 use crate::access;
@@ -730,6 +730,14 @@ fn preview_taxes(tx: &mut Tx<'_>, row: &InvoiceRow, lines: &[InvoiceLineRow]) ->
     let rates = charter::vat_rates(tx, &entity.country, row.supplied_on)?;
     let (lines, adjustments) = lines::apart(lines, row.currency);
     Ok(lines::totals(&lines, &adjustments, &rates)?.taxes.iter().map(|tax| TaxRow::preview(row.id, tax)).collect())
+}
+
+/// An issued invoice or credit note, for who brings it to its client.
+///
+/// # Errors
+/// 404; 409 `state_conflict` for one that was not issued.
+pub fn issued(tx: &mut Tx<'_>, id: InvoiceId) -> Result<IssuedDocument> {
+    store::find_issued(tx, id)
 }
 
 /// The currency of an invoice.

@@ -3,6 +3,7 @@
 mod attachments;
 mod credit;
 mod issue;
+mod issued;
 mod office;
 
 use std::collections::BTreeMap;
@@ -19,6 +20,8 @@ use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Date, Jsonb, Nullable, Numeric, Text, Uuid as SqlUuid};
 pub use issue::{CaseTerms, IssueContext, PartySnapshot, Series, VatProof};
 pub(super) use issue::{insert_issue_parts, issue_context, parties, seal, take_number};
+pub use issued::IssuedDocument;
+pub(super) use issued::find_issued;
 pub use office::{CeilingRow, TemplateRow};
 pub(super) use office::{ceiling_on, insert_ceiling, insert_template, list_ceilings, list_templates, templates_from};
 use rust_decimal::Decimal;

@@ -165,4 +165,8 @@ ids! {
     DryRunId,
     /// The proof of a day that the mutual can pay what it owes.
     ProofId,
+    /// One way in which an issued document goes to its client.
+    DeliveryId,
+    /// An electronic invoice of a supplier.
+    SupplierInvoiceId,
 }

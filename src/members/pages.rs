@@ -1,31 +1,24 @@
 //! The pages behind the links of an applicant's mails: a sixth kind of file because they are read without the API.
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::ContentType;
 use actix_web::web::{Data, Form, Path, Query};
 use actix_web::{HttpRequest, HttpResponse, get, post, web};
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 
 use crate::access::{self, LinkPurpose, Passwords, Visitor};
 use crate::charter;
-use crate::formats::pages::{AccountStep, account_page, content_security_policy};
+use crate::formats::pages::{AccountStep, account_page};
 use crate::kernel::ids::PersonId;
 use crate::kernel::language::Language;
 use crate::platform::db::Db;
 use crate::platform::error::{Error, Result};
 use crate::platform::keys::Keys;
-use crate::platform::web::{facts, language, problems};
+use crate::platform::web::page::{self, Shown};
+use crate::platform::web::{facts, problems};
 
 /// Registers the pages.
 pub fn routes(config: &mut web::ServiceConfig) {
     config.service(ask_to_confirm).service(confirm).service(ask_for_password).service(set_password);
-}
-
-#[derive(Debug, Default, Deserialize)]
-struct Shown {
-    lang: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -44,8 +37,7 @@ struct Desk {
 
 impl Desk {
     fn new(request: &HttpRequest, db: Data<Db>, chosen: Option<&str>) -> Self {
-        let language = chosen.and_then(|tag| tag.parse().ok()).unwrap_or_else(|| language(request));
-        Self { db, address: request.path().to_owned(), language }
+        Self { db, address: request.path().to_owned(), language: page::language(request, chosen) }
     }
 
     async fn answer(
@@ -57,14 +49,10 @@ impl Desk {
     ) -> Result<HttpResponse> {
         let entities = self.db.write(visitor.with_link(), charter::entities).await?;
         let mutual = entities.into_iter().next().map_or_else(|| "Umbel".to_owned(), |entity| entity.name);
-        let nonce = URL_SAFE_NO_PAD.encode(self.db.clock().random_bytes::<16>());
+        let nonce = page::nonce(self.db.clock());
         let body =
             account_page(step, &mutual, &self.address, problem, self.language, &nonce).map_err(Error::internal)?;
-        Ok(HttpResponse::build(status)
-            .insert_header(ContentType::html())
-            .insert_header(("Content-Security-Policy", content_security_policy(&nonce)))
-            .insert_header(("Referrer-Policy", "no-referrer"))
-            .body(body))
+        Ok(page::html(status, body, &nonce))
     }
 }
 

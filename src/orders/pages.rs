@@ -3,11 +3,9 @@
 //! Plain forms, no script, nothing loaded from elsewhere. The link itself is the proof of who asks; a form carries
 //! a token made from it and from the shown version, so that another site cannot answer in the client's name.
 
-use actix_web::http::header::{ACCEPT_LANGUAGE, ContentType};
+use actix_web::http::StatusCode;
 use actix_web::web::{Data, Form, Path};
 use actix_web::{HttpRequest, HttpResponse, get, post, web};
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono_tz::Tz;
 use rust_decimal::Decimal;
 use serde::Deserialize;
@@ -17,8 +15,7 @@ use crate::access::Visitor;
 use crate::charter;
 use crate::formats::local;
 use crate::formats::pages::{
-    Answered, OrderLine, OrderPage, Outcome, OutcomePage, Typed, VatLine, content_security_policy, order_page,
-    outcome_page,
+    Answered, OrderPage, Outcome, OutcomePage, PageLine, Typed, VatLine, order_page, outcome_page,
 };
 use crate::kernel::language::Language;
 use crate::kernel::lines::{Adjustment, AdjustmentKind};
@@ -26,18 +23,13 @@ use crate::kernel::money::{Currency, Minor, Ppm};
 use crate::kernel::vat::VatCase;
 use crate::platform::db::Db;
 use crate::platform::error::{Error, Result};
-use crate::platform::i18n;
 use crate::platform::keys::Keys;
+use crate::platform::web::page::{Shown, html, language, nonce};
 use crate::platform::web::{facts, hex, problems, unhex};
 
 /// Registers the pages.
 pub fn routes(config: &mut web::ServiceConfig) {
     config.service(show).service(confirm).service(decline).service(change);
-}
-
-#[derive(Debug, Default, Deserialize)]
-struct Shown {
-    lang: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -58,23 +50,6 @@ struct Reader {
     language: Language,
     nonce: String,
     zone: Tz,
-}
-
-fn language(request: &HttpRequest, chosen: Option<&str>) -> Language {
-    let header = request.headers().get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
-    chosen.and_then(|tag| tag.parse().ok()).unwrap_or_else(|| i18n::negotiate(header))
-}
-
-fn nonce(db: &Db) -> String {
-    URL_SAFE_NO_PAD.encode(db.clock().random_bytes::<16>())
-}
-
-fn html(status: actix_web::http::StatusCode, body: String, nonce: &str) -> HttpResponse {
-    HttpResponse::build(status)
-        .insert_header(ContentType::html())
-        .insert_header(("Content-Security-Policy", content_security_policy(nonce)))
-        .insert_header(("Referrer-Policy", "no-referrer"))
-        .body(body)
 }
 
 fn form_token(keys: &Keys, token: &str, sha256: &[u8]) -> String {
@@ -101,9 +76,9 @@ fn signed(adjustment: &Adjustment) -> Minor {
 }
 
 /// A discount or charge on the whole order as a line after the others.
-fn on_all(adjustment: &Adjustment) -> OrderLine {
+fn on_all(adjustment: &Adjustment) -> PageLine {
     let amount = signed(adjustment);
-    OrderLine { label: adjustment.reason.clone(), quantity: Decimal::ONE, unit_price: amount, net: amount }
+    PageLine { label: adjustment.reason.clone(), quantity: Decimal::ONE, unit_price: amount, net: amount }
 }
 
 fn page(offer: &Offer, keys: &Keys, token: &str, reader: &Reader, typed: Typed) -> Result<String> {
@@ -118,7 +93,7 @@ fn page(offer: &Offer, keys: &Keys, token: &str, reader: &Reader, typed: Typed) 
         lines: content
             .lines
             .iter()
-            .map(|line| OrderLine {
+            .map(|line| PageLine {
                 label: label(line, reader.language, content.currency),
                 quantity: line.line.quantity,
                 unit_price: line.line.unit_price.amount_minor,
@@ -194,7 +169,7 @@ fn not_ours(error: Error, token: &str, language: Language, nonce: String) -> Res
     }
     let reader = Reader { language, nonce, zone: Tz::UTC };
     let body = outcome(None, Outcome::Invalid, token, &reader)?;
-    Ok(html(actix_web::http::StatusCode::NOT_FOUND, body, &reader.nonce))
+    Ok(html(StatusCode::NOT_FOUND, body, &reader.nonce))
 }
 
 #[get("/o/{token}")]
@@ -207,7 +182,7 @@ async fn show(
     query: web::Query<Shown>,
 ) -> Result<HttpResponse> {
     let language = language(&request, query.lang.as_deref());
-    let nonce = nonce(&db);
+    let nonce = nonce(db.clock());
     let (offer, zone) = match load(&db, &keys, visitor, &token).await {
         Ok(loaded) => loaded,
         Err(error) => return not_ours(error, &token, language, nonce),
@@ -217,7 +192,7 @@ async fn show(
         Some(what) => outcome(Some(&offer), what, &token, &reader)?,
         None => page(&offer, &keys, &token, &reader, Typed::default())?,
     };
-    Ok(html(actix_web::http::StatusCode::OK, body, &reader.nonce))
+    Ok(html(StatusCode::OK, body, &reader.nonce))
 }
 
 async fn take(
@@ -229,7 +204,7 @@ async fn take(
     answer: Answer,
 ) -> Result<HttpResponse> {
     let language = language(&request, form.lang.as_deref());
-    let nonce = nonce(&db);
+    let nonce = nonce(db.clock());
     let (offer, zone) = match load(&db, &keys, visitor.clone(), &token).await {
         Ok(loaded) => loaded,
         Err(error) => return not_ours(error, &token, language, nonce),
@@ -260,7 +235,7 @@ async fn take(
         Ok(offer) => {
             let what = what_it_shows(&offer).unwrap_or(Outcome::Used);
             let body = outcome(Some(&offer), what, &token, &reader)?;
-            Ok(html(actix_web::http::StatusCode::OK, body, &reader.nonce))
+            Ok(html(StatusCode::OK, body, &reader.nonce))
         }
         Err(error) if error.status.is_client_error() => {
             if let Some(what) = what_it_shows(&offer) {

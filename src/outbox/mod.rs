@@ -13,7 +13,7 @@ pub use store::{Claimed, EmailMessage};
 use uuid::Uuid;
 
 use crate::formats::letters::Letter;
-use crate::kernel::ids::{InvoiceId, JobId, PersonId};
+use crate::kernel::ids::{DeliveryId, InvoiceId, JobId, PersonId};
 use crate::kernel::language::Language;
 use crate::platform::db::Tx;
 use crate::platform::error::Result;
@@ -33,6 +33,11 @@ pub enum Job {
     SendCreditNote {
         /// The credit note.
         credit_note: InvoiceId,
+    },
+    /// Hand a document to the access point.
+    Deliver {
+        /// The delivery.
+        delivery: DeliveryId,
     },
     /// Carry out work that takes longer than a request.
     Run {
@@ -77,6 +82,7 @@ pub fn queue(tx: &mut Tx<'_>, job: &Job, subject: Uuid, key: &str) -> Result<()>
         Job::Letter(_) => "letter",
         Job::SendInvoice { .. } => "send_invoice",
         Job::SendCreditNote { .. } => "send_credit_note",
+        Job::Deliver { .. } => "deliver",
         Job::Run { .. } => RUN,
     };
     store::insert(tx, topic, subject, &serde_json::to_value(job)?, key)?;

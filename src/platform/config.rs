@@ -46,6 +46,15 @@ pub struct Settings {
     /// Folder for mails as .eml files instead of a mail server [default: DATA/mail]
     #[arg(long, env = "UMBEL_MAIL_FOLDER", value_name = "FOLDER", global = true)]
     mail_folder: Option<String>,
+    /// Peppol access point as a folder that another program watches [default: DATA/access-point]
+    #[arg(long, env = "UMBEL_ACCESS_POINT_FOLDER", value_name = "FOLDER", global = true)]
+    access_point_folder: Option<String>,
+    /// Peppol access point by HTTP instead of a folder: see docs/ACCESS_POINT.md
+    #[arg(long, env = "UMBEL_ACCESS_POINT_URL", value_name = "URL", global = true)]
+    access_point_url: Option<String>,
+    /// Bearer token for that address
+    #[arg(long, env = "UMBEL_ACCESS_POINT_TOKEN", value_name = "TOKEN", hide_env_values = true, global = true)]
+    access_point_token: Option<String>,
     /// Sender of the mails [default: Umbel <umbel@umbel.example>]
     #[arg(long, env = "MAIL_FROM", value_name = "MAILBOX", global = true)]
     mail_from: Option<String>,
@@ -118,6 +127,8 @@ pub struct Config {
     pub public_url: String,
     /// How mails leave.
     pub mail: Mail,
+    /// Where electronic invoices leave to.
+    pub access_point: AccessPoint,
     /// Who they come from.
     pub mail_from: Mailbox,
     /// Where the keys are.
@@ -164,6 +175,20 @@ pub enum KeySource {
     Folder(PathBuf),
     /// In these files.
     Files(KeyFiles),
+}
+
+/// Where electronic invoices leave to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AccessPoint {
+    /// Files in this folder, for another program.
+    Folder(PathBuf),
+    /// By HTTP.
+    Http {
+        /// Start of its addresses.
+        url: String,
+        /// What proves who we are.
+        token: Option<Secret>,
+    },
 }
 
 /// How log lines look.
@@ -229,6 +254,7 @@ impl TryFrom<Settings> for Config {
                 .or(Some(SocketAddr::from(([127, 0, 0, 1], 9464)))),
         };
         let mail = read.mail(typed.smtp_url.as_deref(), typed.mail_folder.as_deref(), in_production, &data);
+        let access_point = read.access_point(&typed, &data);
         let leaves = given(typed.smtp_url.as_deref()).is_some();
         let public_url = read.public_url(typed.public_url.as_deref(), leaves, listen);
         let keys = read.keys(&typed, in_production, &data);
@@ -256,6 +282,7 @@ impl TryFrom<Settings> for Config {
                 metrics_listen,
                 public_url,
                 mail,
+                access_point,
                 mail_from,
                 keys,
                 log_format,
@@ -348,6 +375,27 @@ impl Reader {
         Mail::Folder(data.join("mail"))
     }
 
+    fn access_point(&mut self, typed: &Settings, data: &Path) -> AccessPoint {
+        let (folder, token) = (given(typed.access_point_folder.as_deref()), given(typed.access_point_token.as_deref()));
+        let Some(url) = given(typed.access_point_url.as_deref()) else {
+            if token.is_some() {
+                self.wrong.push("UMBEL_ACCESS_POINT_TOKEN is set and UMBEL_ACCESS_POINT_URL is not".to_owned());
+            }
+            return AccessPoint::Folder(folder.map_or_else(|| data.join("access-point"), PathBuf::from));
+        };
+        if folder.is_some() {
+            self.wrong.push("UMBEL_ACCESS_POINT_URL and UMBEL_ACCESS_POINT_FOLDER are both set".to_owned());
+        }
+        if !is_web_address(url) {
+            self.wrong
+                .push(format!("UMBEL_ACCESS_POINT_URL is {url:?}, not an address such as https://ap.example/umbel"));
+        }
+        if token.is_some_and(|token| !token.bytes().all(|byte| byte.is_ascii_graphic())) {
+            self.wrong.push("UMBEL_ACCESS_POINT_TOKEN is not a token".to_owned());
+        }
+        AccessPoint::Http { url: url.to_owned(), token: token.map(|token| Secret(token.to_owned())) }
+    }
+
     fn mail_from(&mut self, value: Option<&str>, leaves: bool) -> Option<Mailbox> {
         if leaves && given(value).is_none() {
             self.wrong.push("with SMTP_URL, MAIL_FROM is needed".to_owned());
@@ -372,11 +420,7 @@ impl Reader {
             return format!("http://{listen}");
         };
         let trimmed = value.trim_end_matches('/');
-        let uri = trimmed.parse::<actix_web::http::Uri>().ok();
-        let fits = uri.is_some_and(|uri| {
-            matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some() && uri.query().is_none()
-        });
-        if !fits || trimmed.contains(['@', '#']) {
+        if !is_web_address(trimmed) {
             self.wrong.push(format!("UMBEL_PUBLIC_URL is {value:?}, not an address such as https://mutual.example"));
         }
         trimmed.to_owned()
@@ -404,6 +448,15 @@ impl Reader {
         }
         KeySource::Folder(data.join("keys"))
     }
+}
+
+/// An address with a host and without a query, a fragment or a password.
+fn is_web_address(text: &str) -> bool {
+    let uri = text.parse::<actix_web::http::Uri>().ok();
+    let fits = uri.is_some_and(|uri| {
+        matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some() && uri.query().is_none()
+    });
+    fits && !text.contains(['@', '#'])
 }
 
 /// An empty value counts as none: that is how a compose file passes on what nobody set.
@@ -447,6 +500,7 @@ mod tests {
         assert_eq!(config.database, Database::Private);
         assert_eq!(config.mail, Mail::Folder("./data/mail".into()));
         assert_eq!(config.keys, KeySource::Folder("./data/keys".into()));
+        assert_eq!(config.access_point, AccessPoint::Folder("./data/access-point".into()));
         assert_eq!(config.public_url, "http://127.0.0.1:8080");
         assert_eq!(config.metrics_listen.unwrap().to_string(), "127.0.0.1:9464");
         assert_eq!((config.worker, config.client_address), (Worker::Inside, ClientAddress::Peer));

@@ -326,6 +326,11 @@ const CONSTRAINTS: &[(&str, StatusCode, &str)] = &[
     ("activity_member_once", StatusCode::CONFLICT, "already_member"),
     ("activity_member_asked_once", StatusCode::CONFLICT, "already_member"),
     ("transfer_returned_once", StatusCode::CONFLICT, "already_returned"),
+    ("delivery_once", StatusCode::CONFLICT, "delivery_exists"),
+    ("delivery_status_follows", StatusCode::CONFLICT, "delivery_status_order"),
+    ("supplier_invoice_once", StatusCode::CONFLICT, "supplier_invoice_known"),
+    ("supplier_invoice_bytes_once", StatusCode::CONFLICT, "supplier_invoice_known"),
+    ("supplier_invoice_currency_fkey", StatusCode::UNPROCESSABLE_ENTITY, "einvoice_code_unknown"),
 ];
 
 impl From<DieselError> for Error {

@@ -1,21 +1,19 @@
 //! The public page of the proofs: a sixth kind of file because it is read without the API, by anybody.
 
-use actix_web::http::header::ContentType;
+use actix_web::http::StatusCode;
 use actix_web::web::{Data, Query};
 use actix_web::{HttpRequest, HttpResponse, get, web};
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 
 use super::{Fund, ProofRow};
 use crate::access::Visitor;
 use crate::charter;
-use crate::formats::pages::{FundFigures, ProofPage, ProvenDay, content_security_policy, proof_page};
+use crate::formats::pages::{FundFigures, ProofPage, ProvenDay, proof_page};
 use crate::formats::solvency::hex;
 use crate::kernel::ids::EntityId;
 use crate::platform::db::{Db, Tx};
 use crate::platform::error::{Error, Result};
-use crate::platform::web::language;
+use crate::platform::web::page;
 
 /// Days that the page lists.
 const DAYS: i64 = 30;
@@ -53,11 +51,11 @@ fn facts(tx: &mut Tx<'_>, wanted: Option<EntityId>) -> Result<Facts> {
 async fn show(request: HttpRequest, who: Visitor, db: Data<Db>, query: Query<Shown>) -> Result<HttpResponse> {
     let query = query.into_inner();
     let wanted = query.entity;
-    let language = query.lang.and_then(|tag| tag.parse().ok()).unwrap_or_else(|| language(&request));
+    let language = page::language(&request, query.lang.as_deref());
     let it = db.write(who.into(), move |tx| facts(tx, wanted)).await?;
-    let nonce = URL_SAFE_NO_PAD.encode(db.clock().random_bytes::<16>());
+    let nonce = page::nonce(db.clock());
     let proven = |row: &ProofRow| Ok(ProvenDay { proof: super::read(row)?, sha256: hex(&row.sha256) });
-    let page = ProofPage {
+    let facts = ProofPage {
         entity: it.entity.name,
         address: wanted.map_or_else(|| "/solvency".to_owned(), |id| format!("/solvency?entity={id}")),
         chain: format!("/v1/solvency/chain?entity_id={}", it.entity.id),
@@ -71,10 +69,6 @@ async fn show(request: HttpRequest, who: Visitor, db: Data<Db>, query: Query<Sho
             payout_days: it.fund.payout_days,
         },
     };
-    let body = proof_page(&page, language, &nonce).map_err(Error::internal)?;
-    Ok(HttpResponse::Ok()
-        .insert_header(ContentType::html())
-        .insert_header(("Content-Security-Policy", content_security_policy(&nonce)))
-        .insert_header(("Referrer-Policy", "no-referrer"))
-        .body(body))
+    let body = proof_page(&facts, language, &nonce).map_err(Error::internal)?;
+    Ok(page::html(StatusCode::OK, body, &nonce))
 }

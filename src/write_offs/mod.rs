@@ -63,7 +63,32 @@ pub fn dispute(tx: &mut Tx<'_>, id: InvoiceId, expected: i32, reason: &str) -> R
     if invoice.open_minor == Minor::ZERO {
         return Err(Error::conflict("nothing_to_write_off"));
     }
-    guarantee::open_dispute(tx, id, invoice.member_id, reason)
+    let by = guarantee::Disputant::Office(tx.person()?);
+    guarantee::open_dispute(tx, id, invoice.member_id, reason, by)
+}
+
+/// Takes the client's own objection, by the link of the invoice's mail, and tells the member.
+///
+/// # Errors
+/// 404 when it is not issued; 409 when it is disputed or nothing is open; 422 for the reason.
+pub fn dispute_by_client(tx: &mut Tx<'_>, id: InvoiceId, link: Uuid, reason: &str) -> Result<DisputeRow> {
+    let invoice = invoicing::open_invoice(tx, id)?;
+    if invoice.open_minor <= Minor::ZERO {
+        return Err(Error::conflict("nothing_to_write_off"));
+    }
+    let by = guarantee::Disputant::Client(link);
+    let dispute = guarantee::open_dispute(tx, id, invoice.member_id, reason, by)?;
+    let member = access::person(tx, invoice.member_id)?;
+    let letter = Letter::InvoiceDisputed {
+        client: clients::client(tx, invoice.client_id)?.name,
+        total: Money { amount_minor: invoice.gross_minor, currency: invoice.currency },
+        number: invoice.number,
+        reason: dispute.reason.clone(),
+    };
+    let owner = Some(member.id);
+    let mail = QueuedLetter { to: member.email, language: member.language, letter, subject: id.0, owner };
+    outbox::queue_letter(tx, mail, &dispute.id.to_string())?;
+    Ok(dispute)
 }
 
 /// Ends the dispute about an invoice: its advance is made at the next look of the day.

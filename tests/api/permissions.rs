@@ -13,7 +13,7 @@ use super::described::{self, Operation, in_parallel, refusal};
 use super::world::{Owner, World, rows};
 
 /// Pages for people and probes for machines: routes that are no operations of the API.
-const PAGES: [&str; 13] = [
+const PAGES: [&str; 17] = [
     "GET /healthz",
     "GET /readyz",
     "GET /docs",
@@ -23,6 +23,10 @@ const PAGES: [&str; 13] = [
     "POST /o/{token}/confirm",
     "POST /o/{token}/decline",
     "POST /o/{token}/request_change",
+    "GET /i/{token}",
+    "GET /i/{token}/pdf",
+    "GET /i/{token}/xml",
+    "POST /i/{token}/dispute",
     "GET /confirm/{token}",
     "POST /confirm/{token}",
     "GET /reset/{token}",
@@ -69,6 +73,7 @@ fn reach(prefix: &str) -> Reach {
         | "/v1/cost_credits/"
         | "/v1/costs/"
         | "/v1/credit_notes/"
+        | "/v1/deliveries/"
         | "/v1/invitations/"
         | "/v1/invoice_attachments/"
         | "/v1/invoices/"

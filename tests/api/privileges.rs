@@ -42,6 +42,7 @@ const PRIVILEGES: &[(&str, &[&str])] = &[
             "batch_approval",
             "contribution_owed",
             "contribution_return",
+            "delivery_status",
             "dry_run",
             "entity_bank_account",
             "fiscal_year",
@@ -114,6 +115,14 @@ const PRIVILEGES: &[(&str, &[&str])] = &[
     (
         "INSERT, SELECT, UPDATE(closed_on), UPDATE(decided_on), UPDATE(decision), UPDATE(opened_by), UPDATE(state)",
         &["pool"],
+    ),
+    (
+        "INSERT, SELECT, UPDATE(answered_at), UPDATE(attempts), UPDATE(reason), UPDATE(receipt_id), UPDATE(reference), UPDATE(sent_at), UPDATE(state)",
+        &["delivery"],
+    ),
+    (
+        "INSERT, SELECT, UPDATE(cost_credit_id), UPDATE(cost_id), UPDATE(decided_by), UPDATE(decided_on), UPDATE(reason), UPDATE(state)",
+        &["supplier_invoice"],
     ),
     ("INSERT, SELECT, UPDATE(out_from)", &["pool_membership"]),
     ("INSERT, SELECT, UPDATE(until_on)", &["pool_seat"]),

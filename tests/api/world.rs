@@ -70,6 +70,11 @@ impl World {
         ids.entry("/v1/appropriations/").or_default().push((Owner::House, appropriation));
         // Nothing is due before the year is over: only what is not there is asked for.
         ids.entry("/v1/redemption_runs/").or_default();
+        let supplied = super::supplier_invoices::ubl("S-1", &[("Paper", "100.00")]);
+        let supplied = cast.staff.reviewer.upload("/v1/supplier_invoices", "application/xml", supplied.as_bytes());
+        ids.entry("/v1/supplier_invoices/")
+            .or_default()
+            .push((Owner::House, text(&supplied.unwrap().expect(201).unwrap(), "id")));
         let order_link = app.stage.token_to(&awa.client_email, "/o/").unwrap();
         ids.entry("/v1/order_links/").or_default().push((Owner::House, order_link));
         ids.entry("/v1/solvency/").or_default().push((Owner::House, app.stage.today().to_string()));
@@ -201,11 +206,13 @@ fn work(app: &TestApp, cast: &mut Cast, member: &MemberCast) -> (Vec<(&'static s
     let pdf = b"%PDF-1.4\n1 0 obj<<>>endobj\ntrailer<<>>\n%%EOF\n";
     let paper = format!("/v1/invoices/{}/attachments?name=hours.pdf", text(&draft, "id"));
     let paper = client.upload(&paper, "application/octet-stream", pdf).unwrap().expect(201).unwrap();
+    let deliveries = list(&format!("/v1/invoices/{}/deliveries", invoiced.id));
     let found = vec![
         ("/v1/activities/", member.activity_id.clone()),
         ("/v1/applications/", application),
         ("/v1/clients/", member.client_id.clone()),
         ("/v1/credit_notes/", text(&note, "id")),
+        ("/v1/deliveries/", text(&deliveries[0], "id")),
         ("/v1/documents/", text(&proofs[0], "id")),
         ("/v1/invitations/", text(&places["data"][0], "id")),
         ("/v1/invoice_attachments/", text(&paper, "id")),

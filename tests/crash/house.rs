@@ -139,8 +139,9 @@ impl House {
         let clock = Clock::ahead_by(chrono::Duration::seconds(ahead));
         let keys = Arc::new(Keys::from_folder(&folder.join("keys"), &clock).unwrap());
         let db = Db::connect(&cluster.login_url(), 2, clock.clone(), Faults::default()).unwrap();
+        let point = Arc::new(umbel::delivery::FileDrop::new(folder.join("access-point")));
         let mail = MailConfig { smtp_url: Some(mails.url()), from: FROM.to_owned(), folder };
-        let worker = Worker::new(db, keys, Mailer::new(&mail).unwrap(), base.clone(), FROM);
+        let worker = Worker::new(db, keys, Mailer::new(&mail).unwrap(), point, base.clone(), FROM);
         let stage = Stage { base, clock, worker, mails };
         let administrator = sign_in_administrator(&stage, &data);
         let mut cast = stage.found_mutual(administrator, OUR_IBAN, 1_000_000).unwrap();

@@ -5,7 +5,7 @@ use actix_web::{HttpResponse, get, post};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::access::{Administrator, Desk};
+use crate::access::{Desk, ReviewerOrAdministrator};
 use crate::archive::{self, FileInfo};
 use crate::kernel::ids::FileId;
 use crate::platform::db::Db;
@@ -31,11 +31,11 @@ impl From<FileInfo> for EvidenceView {
     }
 }
 
-/// Uploads the paper of a decision, a PDF, JPEG or PNG of at most 10 MiB: for rules, exemptions and surpluses to name.
+/// Uploads the paper of a decision, a PDF, JPEG or PNG of at most 10 MiB: for rules, exemptions, surpluses and deliveries to name.
 #[utoipa::path(tag = "charter", request_body(content = Vec<u8>, content_type = "application/octet-stream"),
-    responses((status = 201, body = EvidenceView)), extensions(("x-roles" = json!(["administrator"]))))]
+    responses((status = 201, body = EvidenceView)), extensions(("x-roles" = json!(["reviewer", "administrator"]))))]
 #[post("/v1/evidence")]
-pub(super) async fn add_evidence(who: Administrator, db: Data<Db>, upload: Upload) -> Result<HttpResponse> {
+pub(super) async fn add_evidence(who: ReviewerOrAdministrator, db: Data<Db>, upload: Upload) -> Result<HttpResponse> {
     upload
         .command
         .create(&db, who.into(), "add_evidence", "/v1/evidence", |tx, bytes| {

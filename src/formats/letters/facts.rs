@@ -28,6 +28,7 @@ impl Letter {
             Self::OrderDeclined { .. } => "order_declined",
             Self::OrderChangeRequested { .. } => "order_change_requested",
             Self::InvoiceToClient { .. } => "invoice_to_client",
+            Self::InvoiceDisputed { .. } => "invoice_disputed",
             Self::InvoiceIssued { .. } => "invoice_issued",
             Self::InvoiceReturned { .. } => "invoice_returned",
             Self::RecurringDrafted { .. } => "recurring_drafted",
@@ -53,8 +54,10 @@ impl Letter {
     /// queue: the writer signs it at the last moment. A letter without a link is itself.
     #[must_use]
     pub fn with_link(mut self, make: impl FnOnce(&str) -> String) -> Self {
-        if let Self::ConfirmEmail { link, .. } | Self::PasswordReset { link } | Self::OrderToClient { link, .. } =
-            &mut self
+        if let Self::ConfirmEmail { link, .. }
+        | Self::PasswordReset { link }
+        | Self::OrderToClient { link, .. }
+        | Self::InvoiceToClient { link, .. } = &mut self
         {
             *link = make(link);
         }
@@ -93,13 +96,20 @@ pub(super) fn of(letter: &Letter, language: Language, from: &Letterhead<'_>) -> 
         | Letter::OrderChangeRequested { title, client, message } => {
             vec![("title", line(title)), ("client", line(client)), ("message", message.as_deref().map(lines))]
         }
-        Letter::InvoiceToClient { entity, number, total, due_on, reference, iban } => vec![
+        Letter::InvoiceToClient { entity, number, total, due_on, reference, iban, link } => vec![
             ("entity", line(entity)),
             ("number", line(number)),
             ("total", money(*total)),
             ("due_on", date(*due_on)),
             ("reference", line(reference)),
             ("iban", Some(in_fours(iban))),
+            ("link", Some(web_link(link)?)),
+        ],
+        Letter::InvoiceDisputed { number, client, total, reason } => vec![
+            ("number", line(number)),
+            ("client", Some(without_links(client))),
+            ("total", money(*total)),
+            ("reason", Some(lines(reason))),
         ],
         Letter::InvoiceIssued { number, total, expected_on } => {
             vec![("number", line(number)), ("total", money(*total)), ("expected_on", expected_on.and_then(date))]

@@ -79,8 +79,18 @@ pub enum Letter {
     OrderDeclined { title: String, client: String, message: Option<String> },
     /// To the member: the client wants something else.
     OrderChangeRequested { title: String, client: String, message: Option<String> },
-    /// To a client, with the PDF attached; the IBAN is the entity's.
-    InvoiceToClient { entity: String, number: String, total: Money, due_on: NaiveDate, reference: String, iban: String },
+    /// To a client, with the PDF attached; the IBAN is the entity's, the link shows the invoice.
+    InvoiceToClient {
+        entity: String,
+        number: String,
+        total: Money,
+        due_on: NaiveDate,
+        reference: String,
+        iban: String,
+        link: String,
+    },
+    /// To the member: the client disputes the invoice by the link of its mail.
+    InvoiceDisputed { number: String, client: String, total: Money, reason: String },
     /// To the member: numbered and sent; when the money is expected on the activity, if that can be said.
     InvoiceIssued { number: String, total: Money, expected_on: Option<NaiveDate> },
     /// To the member: a submitted invoice that the office did not issue.

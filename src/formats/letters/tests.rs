@@ -55,6 +55,13 @@ fn every_letter() -> Vec<Letter> {
             due_on: day("2026-05-15"),
             reference: "+++123/4567/89002+++".to_owned(),
             iban: "BE71096123456769".to_owned(),
+            link: link(),
+        },
+        Letter::InvoiceDisputed {
+            number: "2026-0412".to_owned(),
+            client: client(),
+            total,
+            reason: "Deux jours\nau lieu de trois.".to_owned(),
         },
         Letter::InvoiceIssued { number: "2026-0412".to_owned(), total, expected_on: Some(day("2026-04-24")) },
         Letter::InvoiceReturned { client: client(), total, reason: "Le numéro de TVA manque.".to_owned() },

@@ -1,4 +1,5 @@
-//! The few pages that people see in a browser: the client's order link, its outcomes, the links that open an account,
+//! The few pages that people see in a browser: the client's links of an order and of an
+//! invoice, their outcomes, the links that open an account,
 //! the daily proof of solvency, and the description of the API.
 //!
 //! They need no script, load nothing from anywhere, and work on a narrow phone and with a screen reader. The one
@@ -6,6 +7,8 @@
 
 mod account;
 mod api_docs;
+mod invoice;
+mod lines;
 mod order;
 mod solvency;
 
@@ -15,7 +18,9 @@ use serde::Serialize;
 
 pub use account::{AccountStep, account_page};
 pub use api_docs::api_docs;
-pub use order::{Answered, OrderLine, OrderPage, Outcome, OutcomePage, Typed, VatLine, order_page, outcome_page};
+pub use invoice::{InvoicePage, PayBox, invoice_page};
+pub use lines::{PageLine, VatLine};
+pub use order::{Answered, OrderPage, Outcome, OutcomePage, Typed, order_page, outcome_page};
 pub use solvency::{FundFigures, ProofPage, ProvenDay, proof_page};
 
 use super::layout::Layouts;
@@ -30,7 +35,9 @@ static DE: LazyLock<Texts> = LazyLock::new(|| Texts::parse(include_str!("de.txt"
 static LAYOUTS: LazyLock<Layouts> = LazyLock::new(|| {
     Layouts::new(&[
         ("frame.html", include_str!("frame.html")),
+        ("lines.html", include_str!("lines.html")),
         ("order.html", include_str!("order.html")),
+        ("invoice.html", include_str!("invoice.html")),
         ("outcome.html", include_str!("outcome.html")),
         ("account.html", include_str!("account.html")),
         ("api_docs.html", include_str!("api_docs.html")),

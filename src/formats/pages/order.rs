@@ -3,39 +3,15 @@
 use std::collections::BTreeMap;
 
 use chrono::{NaiveDate, NaiveDateTime};
-use rust_decimal::Decimal;
 use serde::Serialize;
 
+use super::lines::{PageLine, Table, VatLine, table};
 use super::{LAYOUTS, LanguageLink, PageError, language_links, words};
 use crate::formats::{local, texts};
 use crate::kernel::language::Language;
-use crate::kernel::money::{Currency, Minor, Ppm};
+use crate::kernel::money::{Currency, Minor};
 
 const CSS: &str = include_str!("page.css");
-
-/// One line of the order.
-#[derive(Debug, Clone)]
-pub struct OrderLine {
-    /// What is done.
-    pub label: String,
-    /// How much of it.
-    pub quantity: Decimal,
-    /// The price of one, excluding VAT.
-    pub unit_price: Minor,
-    /// The amount of the line, excluding VAT.
-    pub net: Minor,
-}
-
-/// The VAT of one rate.
-#[derive(Debug, Clone, Copy)]
-pub struct VatLine {
-    /// The rate.
-    pub rate: Ppm,
-    /// What it is taken of.
-    pub base: Minor,
-    /// The VAT.
-    pub tax: Minor,
-}
 
 /// What the client typed before an answer could not be taken: it is shown again, nothing is lost.
 #[derive(Debug, Clone, Default)]
@@ -65,7 +41,7 @@ pub struct OrderPage {
     /// May be empty; line breaks are kept.
     pub description: String,
     /// The lines.
-    pub lines: Vec<OrderLine>,
+    pub lines: Vec<PageLine>,
     /// The total without VAT.
     pub net: Minor,
     /// VAT by rate; empty when none is charged.
@@ -97,20 +73,6 @@ pub struct OrderPage {
 }
 
 #[derive(Serialize)]
-struct LineView {
-    label: String,
-    quantity: String,
-    unit_price: String,
-    net: String,
-}
-
-#[derive(Serialize)]
-struct VatView {
-    label: String,
-    tax: String,
-}
-
-#[derive(Serialize)]
 struct OrderView<'a> {
     lang: &'static str,
     nonce: &'a str,
@@ -120,11 +82,10 @@ struct OrderView<'a> {
     entity: &'a str,
     heading: &'a str,
     description: &'a str,
-    lines: Vec<LineView>,
-    net: String,
-    vats: Vec<VatView>,
+    lines_title: &'static str,
+    #[serde(flatten)]
+    table: Table,
     vat_note: Option<&'a str>,
-    gross: String,
     conditions: &'a str,
     document_sha256: &'a str,
     confirm_url: &'a str,
@@ -142,21 +103,12 @@ struct OrderView<'a> {
 /// # Errors
 /// None for facts that a caller can give.
 pub fn order_page(page: &OrderPage, language: Language, nonce: &str) -> Result<String, PageError> {
-    let amount = |minor| local::amount(language, minor, page.currency);
     let value = |name: &str| match name {
         "member" => Some(page.member.clone()),
         "entity" => Some(page.entity.clone()),
         "client" => Some(page.client.clone()),
         "valid_until" => Some(local::date(language, page.valid_until)),
         _ => None,
-    };
-    let vat_words = words(language).get("page", "vat").unwrap_or_default();
-    let vat_label = |vat: &VatLine| {
-        texts::fill(vat_words, |name| match name {
-            "rate" => Some(local::percent(language, vat.rate)),
-            "base" => Some(amount(vat.base)),
-            _ => None,
-        })
     };
     let view = OrderView {
         lang: language.tag(),
@@ -167,20 +119,9 @@ pub fn order_page(page: &OrderPage, language: Language, nonce: &str) -> Result<S
         entity: &page.entity,
         heading: &page.title,
         description: &page.description,
-        lines: page
-            .lines
-            .iter()
-            .map(|line| LineView {
-                label: line.label.clone(),
-                quantity: local::number(language, line.quantity),
-                unit_price: amount(line.unit_price),
-                net: amount(line.net),
-            })
-            .collect(),
-        net: amount(page.net),
-        vats: page.vat.iter().map(|vat| VatView { label: vat_label(vat), tax: amount(vat.tax) }).collect(),
+        lines_title: words(language).get("page", "lines").unwrap_or_default(),
+        table: table(&page.lines, &page.vat, (page.net, page.gross), page.currency, language),
         vat_note: page.vat_note.as_deref(),
-        gross: amount(page.gross),
         conditions: &page.conditions,
         document_sha256: &page.document_sha256,
         confirm_url: &page.confirm_url,
@@ -210,6 +151,10 @@ pub enum Outcome {
     Used,
     /// No link of ours, or not all of it.
     Invalid,
+    /// The client disputes the invoice.
+    InvoiceDisputed,
+    /// The link of an invoice is too old.
+    InvoiceExpired,
 }
 
 impl Outcome {
@@ -222,6 +167,8 @@ impl Outcome {
             Self::Expired => ("expired", "wait", "!"),
             Self::Used => ("used", "wait", "!"),
             Self::Invalid => ("invalid", "no", "?"),
+            Self::InvoiceDisputed => ("invoice_disputed", "wait", "!"),
+            Self::InvoiceExpired => ("invoice_expired", "wait", "!"),
         }
     }
 }

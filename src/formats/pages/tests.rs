@@ -5,7 +5,7 @@ use rust_decimal::Decimal;
 const NONCE: &str = "c2VjcmV0";
 
 fn order() -> OrderPage {
-    let line = |label: &str, quantity: Decimal, unit: i64, net: i64| OrderLine {
+    let line = |label: &str, quantity: Decimal, unit: i64, net: i64| PageLine {
         label: label.to_owned(),
         quantity,
         unit_price: Minor::new(unit),
@@ -54,13 +54,15 @@ fn outcome() -> OutcomePage {
     }
 }
 
-const OUTCOMES: [Outcome; 6] = [
+const OUTCOMES: [Outcome; 8] = [
     Outcome::Confirmed,
     Outcome::Declined,
     Outcome::ChangeRequested,
     Outcome::Expired,
     Outcome::Used,
     Outcome::Invalid,
+    Outcome::InvoiceDisputed,
+    Outcome::InvoiceExpired,
 ];
 
 /// Writes the pages where a person or a browser can look at them: `UMBEL_PAGES=folder cargo test pages`.
@@ -152,7 +154,7 @@ fn what_people_typed_is_never_markup() {
         client: nasty.clone(),
         title: nasty.clone(),
         description: nasty.clone(),
-        lines: vec![OrderLine {
+        lines: vec![PageLine {
             label: nasty.clone(),
             quantity: Decimal::ONE,
             unit_price: Minor::ZERO,
@@ -208,7 +210,7 @@ fn every_outcome_has_a_page_in_every_language() {
             headings.push(page.split_once("<h1>").unwrap().1.split_once("</h1>").unwrap().0.to_owned());
         }
         headings.dedup();
-        assert_eq!(headings.len(), 6);
+        assert_eq!(headings.len(), 8);
     }
     let nowhere = OutcomePage { entity: "Ombelle".to_owned(), ..OutcomePage::default() };
     let page = outcome_page(&nowhere, Outcome::Invalid, Language::De, NONCE).unwrap();

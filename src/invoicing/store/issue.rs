@@ -17,6 +17,7 @@ use crate::kernel::calendar::Holidays;
 use crate::kernel::ids::{BankAccountId, ChargeId, EntityId, RuleSetId};
 use crate::kernel::levies::Term;
 use crate::kernel::money::Ppm;
+use crate::kernel::peppol::Participant;
 use crate::kernel::vat::VatCase;
 use crate::named;
 use crate::platform::db::{Locked, Tx};
@@ -90,6 +91,16 @@ pub struct VatProof {
     pub consultation: Option<String>,
     /// When.
     pub checked_at: DateTime<Utc>,
+}
+
+impl PartySnapshot {
+    /// Where electronic documents reach it: where it says, or where it is found by its numbers.
+    #[must_use]
+    pub fn participant(&self) -> Option<Participant> {
+        let named = self.electronic_address.as_deref().and_then(Participant::parse);
+        let (number, vat_number) = (self.enterprise_number.as_deref(), self.vat_number.as_deref());
+        named.or_else(|| Participant::by_default(&self.country, number, vat_number, self.gln.as_deref()))
+    }
 }
 
 /// Everything that issuing looks at, read in one statement: this is the transaction that holds others up.

@@ -22,6 +22,7 @@ static DE: LazyLock<Texts> = LazyLock::new(|| Texts::parse(include_str!("de.txt"
 
 const FIELD: &str = "field";
 const GUARANTEE: &str = "guarantee.";
+const LIFE_CYCLE: &str = "life_cycle.";
 
 fn catalogue(language: Language) -> &'static Texts {
     match language {
@@ -60,9 +61,15 @@ pub fn guarantee(language: Language, reason: &str) -> (&'static str, &'static st
     (texts.get(&section, "text").unwrap_or_default(), texts.get(&section, "fix").unwrap_or_default())
 }
 
+/// What a status of the French life cycle (200 to 213) means.
+#[must_use]
+pub fn life_cycle(language: Language, code: &str) -> &'static str {
+    catalogue(language).get(&format!("{LIFE_CYCLE}{code}"), "text").unwrap_or_default()
+}
+
 /// Every problem code that has words, sorted.
 pub fn codes() -> impl Iterator<Item = &'static str> {
-    EN.names().filter(|name| *name != FIELD && !name.starts_with(GUARANTEE))
+    EN.names().filter(|name| *name != FIELD && !name.starts_with(GUARANTEE) && !name.starts_with(LIFE_CYCLE))
 }
 
 /// Every field code that has words.

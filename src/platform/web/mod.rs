@@ -4,6 +4,7 @@ pub mod command;
 mod json;
 pub mod limits;
 pub mod listing;
+pub mod page;
 pub mod problems;
 pub mod reading;
 

@@ -403,6 +403,40 @@ diesel::table! {
 }
 
 diesel::table! {
+    delivery (id) {
+        id -> Uuid,
+        entity_id -> Uuid,
+        invoice_id -> Uuid,
+        member_id -> Uuid,
+        channel -> Text,
+        participant -> Text,
+        state -> Text,
+        reason -> Nullable<Text>,
+        attempts -> Int4,
+        reference -> Nullable<Text>,
+        receipt_id -> Nullable<Uuid>,
+        evidence_id -> Nullable<Uuid>,
+        requested_by -> Nullable<Uuid>,
+        created_at -> Timestamptz,
+        sent_at -> Nullable<Timestamptz>,
+        answered_at -> Nullable<Timestamptz>,
+        version -> Int4,
+    }
+}
+
+diesel::table! {
+    delivery_status (delivery_id, n) {
+        delivery_id -> Uuid,
+        n -> Int4,
+        member_id -> Uuid,
+        code -> Text,
+        reason -> Nullable<Text>,
+        reported_by -> Uuid,
+        reported_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     document_series (entity_id, series, year) {
         entity_id -> Uuid,
         series -> Text,
@@ -673,11 +707,12 @@ diesel::table! {
         invoice_id -> Uuid,
         member_id -> Uuid,
         reason -> Text,
-        opened_by -> Uuid,
+        opened_by -> Nullable<Uuid>,
         opened_at -> Timestamptz,
         resolution -> Nullable<Text>,
         resolved_by -> Nullable<Uuid>,
         resolved_at -> Nullable<Timestamptz>,
+        link_id -> Nullable<Uuid>,
     }
 }
 
@@ -1629,6 +1664,37 @@ diesel::table! {
 }
 
 diesel::table! {
+    supplier_invoice (id) {
+        id -> Uuid,
+        entity_id -> Uuid,
+        kind -> Text,
+        syntax -> Text,
+        supplier -> Text,
+        supplier_key -> Text,
+        number -> Text,
+        issued_on -> Date,
+        due_on -> Nullable<Date>,
+        currency -> Bpchar,
+        net_minor -> Int8,
+        vat_minor -> Int8,
+        gross_minor -> Int8,
+        payable_minor -> Int8,
+        summary -> Jsonb,
+        file_id -> Uuid,
+        sha256 -> Bytea,
+        state -> Text,
+        cost_id -> Nullable<Uuid>,
+        cost_credit_id -> Nullable<Uuid>,
+        reason -> Nullable<Text>,
+        received_by -> Uuid,
+        decided_by -> Nullable<Uuid>,
+        decided_on -> Nullable<Date>,
+        created_at -> Timestamptz,
+        version -> Int4,
+    }
+}
+
+diesel::table! {
     surplus_policy (id) {
         id -> Uuid,
         entity_id -> Uuid,
@@ -1781,6 +1847,13 @@ diesel::joinable!(cost_credit -> entity (entity_id));
 diesel::joinable!(cost_credit -> member (member_id));
 diesel::joinable!(cost_credit -> person (booked_by));
 diesel::joinable!(cost_credit -> pool (pool_id));
+diesel::joinable!(delivery -> entity (entity_id));
+diesel::joinable!(delivery -> invoice (invoice_id));
+diesel::joinable!(delivery -> member (member_id));
+diesel::joinable!(delivery -> person (requested_by));
+diesel::joinable!(delivery_status -> delivery (delivery_id));
+diesel::joinable!(delivery_status -> member (member_id));
+diesel::joinable!(delivery_status -> person (reported_by));
 diesel::joinable!(document_series -> entity (entity_id));
 diesel::joinable!(dry_run -> currency (currency));
 diesel::joinable!(dry_run -> job (job_id));
@@ -1824,6 +1897,7 @@ diesel::joinable!(invoice -> orders (order_id));
 diesel::joinable!(invoice -> rule_set (rule_set_id));
 diesel::joinable!(invoice_attachment -> archived_file (file_id));
 diesel::joinable!(invoice_attachment -> invoice (invoice_id));
+diesel::joinable!(invoice_dispute -> access_link (link_id));
 diesel::joinable!(invoice_dispute -> invoice (invoice_id));
 diesel::joinable!(invoice_dispute -> member (member_id));
 diesel::joinable!(invoice_line -> invoice (invoice_id));
@@ -1954,6 +2028,11 @@ diesel::joinable!(split_run -> currency (currency));
 diesel::joinable!(split_run -> invoice (invoice_id));
 diesel::joinable!(split_run -> member (made_by));
 diesel::joinable!(split_run -> split_rule (rule_id));
+diesel::joinable!(supplier_invoice -> archived_file (file_id));
+diesel::joinable!(supplier_invoice -> cost (cost_id));
+diesel::joinable!(supplier_invoice -> cost_credit (cost_credit_id));
+diesel::joinable!(supplier_invoice -> currency (currency));
+diesel::joinable!(supplier_invoice -> entity (entity_id));
 diesel::joinable!(surplus_policy -> archived_file (evidence_id));
 diesel::joinable!(surplus_policy -> entity (entity_id));
 diesel::joinable!(surplus_policy -> person (created_by));
@@ -1993,6 +2072,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     cost,
     cost_credit,
     currency,
+    delivery,
+    delivery_status,
     document_series,
     dry_run,
     dry_run_effect,
@@ -2076,6 +2157,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     split_run,
     state_history,
     state_transition,
+    supplier_invoice,
     surplus_policy,
     transfer,
     vat_check,

@@ -11,6 +11,7 @@ use diesel::pg::PgConnection;
 use diesel::{Connection, RunQueryDsl};
 use umbel::access::{self, NewGrant, NewPerson, Passwords};
 use umbel::clients::FixtureRegistry;
+use umbel::delivery::FileDrop;
 use umbel::demo::{Cast, Client, MemberCast, Stage};
 use umbel::kernel::language::Language;
 use umbel::kernel::roles::Role;
@@ -85,6 +86,8 @@ pub struct TestApp {
     pub db: Db,
     pub stage: Stage,
     pub parts: Parts,
+    /// What the access point of the worker watches.
+    pub drop_folder: tempfile::TempDir,
     handle: actix_web::dev::ServerHandle,
     thread: Option<thread::JoinHandle<()>>,
 }
@@ -115,7 +118,10 @@ impl TestApp {
         let from = "Umbel <umbel@umbel.example>".to_owned();
         let mail =
             MailConfig { smtp_url: Some(mails.url()), from: from.clone(), folder: keys_folder.path().to_owned() };
-        let worker = Worker::new(db.clone(), Arc::clone(&keys), Mailer::new(&mail).unwrap(), base.clone(), &from);
+        let drop_folder = tempfile::tempdir().unwrap();
+        let point = Arc::new(FileDrop::new(drop_folder.path().to_owned()));
+        let mailer = Mailer::new(&mail).unwrap();
+        let worker = Worker::new(db.clone(), Arc::clone(&keys), mailer, point, base.clone(), &from);
         let parts = Parts {
             db: db.clone(),
             keys,
@@ -127,7 +133,7 @@ impl TestApp {
         };
         let (handle, thread) = serve(parts.clone(), listener);
         let stage = Stage { base, clock, worker, mails };
-        Self { database, db, stage, parts, handle, thread: Some(thread) }
+        Self { database, db, stage, parts, drop_folder, handle, thread: Some(thread) }
     }
 
     /// Somebody with roles who can sign in with a password, made without the API.

@@ -1,0 +1,2 @@
+DROP TABLE supplier_invoice;
+DELETE FROM state_transition WHERE machine = 'supplier_invoice';
