@@ -7,7 +7,7 @@ CREATE TABLE supplier_invoice (
     id uuid PRIMARY KEY,
     entity_id uuid NOT NULL REFERENCES entity,
     kind text NOT NULL CHECK (kind IN ('invoice', 'credit_note')),
-    syntax text NOT NULL CHECK (syntax IN ('ubl_invoice', 'ubl_credit_note', 'cii')),
+    format text NOT NULL CHECK (format IN ('ubl_invoice', 'ubl_credit_note', 'cii')),
     supplier text NOT NULL CHECK (length(supplier) BETWEEN 1 AND 200),
     -- By what a supplier is told from others: its VAT number, else its register number, else its name.
     supplier_key text NOT NULL CHECK (length(supplier_key) BETWEEN 1 AND 220),

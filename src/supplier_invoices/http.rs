@@ -90,7 +90,7 @@ impl From<SupplierInvoiceRow> for SupplierInvoiceSummary {
             id: row.id,
             entity_id: row.entity_id,
             kind: row.kind,
-            syntax: row.syntax,
+            syntax: row.format,
             supplier: row.supplier,
             number: row.number,
             issued_on: row.issued_on,

@@ -108,7 +108,7 @@ pub fn receive(tx: &mut Tx<'_>, incoming: &Incoming, bytes: &[u8]) -> Result<Rec
         id,
         entity_id: addressee(tx, incoming)?,
         kind: rules::kind(facts.kind),
-        syntax: rules::syntax_name(incoming.syntax).to_owned(),
+        format: rules::syntax_name(incoming.syntax).to_owned(),
         supplier: facts.seller.name.trim().to_owned(),
         supplier_key: rules::supplier_key(&facts.seller),
         number: facts.number.trim().to_owned(),

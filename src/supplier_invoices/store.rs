@@ -25,7 +25,7 @@ pub struct SupplierInvoiceRow {
     /// What it is.
     pub kind: SupplierDocument,
     /// How it is written.
-    pub syntax: String,
+    pub format: String,
     /// Who sent it.
     pub supplier: String,
     /// By what the supplier is told from others.

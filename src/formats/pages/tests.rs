@@ -186,9 +186,20 @@ fn what_people_typed_is_never_markup() {
             "x-roles": [nasty], "responses": {"200": {"description": nasty, "x-error-codes": [nasty]}}}}},
         "components": {"schemas": {(nasty.clone()): {"type": "string", "enum": [nasty]}}},
     });
+    let disputed = InvoicePage {
+        entity: nasty.clone(),
+        member: nasty.clone(),
+        client: nasty.clone(),
+        number: nasty.clone(),
+        mentions: vec![nasty.clone()],
+        reason: nasty.clone(),
+        problem: Some(nasty.clone()),
+        ..invoice()
+    };
     for language in Language::ALL {
         for html in [
             order_page(&page, language, NONCE).unwrap(),
+            invoice_page(&disputed, language, NONCE).unwrap(),
             outcome_page(&done, Outcome::Confirmed, language, NONCE).unwrap(),
             api_docs(&api.to_string(), NONCE).unwrap(),
         ] {
@@ -215,6 +226,64 @@ fn every_outcome_has_a_page_in_every_language() {
     let nowhere = OutcomePage { entity: "Ombelle".to_owned(), ..OutcomePage::default() };
     let page = outcome_page(&nowhere, Outcome::Invalid, Language::De, NONCE).unwrap();
     assert!(!page.contains("<nav") && !page.contains("<dl"));
+}
+
+fn invoice() -> InvoicePage {
+    let order = order();
+    InvoicePage {
+        entity: order.entity,
+        member: order.member,
+        client: order.client,
+        number: "2026-0412".to_owned(),
+        issued_on: "2026-04-15".parse().unwrap(),
+        due_on: "2026-05-15".parse().unwrap(),
+        lines: order.lines,
+        vat: order.vat,
+        mentions: vec!["Autoliquidation.".to_owned()],
+        net: order.net,
+        gross: order.gross,
+        open: order.gross,
+        currency: Currency::EUR,
+        payment: PayBox {
+            iban: "BE68539007547034".to_owned(),
+            bic: Some("GEBABEBB".to_owned()),
+            beneficiary: "Ombelle SC".to_owned(),
+            reference: "+++123/4567/89002+++".to_owned(),
+        },
+        is_disputed: false,
+        pdf_url: Some("/i/3f5f/pdf".to_owned()),
+        xml_url: Some("/i/3f5f/xml".to_owned()),
+        page_url: "/i/3f5f".to_owned(),
+        dispute_url: "/i/3f5f/dispute".to_owned(),
+        form_token: "t0k3n".to_owned(),
+        reason: String::new(),
+        problem: None,
+        link_until: "2027-04-15".parse().unwrap(),
+    }
+}
+
+#[test]
+fn an_invoice_says_what_to_pay_and_takes_an_objection_only_while_something_is_open() {
+    for language in Language::ALL {
+        let page = invoice_page(&invoice(), language, NONCE).unwrap();
+        keep(&format!("invoice_{language}.html"), &page);
+        assert_self_contained(&page);
+        let total = crate::formats::local::amount(language, Minor::new(363_000), Currency::EUR);
+        assert!(page.matches(&total).count() >= 3, "{language}");
+        assert!(page.contains("BE68\u{a0}5390\u{a0}0754\u{a0}7034") && page.contains("+++123&#x2f;4567&#x2f;89002+++"));
+        assert!(page.contains("<label for=\"reason\">") && page.contains("name=\"form_token\" value=\"t0k3n\""));
+        assert!(!page.split("</style>").nth(1).unwrap().contains(['…', '{']));
+        let part = InvoicePage { open: Minor::new(63_000), is_disputed: true, ..invoice() };
+        let part = invoice_page(&part, language, NONCE).unwrap();
+        assert!(!part.contains("<form") && part.contains("<code>"), "{language}");
+        let paid = InvoicePage { open: Minor::ZERO, xml_url: None, pdf_url: None, ..invoice() };
+        let paid = invoice_page(&paid, language, NONCE).unwrap();
+        assert!(!paid.contains("<form") && !paid.contains("BE68") && !paid.contains("download"), "{language}");
+    }
+    let wrong = InvoicePage { reason: "Deux <jours>".to_owned(), problem: Some("Trop long.".to_owned()), ..invoice() };
+    let page = invoice_page(&wrong, Language::Fr, NONCE).unwrap();
+    keep("invoice_refused.html", &page);
+    assert!(page.contains("role=\"alert\"") && page.contains("Deux &lt;jours&gt;") && page.contains("<details open>"));
 }
 
 #[test]

@@ -1668,7 +1668,7 @@ diesel::table! {
         id -> Uuid,
         entity_id -> Uuid,
         kind -> Text,
-        syntax -> Text,
+        format -> Text,
         supplier -> Text,
         supplier_key -> Text,
         number -> Text,
