@@ -75,7 +75,7 @@ pub fn of_document(tx: &mut Tx<'_>, document: InvoiceId) -> Result<Vec<Delivery>
 ///
 /// # Errors
 /// Fails with the database.
-pub fn list(tx: &mut Tx<'_>, filter: &DeliveryFilter, after: Option<Uuid>, limit: i64) -> Result<Vec<DeliveryRow>> {
+pub fn list(tx: &mut Tx<'_>, filter: DeliveryFilter, after: Option<Uuid>, limit: i64) -> Result<Vec<DeliveryRow>> {
     store::list(tx, filter, after, limit)
 }
 

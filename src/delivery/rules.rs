@@ -174,7 +174,6 @@ pub(super) fn follows(last: Option<LifeCycle>, next: LifeCycle) -> Result<(), Re
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     #[test]
     fn an_answer_never_goes_back_and_never_starts_anything() {

@@ -34,13 +34,16 @@ const LINK_LIFE: Duration = Duration::days(365);
 /// The media type of an electronic invoice.
 const XML: &str = "application/xml";
 
+/// Name, media type and bytes of an attachment.
+pub type Attached = (String, String, Arc<[u8]>);
+
 /// The files and the mail of an issued document.
 #[derive(Debug, Clone)]
 pub struct Package {
     /// The mail to the client.
     pub letter: QueuedLetter,
-    /// Name, media type and bytes of each attachment: the PDF, and the electronic invoice.
-    pub attachments: Vec<(String, String, Arc<[u8]>)>,
+    /// The PDF, and the electronic invoice.
+    pub attachments: Vec<Attached>,
 }
 
 /// Makes the electronic invoice and the PDF once, keeps them, and answers the mail to send. Safe to repeat: the kept
@@ -116,7 +119,7 @@ fn files(
     (id, member): (InvoiceId, PersonId),
     facts: &InvoiceFacts,
     (structured, papers): (Structured, Vec<ArchivedFile>),
-) -> Result<Vec<(String, String, Arc<[u8]>)>> {
+) -> Result<Vec<Attached>> {
     let number = &facts.number;
     let file = |kind, ending: &str, media_type: &str, bytes: &[u8]| {
         let name = format!("{number}{ending}");

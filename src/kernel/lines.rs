@@ -464,7 +464,7 @@ mod tests {
         let kept = adjustments(&rows[0].adjustments);
         assert_eq!(kept[0].amount.unwrap().amount_minor, Minor::new(3_056));
         let again = DocumentLine { adjustments: kept, ..line() };
-        assert_eq!(totals(&[again.clone()], &[], &rates).unwrap().lines, found.lines);
+        assert_eq!(totals(std::slice::from_ref(&again), &[], &rates).unwrap().lines, found.lines);
         let mut contradicting = again;
         contradicting.adjustments[0].amount.as_mut().unwrap().amount_minor = Minor::new(3_055);
         let refused = totals(&[contradicting], &[], &rates).unwrap_err();

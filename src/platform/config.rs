@@ -49,7 +49,7 @@ pub struct Settings {
     /// Peppol access point as a folder that another program watches [default: DATA/access-point]
     #[arg(long, env = "UMBEL_ACCESS_POINT_FOLDER", value_name = "FOLDER", global = true)]
     access_point_folder: Option<String>,
-    /// Peppol access point by HTTP instead of a folder: see docs/ACCESS_POINT.md
+    /// Peppol access point by HTTP instead of a folder: see `docs/ACCESS_POINT.md`
     #[arg(long, env = "UMBEL_ACCESS_POINT_URL", value_name = "URL", global = true)]
     access_point_url: Option<String>,
     /// Bearer token for that address

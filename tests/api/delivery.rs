@@ -103,7 +103,7 @@ fn an_invoice_goes_by_mail_and_by_the_folder_of_the_access_point_and_its_answers
 
     // The other program took it; then the network says what became of it.
     let answer = |ending: &str, text: &str| {
-        std::fs::write(folder.join(format!("{}-{id}.{ending}", invoiced.number)), text).unwrap()
+        std::fs::write(folder.join(format!("{}-{id}.{ending}", invoiced.number)), text).unwrap();
     };
     let receipt = r#"{"state": "deposited", "reference": "as4-77"}"#;
     answer("receipt.json", receipt);

@@ -216,7 +216,7 @@ fn a_hostile_or_foreign_file_is_refused_by_its_name_and_nothing_is_kept() {
         ("deep", inside(&format!(">{deep}<")), 422, "einvoice_too_deep"),
         (
             "many attributes",
-            body.replacen('>', &format!("{}>", (0..80).map(|n| format!(" a{n}=\"\"")).collect::<String>()), 1),
+            body.replacen('>', &format!("{}>", many_attributes()), 1),
             422,
             "einvoice_too_many_attributes",
         ),
@@ -247,4 +247,9 @@ fn a_hostile_or_foreign_file_is_refused_by_its_name_and_nothing_is_kept() {
     assert_eq!(app.count("SELECT count(*) FROM supplier_invoice"), 0);
     assert_eq!(app.count("SELECT count(*) FROM archived_file WHERE kind = 'supplier_invoice'"), 0);
     bring(reviewer, &good).expect(201).unwrap();
+}
+
+/// More attributes than any element of an invoice has.
+fn many_attributes() -> String {
+    (0..80).fold(String::new(), |text, n| text + &format!(" a{n}=\"\""))
 }
