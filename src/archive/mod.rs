@@ -28,6 +28,8 @@ pub enum Kind {
     InvoiceUbl,
     /// The same as the XML of Factur-X: one for ever.
     InvoiceCii,
+    /// The logo of an entity.
+    Logo,
     /// The bank file of a sealed batch.
     BatchFile,
     /// Who an applicant is.
@@ -57,6 +59,7 @@ impl Kind {
             Self::InvoiceAttachment => "invoice_attachment",
             Self::InvoiceUbl => "invoice_ubl",
             Self::InvoiceCii => "invoice_cii",
+            Self::Logo => "logo",
             Self::BatchFile => "batch_file",
             Self::IdentityProof => "identity_proof",
             Self::BankProof => "bank_proof",

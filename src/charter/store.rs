@@ -6,11 +6,14 @@ use chrono::{DateTime, Days, NaiveDate, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Date, Integer, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use serde_json::Value;
-use umbel_schema::{agreement, entity, entity_bank_account, holiday, rule_set, rule_set_band, rule_set_levy, vat_rate};
+use umbel_schema::{
+    agreement, entity, entity_bank_account, entity_design, holiday, rule_set, rule_set_band, rule_set_levy, vat_rate,
+};
 
+use super::design::{AddressWindow, NewDesign};
 use super::{NewAgreement, NewBankAccount, NewEntity, NewRuleSet, ShareValidity, VatTariff};
 use crate::kernel::calendar::Holidays;
-use crate::kernel::ids::{AgreementId, BankAccountId, EntityId, FileId, PersonId, RuleSetId};
+use crate::kernel::ids::{AgreementId, BankAccountId, DesignId, EntityId, FileId, PersonId, RuleSetId};
 use crate::kernel::language::Language;
 use crate::kernel::levies::Levy;
 use crate::kernel::money::{Currency, Minor, Ppm};
@@ -510,4 +513,59 @@ pub(super) fn find_lapsing_since(tx: &mut Tx<'_>, of: EntityId, on: NaiveDate) -
     .bind::<Date, _>(on)
     .get_result(tx.conn())?;
     Ok(since.day)
+}
+
+/// How the documents of an entity look.
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = entity_design, check_for_backend(diesel::pg::Pg))]
+pub struct DesignRow {
+    /// Its id.
+    pub id: DesignId,
+    /// Whose documents.
+    pub entity_id: EntityId,
+    /// For titles and bars.
+    pub main_colour: String,
+    /// For backgrounds.
+    pub second_colour: Option<String>,
+    /// Where the window of its envelopes is.
+    pub address_window: AddressWindow,
+    /// Its logo.
+    pub logo_id: Option<FileId>,
+    /// Who set it.
+    pub set_by: PersonId,
+    /// When.
+    pub created_at: DateTime<Utc>,
+}
+
+pub(super) fn insert_design(tx: &mut Tx<'_>, new: &NewDesign) -> Result<DesignRow> {
+    let me = tx.person()?;
+    Ok(diesel::insert_into(entity_design::table)
+        .values((
+            entity_design::id.eq(new.id),
+            entity_design::entity_id.eq(new.entity),
+            entity_design::main_colour.eq(&new.main_colour),
+            entity_design::second_colour.eq(new.second_colour.as_deref()),
+            entity_design::address_window.eq(new.window),
+            entity_design::logo_id.eq(new.logo),
+            entity_design::set_by.eq(me),
+        ))
+        .returning(DesignRow::as_returning())
+        .get_result(tx.conn())?)
+}
+
+pub(super) fn list_designs(tx: &mut Tx<'_>, entity: EntityId) -> Result<Vec<DesignRow>> {
+    Ok(entity_design::table
+        .filter(entity_design::entity_id.eq(entity))
+        .order((entity_design::created_at.desc(), entity_design::id.desc()))
+        .select(DesignRow::as_select())
+        .load(tx.conn())?)
+}
+
+pub(super) fn find_design(tx: &mut Tx<'_>, entity: EntityId) -> Result<Option<DesignRow>> {
+    Ok(entity_design::table
+        .filter(entity_design::entity_id.eq(entity))
+        .order((entity_design::created_at.desc(), entity_design::id.desc()))
+        .select(DesignRow::as_select())
+        .first(tx.conn())
+        .optional()?)
 }

@@ -18,7 +18,7 @@ use crate::formats::invoice_pdf::{
 };
 use crate::formats::letters::Letter;
 use crate::formats::pdf::attachment::{Attachment, Media, Relationship};
-use crate::kernel::ids::{InvoiceId, PersonId};
+use crate::kernel::ids::{EntityId, InvoiceId, PersonId};
 use crate::kernel::language::Language;
 use crate::kernel::lines::{self, LineKind};
 use crate::kernel::money::{Minor, Money, Ppm};
@@ -89,7 +89,7 @@ pub fn prepare_credit_note(db: &Db, id: InvoiceId) -> Result<Package> {
         let member = access::person(tx, note.row.member_id)?;
         let terms = terms(tx, Some(&note.row.seller_snapshot), note.row.supplied_on)?;
         let structured = einvoice::of_credit_note(&note, &terms)?;
-        Ok((credit_note_facts(&note, &terms, member.name)?, note, structured))
+        Ok((credit_note_facts(tx, &note, &terms, member.name)?, note, structured))
     })?;
     let attachments = files(db, (id, note.row.member_id), &facts, (structured, Vec::new()))?;
     let buyer = einvoice::snapshot(Some(&note.row.buyer_snapshot))?;
@@ -248,6 +248,7 @@ pub fn facts(tx: &mut Tx<'_>, invoice: &Invoice) -> Result<InvoiceFacts> {
     let member = access::person(tx, row.member_id)?;
     let language = buyer.language.as_deref().and_then(|tag| tag.parse().ok()).unwrap_or(Language::En);
     let is_abroad = seller.country != buyer.country;
+    let design = design_for(tx, row.entity_id, &buyer)?;
     let reference = row.payment_reference.as_deref().and_then(Ogm::parse).map(|ogm| ogm.printed());
     Ok(InvoiceFacts {
         language,
@@ -280,17 +281,18 @@ pub fn facts(tx: &mut Tx<'_>, invoice: &Invoice) -> Result<InvoiceFacts> {
         buyer_reference: row.buyer_reference.clone(),
         order_reference: None,
         member_name: Some(member.name),
-        more: more(&invoice.lines, invoice.purchase_order.clone(), second_language(&buyer)),
+        more: more(&invoice.lines, invoice.purchase_order.clone(), design),
     })
 }
 
 /// The facts of a credit note: the parties of its invoice, what it gives back, which invoice it corrects and why.
-fn credit_note_facts(note: &CreditNote, terms: &Terms, member: String) -> Result<InvoiceFacts> {
+fn credit_note_facts(tx: &mut Tx<'_>, note: &CreditNote, terms: &Terms, member: String) -> Result<InvoiceFacts> {
     let row = &note.row;
     let seller = einvoice::snapshot(Some(&row.seller_snapshot))?;
     let buyer = einvoice::snapshot(Some(&row.buyer_snapshot))?;
     let language = buyer.language.as_deref().and_then(|tag| tag.parse().ok()).unwrap_or(Language::En);
     let is_abroad = seller.country != buyer.country;
+    let design = design_for(tx, row.entity_id, &buyer)?;
     let mut mentions = mentions(&note.taxes, &note.lines, terms, language);
     if seller.country == "BE" && row.tax_minor > Minor::ZERO {
         mentions.push(vat_back_mention(language).to_owned());
@@ -320,19 +322,19 @@ fn credit_note_facts(note: &CreditNote, terms: &Terms, member: String) -> Result
         buyer_reference: row.buyer_reference.clone(),
         order_reference: None,
         member_name: Some(member),
-        more: more(&note.lines, row.purchase_order.clone(), second_language(&buyer)),
+        more: more(&note.lines, row.purchase_order.clone(), design),
     })
 }
 
-/// The language in which the labels stand too.
-fn second_language(buyer: &PartySnapshot) -> Option<Language> {
-    buyer.second_language.as_deref().and_then(|tag| tag.parse().ok())
+/// How the document looks: as its entity wants it, with its labels in the buyer's second language too.
+fn design_for(tx: &mut Tx<'_>, entity: EntityId, buyer: &PartySnapshot) -> Result<Design> {
+    let second_language = buyer.second_language.as_deref().and_then(|tag| tag.parse().ok());
+    Ok(Design { second_language, ..charter::design::design(tx, entity)? })
 }
 
 /// What only some documents show.
-fn more(rows: &[InvoiceLineRow], purchase_order: Option<String>, second_language: Option<Language>) -> More {
+fn more(rows: &[InvoiceLineRow], purchase_order: Option<String>, design: Design) -> More {
     let on_all = rows.iter().filter(|row| row.kind != LineKind::Line);
-    let design = Design { second_language, ..Design::default() };
     More { purchase_order, adjustments: on_all.flat_map(adjustments).collect(), design, ..More::default() }
 }
 

@@ -81,6 +81,8 @@ ids! {
     OrderId,
     /// An invoice or a credit note.
     InvoiceId,
+    /// How the documents of an entity look.
+    DesignId,
     /// Up to how much a member issues alone.
     CeilingId,
     /// An invoice that comes again.

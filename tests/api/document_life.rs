@@ -380,3 +380,65 @@ fn what_could_never_be_invoiced_does_not_come_again() {
     assert_eq!(other.client.get(&path).unwrap().status, 404);
     assert_eq!(count(&other.client.get("/v1/recurring_invoices").unwrap().expect(200).unwrap()["data"]), 0);
 }
+
+/// A picture of one colour.
+fn png(side: u32) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut encoder = png::Encoder::new(&mut bytes, side, side);
+    encoder.set_color(png::ColorType::Rgb);
+    encoder.set_depth(png::BitDepth::Eight);
+    let mut writer = encoder.write_header().unwrap();
+    let pixels = usize::try_from(side * side * 3).unwrap();
+    writer.write_image_data(&vec![0x4D; pixels]).unwrap();
+    writer.finish().unwrap();
+    bytes
+}
+
+#[test]
+fn documents_look_as_their_entity_wants_and_those_that_are_made_stay_as_they_are() {
+    let app = TestApp::start();
+    let (cast, member) = app.with_member();
+    let administrator = &cast.staff.administrator;
+    let entity = format!("/v1/entities/{}", cast.entity_id);
+    let pictures = |pdf: &[u8]| pdf.windows(6).filter(|at| at == b"/Image").count();
+    let pdf_of = |id: &str| {
+        let pdf = member.client.get(&format!("/v1/invoices/{id}/pdf")).unwrap();
+        assert_eq!(pdf.status, 200);
+        pdf.body
+    };
+    let invoice = |cents: i64| {
+        let submitted = app.stage.submitted_invoice(&member, None, cents).unwrap();
+        let invoiced = app.stage.issue(&cast.staff.reviewer, &submitted).unwrap();
+        app.stage.settle().unwrap();
+        invoiced
+    };
+    let before = invoice(10_000);
+    let plain = pdf_of(&before.id);
+    let logo = administrator.upload(&format!("{entity}/logos"), "application/octet-stream", &png(64)).unwrap();
+    let logo = text(&logo.expect(201).unwrap(), "id");
+    let set = |over: Value| {
+        let mut body =
+            json!({"id": administrator.new_id(), "main_colour": "#8b1a3a", "address_window": "left", "logo_id": logo});
+        body.as_object_mut().unwrap().extend(over.as_object().unwrap().clone());
+        administrator.post(&format!("{entity}/designs"), &body).unwrap()
+    };
+    for (wrong, pointer) in [
+        (json!({"main_colour": "red"}), "/main_colour"),
+        (json!({"main_colour": "#8B1A3A"}), "/main_colour"),
+        (json!({"second_colour": "#12345"}), "/second_colour"),
+        (json!({"logo_id": administrator.new_id()}), "/logo_id"),
+    ] {
+        assert_eq!(set(wrong).json()["errors"][0]["pointer"], pointer);
+    }
+    let upload =
+        |bytes: &[u8]| administrator.upload(&format!("{entity}/logos"), "application/octet-stream", bytes).unwrap();
+    assert_eq!(upload(PDF).status, 415);
+    assert_eq!(upload(b"\x89PNG\r\n\x1a\n....IEND\xAEB`\x82").code(), "logo_not_usable");
+    assert_eq!(upload(b"").status, 422);
+    assert_eq!(member.client.get(&format!("{entity}/designs")).unwrap().status, 403);
+    set(json!({})).expect(201).unwrap();
+    let after = pdf_of(&invoice(10_000).id);
+    assert_eq!((pictures(&plain) == pictures(&after), pdf_of(&before.id) == plain), (false, true));
+    let seen = cast.staff.accountant.get(&format!("{entity}/designs")).unwrap().expect(200).unwrap();
+    assert_eq!((count(&seen), seen[0]["main_colour"].as_str()), (1, Some("#8b1a3a")));
+}

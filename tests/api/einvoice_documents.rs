@@ -1,11 +1,12 @@
 //! Documents of every kind through the API, as files for the programs that judge electronic invoices: all VAT cases, from
 //! eight countries, discounts, charges, fractions, credit notes in full and in parts, many lines, other scripts. With
-//! `UMBEL_EINVOICES_OUT` they are written there, `ubl/*.xml` and `cii/*.xml`.
+//! `UMBEL_EINVOICES_OUT` they are written there, `ubl/*.xml`, `cii/*.xml` and `facturx/*.pdf`.
 
 use chrono::Days;
 use serde_json::{Value, json};
 use umbel::demo::{Bank, Cast, MemberCast};
 use umbel::formats::einvoice::{Limits, read};
+use umbel::formats::pdf::reader;
 use umbel::kernel::money::Minor;
 
 use super::credit_notes::{credit, full};
@@ -50,11 +51,57 @@ impl Papers {
         view
     }
 
+    /// A deposit, an intermediate invoice and the balance, each issued before the next is written.
+    fn parts_of_an_order(&mut self, cast: &Cast, member: &MemberCast) {
+        let order = text(&self.app.stage.confirmed_order(member, 333_333).unwrap(), "id");
+        for (name, part) in [
+            ("deposit", json!({"stage": "deposit", "share": "0.3"})),
+            ("interim", json!({"stage": "interim", "share": "0.333333"})),
+            ("balance", json!({"stage": "balance"})),
+        ] {
+            let body = with(json!({"id": member.client.new_id(), "order_id": order}), part);
+            let draft = member.client.post("/v1/invoices", &body).unwrap().expect(201).unwrap();
+            self.hand_in(name, cast, member, &draft);
+        }
+    }
+
+    /// An invoice with papers of every kind that may go along.
+    fn with_papers(&mut self, cast: &Cast, member: &MemberCast) {
+        let body = json!({"id": member.client.new_id(), "activity_id": member.activity_id, "client_id": member.client_id,
+                          "title": "With papers", "supplied_on": self.app.stage.today(), "lines": [line("1", 45_000, json!({}))]});
+        let draft = member.client.post("/v1/invoices", &body).unwrap().expect(201).unwrap();
+        let files: [(&str, &[u8]); 3] = [
+            ("hours.pdf", b"%PDF-1.7\n1 0 obj<<>>endobj\ntrailer<<>>\n%%EOF\n"),
+            ("plan.png", b"\x89PNG\r\n\x1a\n....IEND\xAEB`\x82"),
+            ("photo%20(1).jpg", b"\xFF\xD8\xFF\xE0....\xFF\xD9"),
+        ];
+        for (name, bytes) in files {
+            let place = format!("/v1/invoices/{}/attachments?name={name}", text(&draft, "id"));
+            member.client.upload(&place, "application/octet-stream", bytes).unwrap().expect(201).unwrap();
+        }
+        self.hand_in("with_papers", cast, member, &draft);
+    }
+
+    fn hand_in(&mut self, name: &str, cast: &Cast, member: &MemberCast, draft: &Value) {
+        let path = format!("/v1/invoices/{}/submit", text(draft, "id"));
+        let submitted = member.client.change(&path, draft["version"].as_i64().unwrap(), &json!({})).unwrap();
+        let submitted = submitted.expect(200).unwrap();
+        let view = self.app.stage.issue(&cast.staff.reviewer, &submitted).unwrap().view;
+        self.made.push((name.to_owned(), "invoices", view, true));
+    }
+
     /// Reads every file again and compares it with what the API says; writes it where somebody asked for it.
     fn finish(self, reviewer: &umbel::demo::Client) -> usize {
         self.app.stage.settle().unwrap();
         let folder = std::env::var("UMBEL_EINVOICES_OUT").ok().map(std::path::PathBuf::from);
         for (name, kind, view, is_reached) in &self.made {
+            let pdf = file(reviewer, kind, &text(view, "id"), "pdf");
+            let inside = reader::invoice_xml(&pdf.body).unwrap().bytes;
+            assert_eq!(inside, file(reviewer, kind, &text(view, "id"), "cii").body, "{name}: the XML of the PDF");
+            if let Some(folder) = &folder {
+                std::fs::create_dir_all(folder.join("facturx")).unwrap();
+                std::fs::write(folder.join("facturx").join(format!("{name}.pdf")), &pdf.body).unwrap();
+            }
             for form in ["ubl", "cii"] {
                 if form == "ubl" && !is_reached {
                     continue;
@@ -299,6 +346,10 @@ fn documents_of_every_kind_are_what_the_books_say() {
         }
         papers.credit(&format!("credit_from_{country}"), &cast, &view, &[]);
     }
+    papers.parts_of_an_order(&cast, &member);
+    let bilingual = client(&member, json!({"second_language": "nl", "language": "fr"}));
+    papers.invoice("two_languages", &cast, &member, json!({"client_id": bilingual}));
+    papers.with_papers(&cast, &member);
     let count = papers.finish(&cast.staff.reviewer);
-    assert!(count >= 75, "{count}");
+    assert!(count >= 80, "{count}");
 }

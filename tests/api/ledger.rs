@@ -410,6 +410,7 @@ pub const APPEND_ONLY: &[&str] = &[
     "bank_statement",
     "batch_approval",
     "contribution_return",
+    "entity_design",
     "delivery_status",
     "fiscal_year",
     "guarantee_advance",

@@ -45,6 +45,7 @@ const PRIVILEGES: &[(&str, &[&str])] = &[
             "delivery_status",
             "dry_run",
             "entity_bank_account",
+            "entity_design",
             "fiscal_year",
             "guarantee_advance",
             "guarantee_claim",

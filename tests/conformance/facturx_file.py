@@ -18,6 +18,8 @@ from pyzbar import pyzbar
 from stdnum import iban, iso11649
 
 BROKEN_MIN = 12
+# A verdict on a PDF takes long.
+BROKEN_DOCUMENTS = 18
 NAME = "factur-x.xml"
 NS = {
     "ram": "urn:un:unece:uncefact:data:standard:ReusableAggregateBusinessInformationEntity:100",

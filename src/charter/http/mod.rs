@@ -1,5 +1,6 @@
 //! The counter for entities, their bank accounts, rules and agreements. Administrators write; who is signed in reads.
 
+mod design;
 mod evidence;
 mod levies;
 mod vat_cases;
@@ -7,6 +8,8 @@ mod vat_cases;
 use actix_web::web::{Data, Json, Path};
 use actix_web::{HttpResponse, get, post};
 use chrono::NaiveDate;
+pub use design::DesignView;
+use design::{__path_add_logo, __path_list_designs, __path_set_design, add_logo, list_designs, set_design};
 pub use evidence::EvidenceView;
 use evidence::{__path_add_evidence, __path_download_evidence, add_evidence, download_evidence};
 pub use levies::{BandView, LevyView};
@@ -45,6 +48,9 @@ crate::endpoints!(
     add_evidence,
     download_evidence,
     list_vat_cases,
+    add_logo,
+    set_design,
+    list_designs,
 );
 
 /// Where somebody is.
