@@ -430,16 +430,19 @@ pub(super) fn list_vat_tariffs(tx: &mut Tx<'_>, country: &str, on: NaiveDate) ->
     let mut known = BTreeMap::new();
     for row in rows {
         let Ok(case) = row.vat_case.parse::<VatCase>() else { continue };
-        known.insert(case, VatTariff {
-            rate: Ppm(row.rate_ppm),
-            category: row.category,
-            vatex: row.vatex,
-            mentions: serde_json::from_value(row.mentions)?,
-            needs_justification: row.needs_justification,
-            valid_from: row.valid_from,
-            valid_until: row.valid_until,
-            source: row.source,
-        });
+        known.insert(
+            case,
+            VatTariff {
+                rate: Ppm(row.rate_ppm),
+                category: row.category,
+                vatex: row.vatex,
+                mentions: serde_json::from_value(row.mentions)?,
+                needs_justification: row.needs_justification,
+                valid_from: row.valid_from,
+                valid_until: row.valid_until,
+                source: row.source,
+            },
+        );
     }
     Ok(known)
 }

@@ -298,8 +298,7 @@ fn facts(source: &Source<'_>) -> Result<Facts, MoneyError> {
     }
     facts.vat = source.taxes.iter().map(|row| terms(row, source.terms, language)).collect();
     if let Some(corrects) = source.corrects {
-        facts.preceding =
-            vec![Preceding { number: corrects.number.to_owned(), issued_on: Some(corrects.issued_on) }];
+        facts.preceding = vec![Preceding { number: corrects.number.to_owned(), issued_on: Some(corrects.issued_on) }];
         facts.payment_terms = Some(nothing_to_pay(language).to_owned());
         let mut note = corrects.reason.to_owned();
         if source.seller.country == "BE" && source.totals.1 > Minor::ZERO {
@@ -308,8 +307,11 @@ fn facts(source: &Source<'_>) -> Result<Facts, MoneyError> {
         }
         facts.notes = vec![Note { subject: None, text: note }];
         // Dutch sellers always say how it is paid: against what is open.
-        facts.payment = (source.seller.country == "NL")
-            .then(|| Payment { means: "57".to_owned(), reference: None, accounts: Vec::new() });
+        facts.payment = (source.seller.country == "NL").then(|| Payment {
+            means: "57".to_owned(),
+            reference: None,
+            accounts: Vec::new(),
+        });
     }
     Ok(facts.without_vat_numbers())
 }

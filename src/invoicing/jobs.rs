@@ -33,9 +33,12 @@ const XML: &str = "application/xml";
 pub struct Package {
     /// The mail to the client.
     pub letter: QueuedLetter,
-    /// Name, media type and bytes of each attachment: the PDF, and the electronic invoice.
-    pub attachments: Vec<(String, String, Arc<[u8]>)>,
+    /// The PDF, and the electronic invoice.
+    pub attachments: Vec<Attached>,
 }
+
+/// Name, media type and bytes of an attachment.
+pub type Attached = (String, String, Arc<[u8]>);
 
 /// Makes the electronic invoice and the PDF once, keeps them, and answers the mail to send. Safe to repeat: the kept
 /// bytes are used again.
@@ -106,7 +109,7 @@ fn files(
     (id, member): (InvoiceId, PersonId),
     facts: &InvoiceFacts,
     structured: Structured,
-) -> Result<Vec<(String, String, Arc<[u8]>)>> {
+) -> Result<Vec<Attached>> {
     let number = &facts.number;
     let file = |kind, ending: &str, media_type: &str, bytes: &[u8]| {
         let name = format!("{number}{ending}");

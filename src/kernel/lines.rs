@@ -239,12 +239,7 @@ pub fn check(lines: &[DocumentLine], currency: Currency, checks: &mut Checks) {
 }
 
 /// Notes everything that is wrong with the discounts and charges on a whole document.
-pub fn check_adjustments(
-    adjustments: &[Adjustment],
-    lines: &[DocumentLine],
-    currency: Currency,
-    checks: &mut Checks,
-) {
+pub fn check_adjustments(adjustments: &[Adjustment], lines: &[DocumentLine], currency: Currency, checks: &mut Checks) {
     checks.require(adjustments.len() <= ADJUSTMENTS_MAX, "/adjustments", "too_long");
     for (index, adjustment) in adjustments.iter().enumerate().take(ADJUSTMENTS_MAX) {
         let at = format!("/adjustments/{index}");
@@ -298,9 +293,9 @@ pub fn totals(
 fn agree(adjustments: &[Adjustment], amounts: &[Minor], at: &str, checks: &mut Checks) {
     for (index, (adjustment, amount)) in adjustments.iter().zip(amounts).enumerate() {
         let settled = adjustment.settled(*amount, Currency::EUR, None);
-        let same = adjustment.amount.is_none_or(|said| {
-            settled.amount.is_some_and(|settled| settled.amount_minor == said.amount_minor)
-        });
+        let same = adjustment
+            .amount
+            .is_none_or(|said| settled.amount.is_some_and(|settled| settled.amount_minor == said.amount_minor));
         checks.require(same, &format!("{at}/adjustments/{index}/amount"), "invalid");
     }
 }
@@ -461,12 +456,15 @@ mod tests {
         };
         let found = totals(&[line()], std::slice::from_ref(&shipping), &rates).unwrap();
         let rows = records(&[line()], &[shipping], &found).unwrap();
-        assert_eq!(rows.iter().map(|row| (row.n, row.kind)).collect::<Vec<_>>(), [(1, LineKind::Line), (2, LineKind::Charge)]);
+        assert_eq!(
+            rows.iter().map(|row| (row.n, row.kind)).collect::<Vec<_>>(),
+            [(1, LineKind::Line), (2, LineKind::Charge)]
+        );
         assert_eq!(Minor::sum(rows.iter().map(|row| row.net)), Ok(found.net));
         let kept = adjustments(&rows[0].adjustments);
         assert_eq!(kept[0].amount.unwrap().amount_minor, Minor::new(3_056));
         let again = DocumentLine { adjustments: kept, ..line() };
-        assert_eq!(totals(&[again.clone()], &[], &rates).unwrap().lines, found.lines);
+        assert_eq!(totals(std::slice::from_ref(&again), &[], &rates).unwrap().lines, found.lines);
         let mut contradicting = again;
         contradicting.adjustments[0].amount.as_mut().unwrap().amount_minor = Minor::new(3_055);
         let refused = totals(&[contradicting], &[], &rates).unwrap_err();

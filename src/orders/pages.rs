@@ -86,9 +86,10 @@ fn form_token(keys: &Keys, token: &str, sha256: &[u8]) -> String {
 /// What is sold, its price where cents are not fine enough, and what is taken off it or added.
 fn label(line: &FrozenLine, language: Language, currency: Currency) -> String {
     let price = line.line.exact_unit_price.map(|price| format!("{} {currency}", local::number(language, price)));
-    let adjusted = line.line.adjustments.iter().map(|adjustment| {
-        format!("{}: {}", adjustment.reason, local::amount(language, signed(adjustment), currency))
-    });
+    let adjusted =
+        line.line.adjustments.iter().map(|adjustment| {
+            format!("{}: {}", adjustment.reason, local::amount(language, signed(adjustment), currency))
+        });
     let parts: Vec<_> = [line.line.label.clone()].into_iter().chain(price).chain(adjusted).collect();
     parts.join(" · ")
 }

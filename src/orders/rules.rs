@@ -99,9 +99,7 @@ pub(super) fn check_draft(draft: &Draft, today: NaiveDate) -> Result<(), Refusal
     if let Some(start) = draft.work_starts_on {
         checks.require(is_near(start) && start <= draft.work_ends_on, "/work_starts_on", "out_of_range");
     }
-    for (text, pointer) in
-        [(&draft.buyer_reference, "/buyer_reference"), (&draft.purchase_order, "/purchase_order")]
-    {
+    for (text, pointer) in [(&draft.buyer_reference, "/buyer_reference"), (&draft.purchase_order, "/purchase_order")] {
         if let Some(text) = text {
             checks.text(text, pointer, 1, 50);
         }

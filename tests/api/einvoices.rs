@@ -131,7 +131,10 @@ fn the_client_gets_the_pdf_and_the_electronic_invoice_which_stay_what_they_are()
     // Made again after the mail was lost, it is still the same file.
     umbel::invoicing::jobs::prepare(&app.db, umbel::kernel::ids::InvoiceId(id.parse().unwrap())).unwrap();
     assert_eq!(xml(&member.client, "invoices", &id, "ubl"), ubl);
-    assert_eq!(app.count("SELECT count(*) FROM archived_file WHERE kind IN ('invoice_ubl', 'invoice_cii', 'invoice_pdf')"), 3);
+    assert_eq!(
+        app.count("SELECT count(*) FROM archived_file WHERE kind IN ('invoice_ubl', 'invoice_cii', 'invoice_pdf')"),
+        3
+    );
     let mails = app.stage.mails.messages();
     let sent = mails.iter().rev().find(|mail| mail.to.contains(&member.client_email)).unwrap();
     let raw = String::from_utf8_lossy(&sent.raw);
@@ -139,9 +142,15 @@ fn the_client_gets_the_pdf_and_the_electronic_invoice_which_stay_what_they_are()
 
     let note = credit(&cast.staff.reviewer, &id, &full(&cast.staff.reviewer)).expect(201).unwrap();
     app.stage.settle().unwrap();
-    let flat = xml(&member.client, "credit_notes", &text(&note, "id"), "ubl").lines().map(str::trim).collect::<String>();
-    assert!(flat.contains("<CreditNote ") && flat.contains(&format!("<cac:InvoiceDocumentReference><cbc:ID>{number}")), "{flat}");
-    assert!(xml(&member.client, "credit_notes", &text(&note, "id"), "cii").contains("<ram:TypeCode>381</ram:TypeCode>"));
+    let flat =
+        xml(&member.client, "credit_notes", &text(&note, "id"), "ubl").lines().map(str::trim).collect::<String>();
+    assert!(
+        flat.contains("<CreditNote ") && flat.contains(&format!("<cac:InvoiceDocumentReference><cbc:ID>{number}")),
+        "{flat}"
+    );
+    assert!(
+        xml(&member.client, "credit_notes", &text(&note, "id"), "cii").contains("<ram:TypeCode>381</ram:TypeCode>")
+    );
     // Somebody else's are not there.
     let mut cast = cast;
     let other = app.another_member(&mut cast);
@@ -161,7 +170,8 @@ fn the_answer_of_the_vat_registry_is_kept_with_a_reverse_charge() {
     for part in ["VATEX-EU-AE", "BE0123456749", "FR96552100554", "Autoliquidation"] {
         assert!(ubl.contains(part), "{part} in {ubl}");
     }
-    let proofs = "SELECT count(*) FROM invoice WHERE buyer_snapshot #>> '{vat_proof,consultation}' = 'FIXTURE-FR96552100554'";
+    let proofs =
+        "SELECT count(*) FROM invoice WHERE buyer_snapshot #>> '{vat_proof,consultation}' = 'FIXTURE-FR96552100554'";
     assert_eq!(app.count(proofs), 1);
     // A number that does not exist: the registry is asked at the issue, and nothing is issued.
     let over = json!({"vat_number": "DE000000000", "address": at("DE", "10115", "Berlin")});
@@ -181,7 +191,11 @@ fn every_vat_case_says_what_the_law_wants() {
     let (us, why) = (american(&member), "Renovation of a dwelling older than ten years");
     let line = |cents, case: &str, over| line("1", cents, with(json!({"vat_case": case}), over));
     let justified = || json!({"vat_justification": why});
-    let mixed = json!([line(10_000, "standard", json!({})), line(10_000, "intermediate", justified()), line(10_000, "reduced", justified())]);
+    let mixed = json!([
+        line(10_000, "standard", json!({})),
+        line(10_000, "intermediate", justified()),
+        line(10_000, "reduced", justified())
+    ]);
     let cases = [
         (json!({"lines": mixed}), [30_000, 3_900, 33_900], vec![">12<", ">6<", ">21<", why]),
         (json!({"lines": [line(10_000, "zero", json!({}))]}), [10_000, 0, 10_000], vec![">Z<"]),
@@ -191,7 +205,11 @@ fn every_vat_case_says_what_the_law_wants() {
             [10_000, 0, 10_000],
             vec!["VATEX-EU-O", "5412345000013"],
         ),
-        (json!({"client_id": us, "lines": [line(10_000, "export", json!({}))]}), [10_000, 0, 10_000], vec!["VATEX-EU-G"]),
+        (
+            json!({"client_id": us, "lines": [line(10_000, "export", json!({}))]}),
+            [10_000, 0, 10_000],
+            vec!["VATEX-EU-G"],
+        ),
     ];
     for (over, expected, parts) in cases {
         let view = issued(&app, &cast, &member, over.clone());
@@ -212,7 +230,8 @@ fn every_vat_case_says_what_the_law_wants() {
         let cases = list(&format!("/v1/vat_cases?country={country}&on={on}")).expect(200).unwrap();
         text(&cases[0], "rate")
     };
-    let rates = [("FR", "0.2"), ("DE", "0.19"), ("NL", "0.21"), ("LU", "0.17"), ("IT", "0.22"), ("ES", "0.21"), ("AT", "0.2")];
+    let rates =
+        [("FR", "0.2"), ("DE", "0.19"), ("NL", "0.21"), ("LU", "0.17"), ("IT", "0.22"), ("ES", "0.21"), ("AT", "0.2")];
     for (country, rate) in rates {
         assert_eq!(standard(country, "2026-05-04"), rate, "{country}");
     }
@@ -242,9 +261,7 @@ fn discounts_and_charges_come_off_and_a_last_credit_note_leaves_nothing() {
         assert!(ubl().contains(part), "{part} in {}", ubl());
     }
     let mut given = [0_i64; 3];
-    let part = |n: i32, cents: i64| {
-        json!({"id": member.client.new_id(), "reason": "Less was done", "lines": [{"n": n, "net": eur(cents)}]})
-    };
+    let part = |n: i32, cents: i64| json!({"id": member.client.new_id(), "reason": "Less was done", "lines": [{"n": n, "net": eur(cents)}]});
     for body in [part(1, 9_999), part(2, 3_333), full(&member.client)] {
         let note = credit(&cast.staff.reviewer, &id, &body).expect(201).unwrap();
         for (sum, of) in given.iter_mut().zip(figures(&note)) {
@@ -275,7 +292,12 @@ fn an_order_hands_its_lines_and_references_to_the_invoice() {
     let seen = member.client.post("/v1/orders", &order).unwrap().expect(201).unwrap();
     assert_eq!(figures(&seen), [8_250, 1_733, 9_983]);
     let id = text(&seen, "id");
-    let mended = member.client.patch(&format!("/v1/orders/{id}"), version(&seen), &json!({"title": "Six plates"})).unwrap().expect(200).unwrap();
+    let mended = member
+        .client
+        .patch(&format!("/v1/orders/{id}"), version(&seen), &json!({"title": "Six plates"}))
+        .unwrap()
+        .expect(200)
+        .unwrap();
     assert_eq!(figures(&mended), figures(&seen));
     member.client.change(&format!("/v1/orders/{id}/send"), version(&mended), &json!({})).unwrap().expect(200).unwrap();
     app.stage.settle().unwrap();
@@ -292,9 +314,11 @@ fn an_order_hands_its_lines_and_references_to_the_invoice() {
     assert_eq!(drafted["lines"][0]["unit"], "DAY");
     // Rewriting something else keeps them all.
     let place = format!("/v1/invoices/{}", text(&drafted, "id"));
-    let mended = member.client.patch(&place, version(&drafted), &json!({"title": "Six plates"})).unwrap().expect(200).unwrap();
+    let mended =
+        member.client.patch(&place, version(&drafted), &json!({"title": "Six plates"})).unwrap().expect(200).unwrap();
     assert_eq!((figures(&mended), &mended["adjustments"]), (figures(&seen), &drafted["adjustments"]));
-    let waiting = member.client.change(&format!("{place}/submit"), version(&mended), &json!({})).unwrap().expect(200).unwrap();
+    let waiting =
+        member.client.change(&format!("{place}/submit"), version(&mended), &json!({})).unwrap().expect(200).unwrap();
     let view = app.stage.issue(&cast.staff.reviewer, &waiting).unwrap().view;
     assert_eq!((figures(&view), &view["purchase_order"]), (figures(&seen), &json!("PO-9")));
     app.stage.settle().unwrap();
@@ -307,8 +331,11 @@ fn what_a_document_must_not_say_is_refused_by_its_field_and_nothing_is_written()
     let (fr, us) = (french(&member), american(&member));
     let one = |over| json!({"lines": [line("1", 10_000, over)]});
     let case = |case: &str| json!({"vat_case": case});
-    let on_all = |over| json!({"adjustments": [with(json!({"kind": "discount", "amount": eur(100), "reason": "x"}), over)]});
-    let on_line = |over| one(json!({"adjustments": [with(json!({"kind": "discount", "amount": eur(100), "reason": "x"}), over)]}));
+    let on_all =
+        |over| json!({"adjustments": [with(json!({"kind": "discount", "amount": eur(100), "reason": "x"}), over)]});
+    let on_line = |over| {
+        one(json!({"adjustments": [with(json!({"kind": "discount", "amount": eur(100), "reason": "x"}), over)]}))
+    };
     let two = |first: &str, second: &str| json!([line("1", 10_000, case(first)), line("1", 10_000, case(second))]);
     let refused: Vec<(Value, &str)> = vec![
         (one(json!({"unit": "HOURS"})), "/lines/0/unit"),
@@ -347,15 +374,25 @@ fn what_a_document_must_not_say_is_refused_by_its_field_and_nothing_is_written()
     let answer = member.client.post("/v1/invoices", &draft_body(&app, &member, mixed)).unwrap();
     assert_eq!(wrong(&answer), (422, vec!["/adjustments/0/vat_case".to_owned()]));
     let garbled = one(json!({"adjustments": [{"kind": "discount", "rate": "1.5", "reason": "x"}]}));
-    assert!((400..500).contains(&member.client.post("/v1/invoices", &draft_body(&app, &member, garbled)).unwrap().status));
+    assert!(
+        (400..500).contains(&member.client.post("/v1/invoices", &draft_body(&app, &member, garbled)).unwrap().status)
+    );
     assert_eq!(app.count("SELECT count(*) FROM invoice"), 0);
     assert_eq!(app.count("SELECT count(*) FROM invoice_line"), 0);
 
     // What only the rules of electronic invoices refuse stops at the desk, and the draft stays a draft.
-    let seen = member.client.post("/v1/invoices", &draft_body(&app, &member, json!({"buyer_reference": "a\tb"}))).unwrap().expect(201).unwrap();
+    let seen = member
+        .client
+        .post("/v1/invoices", &draft_body(&app, &member, json!({"buyer_reference": "a\tb"})))
+        .unwrap()
+        .expect(201)
+        .unwrap();
     let place = format!("/v1/invoices/{}/submit", text(&seen, "id"));
     let answer = member.client.change(&place, version(&seen), &json!({})).unwrap();
-    assert_eq!((answer.code().as_str(), wrong(&answer)), ("einvoice_refused", (422, vec!["/buyer_reference".to_owned()])));
+    assert_eq!(
+        (answer.code().as_str(), wrong(&answer)),
+        ("einvoice_refused", (422, vec!["/buyer_reference".to_owned()]))
+    );
     assert_eq!(answer.json()["params"]["rule"], "XML-CHARACTERS", "{}", answer.json());
     assert_eq!(app.count("SELECT count(*) FROM invoice WHERE state <> 'draft'"), 0);
     // The same at the issue, when a party has changed since: the number is not used up.
@@ -369,7 +406,11 @@ fn what_a_document_must_not_say_is_refused_by_its_field_and_nothing_is_written()
     let answer = cast.staff.reviewer.change(&place, version(&waiting), &json!({})).unwrap();
     let expected = (422, vec!["/buyer/electronic_address/value".to_owned()]);
     assert_eq!((answer.code().as_str(), wrong(&answer)), ("einvoice_refused", expected));
-    assert_eq!(app.count("SELECT count(*) FROM invoice WHERE state = 'issued'") + app.count("SELECT count(*) FROM document_series"), 0);
+    assert_eq!(
+        app.count("SELECT count(*) FROM invoice WHERE state = 'issued'")
+            + app.count("SELECT count(*) FROM document_series"),
+        0
+    );
 }
 
 #[test]
@@ -381,8 +422,14 @@ fn numbers_that_check_themselves_are_checked_where_they_are_written() {
         (json!({"vat_number": "FR96552100554"}), "/vat_number"),
         (json!({"enterprise_number": "0403.019.262"}), "/enterprise_number"),
         (json!({"enterprise_number": "0123456749"}), "/enterprise_number"),
-        (json!({"vat_number": null, "enterprise_number": "552100555", "address": at("FR", "75001", "Paris")}), "/enterprise_number"),
-        (json!({"vat_number": null, "enterprise_number": "55210055400014", "address": at("FR", "75001", "Paris")}), "/enterprise_number"),
+        (
+            json!({"vat_number": null, "enterprise_number": "552100555", "address": at("FR", "75001", "Paris")}),
+            "/enterprise_number",
+        ),
+        (
+            json!({"vat_number": null, "enterprise_number": "55210055400014", "address": at("FR", "75001", "Paris")}),
+            "/enterprise_number",
+        ),
         (json!({"gln": "5412345000014"}), "/gln"),
         (json!({"electronic_address": "0208:0403019262"}), "/electronic_address"),
         (json!({"electronic_address": "9999:1"}), "/electronic_address"),
@@ -404,7 +451,9 @@ fn numbers_that_check_themselves_are_checked_where_they_are_written() {
     let view = issued(&app, &cast, &member, json!({"client_id": id}));
     app.stage.settle().unwrap();
     let ubl = xml(&member.client, "invoices", &text(&view, "id"), "ubl");
-    for part in ["schemeID=\"9925\">BE0403019261<", "schemeID=\"0088\">5412345000013<", "Noor Peeters", "+32 2 555 00 00"] {
+    for part in
+        ["schemeID=\"9925\">BE0403019261<", "schemeID=\"0088\">5412345000013<", "Noor Peeters", "+32 2 555 00 00"]
+    {
         assert!(ubl.contains(part), "{part} in {ubl}");
     }
     let gone = json!({"gln": null, "contact_name": null});

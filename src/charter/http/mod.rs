@@ -10,14 +10,14 @@ use chrono::NaiveDate;
 pub use evidence::EvidenceView;
 use evidence::{__path_add_evidence, __path_download_evidence, add_evidence, download_evidence};
 pub use levies::{BandView, LevyView};
-pub use vat_cases::VatCaseView;
-use vat_cases::{__path_list_vat_cases, list_vat_cases};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
+pub use vat_cases::VatCaseView;
+use vat_cases::{__path_list_vat_cases, list_vat_cases};
 
 use super::{
-    AgreementRow, BankAccountRow, EntityRow, NewAgreement, NewBankAccount, NewEntity, NewLevy, NewRuleSet, Reach, RuleSet,
-    ShareValidity,
+    AgreementRow, BankAccountRow, EntityRow, NewAgreement, NewBankAccount, NewEntity, NewLevy, NewRuleSet, Reach,
+    RuleSet, ShareValidity,
 };
 use crate::access::{Administrator, SignedIn, Visitor};
 use crate::kernel::ids::{AgreementId, BankAccountId, EntityId, FileId, RuleSetId};

@@ -1,6 +1,7 @@
-//! The counter for invoices, in two parts by what the document does.
+//! The counter for invoices, in parts by what the document does, and its files.
 
 mod credit_notes;
+mod files;
 mod invoices;
 
 use utoipa::openapi::OpenApi;
@@ -9,6 +10,7 @@ use utoipa::openapi::OpenApi;
 pub fn routes(config: &mut actix_web::web::ServiceConfig) {
     invoices::routes(config);
     credit_notes::routes(config);
+    files::routes(config);
 }
 
 /// Describes the operations of this room.
@@ -19,6 +21,7 @@ impl utoipa::OpenApi for Description {
     fn openapi() -> OpenApi {
         let mut whole = invoices::Description::openapi();
         whole.merge(credit_notes::Description::openapi());
+        whole.merge(files::Description::openapi());
         whole
     }
 }

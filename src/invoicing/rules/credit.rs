@@ -215,7 +215,8 @@ pub(in crate::invoicing) fn credit(rest: &Rest, wanted: &Wanted) -> Result<Credi
         }
     };
     let credited = compute(rest, lines, left).map_err(overflow)?;
-    let fits = |tax: &RestTax| rest.taxes.iter().any(|of| (of.case, of.rate) == (tax.case, tax.rate) && tax.base <= of.base);
+    let fits =
+        |tax: &RestTax| rest.taxes.iter().any(|of| (of.case, of.rate) == (tax.case, tax.rate) && tax.base <= of.base);
     if credited.net <= Minor::ZERO || !credited.taxes.iter().all(fits) {
         // What is left of the lines is more than what is left of the invoice: the rest is discounts.
         return Err(Refusal::field("/lines", "out_of_range"));

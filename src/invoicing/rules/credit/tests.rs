@@ -15,12 +15,15 @@ fn rates() -> BTreeMap<VatCase, Ppm> {
 
 /// An invoice of lines as it stands right after its issue.
 fn invoice(lines: &[(i64, VatCase)], levies: &[(LevyKind, i64)]) -> Rest {
-    let priced: Vec<Priced> = lines
-        .iter()
-        .map(|(net, case)| Priced::plain(Decimal::ONE, Minor::new(*net), *case))
-        .collect();
+    let priced: Vec<Priced> =
+        lines.iter().map(|(net, case)| Priced::plain(Decimal::ONE, Minor::new(*net), *case)).collect();
     let totals = vat::totals(&priced, &[], &rates()).unwrap();
-    let line = |(n, (net, case)): (i32, &(i64, VatCase))| RestLine { n, kind: LineKind::Line, case: *case, net: Minor::new(*net) };
+    let line = |(n, (net, case)): (i32, &(i64, VatCase))| RestLine {
+        n,
+        kind: LineKind::Line,
+        case: *case,
+        net: Minor::new(*net),
+    };
     Rest {
         lines: (1..).zip(lines).map(line).collect(),
         taxes: totals
