@@ -319,7 +319,7 @@ fn document_line(line: &InvoiceLineRow, taxes: &[TaxRow]) -> Line {
         net: line.net_minor,
         vat_category: tax.map(|tax| tax.category.clone()).unwrap_or_default(),
         vat_rate: Ppm(tax.map_or(0, |tax| tax.rate_ppm)),
-        exact_price: line.exact_price.map(|price| price.normalize()),
+        exact_price: line.unit_price_e4.map(lines::from_e4),
         adjustments: adjustments(line),
     }
 }

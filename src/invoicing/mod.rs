@@ -538,6 +538,7 @@ fn check_draft(tx: &mut Tx<'_>, draft: &Draft, entity: EntityId, member: PersonI
 fn check_einvoice(tx: &mut Tx<'_>, row: &InvoiceRow) -> Result<()> {
     let (seller, buyer) = store::parties(tx, row)?;
     let rows = store::list_lines(tx, row.id)?;
+    vat_proof::vat_proof(tx, row, &rows)?;
     let tariffs = charter::vat_tariffs(tx, &seller.country, row.supplied_on)?;
     let (lines, adjustments) = lines::apart(&rows, row.currency);
     let totals = lines::totals(&lines, &adjustments, &charter::rates_of(&tariffs))?;

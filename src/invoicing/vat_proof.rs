@@ -1,5 +1,5 @@
 //! What proves that a buyer accounts for the tax: the answer of the VAT registry about its number. The registry is asked
-//! before the invoice is issued, outside every transaction, and what it said is frozen with the buyer.
+//! before the invoice is handed in, outside every transaction, and what it said is frozen with the buyer.
 
 use super::rules::InvoiceState;
 use super::store::{self, InvoiceLineRow, InvoiceRow, VatProof};
@@ -20,9 +20,15 @@ pub(super) fn vat_proof(tx: &mut Tx<'_>, row: &InvoiceRow, lines: &[InvoiceLineR
     let client = clients::client(tx, row.client_id)?;
     let last = clients::last_checks(tx, &[client.id])?.remove(&client.id);
     let about = last.filter(|check| Some(&check.vat_number) == client.vat_number.as_ref());
-    if about.as_ref().is_some_and(|check| check.outcome == clients::VatOutcome::Invalid) {
+    let reason = match &about {
+        Some(check) if check.outcome == clients::VatOutcome::Invalid => Some("buyer_vat_number_not_registered"),
+        Some(_) => None,
+        // The number was changed since: whoever did so asks about the new one.
+        None => Some("buyer_vat_number_not_checked"),
+    };
+    if let Some(reason) = reason {
         return Err(Error::value("vat_case_mismatch")
-            .with("reason", "buyer_vat_number_not_registered")
+            .with("reason", reason)
             .with("vat_case", VatCase::ReverseCharge.name()));
     }
     Ok(about.map(|check| VatProof {
@@ -35,14 +41,14 @@ pub(super) fn vat_proof(tx: &mut Tx<'_>, row: &InvoiceRow, lines: &[InvoiceLineR
     }))
 }
 
-/// The VAT number that the registry must be asked about before an invoice can be issued: of a buyer who accounts for the
+/// The VAT number that the registry must be asked about before a draft can be handed in: of a buyer who accounts for the
 /// tax, and about whom it was not asked on this day.
 ///
 /// # Errors
 /// 404.
 pub fn vat_number_to_prove(tx: &mut Tx<'_>, id: InvoiceId) -> Result<Option<(ClientId, String)>> {
     let row = store::find(tx, id)?;
-    let is_due = row.state == InvoiceState::Submitted
+    let is_due = row.state == InvoiceState::Draft
         && store::list_lines(tx, id)?.iter().any(|line| line.vat_case == VatCase::ReverseCharge);
     if !is_due {
         return Ok(None);

@@ -519,6 +519,9 @@ async fn revise_invoice(
 }
 
 /// Hands a draft to the office.
+///
+/// The VAT number of a buyer who accounts for the tax is asked about first, outside every transaction; what the registry
+/// answers is kept, and frozen with the invoice when it is issued.
 #[utoipa::path(tag = "invoices", params(("id" = InvoiceId, Path)), request_body = Empty,
     responses((status = 200, body = InvoiceView)), extensions(("x-roles" = json!(["member"]))))]
 #[post("/v1/invoices/{id}/submit")]
@@ -526,10 +529,25 @@ async fn submit_invoice(
     who: Member,
     db: Data<Db>,
     id: Path<InvoiceId>,
+    registry: Data<dyn VatRegistry>,
     command: Command<Empty>,
 ) -> Result<HttpResponse> {
+    let id = id.into_inner();
+    let asked = db.write(who.clone().into(), move |tx| invoicing::vat_number_to_prove(tx, id)).await?;
+    let proof = match asked {
+        Some((client, number)) => tokio::task::spawn_blocking(move || {
+            let answer = registry.ask(&number);
+            Some((client, number, answer))
+        })
+        .await
+        .map_err(Error::internal)?,
+        None => None,
+    };
     command
-        .change(&db, who.into(), "submit_invoice", id.into_inner(), load, |tx, id, expected, _| {
+        .change(&db, who.into(), "submit_invoice", id, load, move |tx, id, expected, _| {
+            if let Some((client, number, answer)) = &proof {
+                clients::keep_answer(tx, *client, number, answer)?;
+            }
             InvoiceView::new(invoicing::submit(tx, id, expected)?)
         })
         .await
@@ -578,9 +596,6 @@ async fn discard_invoice(
 }
 
 /// Issues a submitted invoice: it is booked, numbered, and its mail is queued.
-///
-/// The VAT number of a buyer who accounts for the tax is asked about first, outside every transaction; what the registry
-/// answers is kept with the invoice.
 #[utoipa::path(tag = "invoices", params(("id" = InvoiceId, Path), ("dry_run" = Option<bool>, Query)), request_body = Empty,
     responses((status = 200, body = InvoiceView)), extensions(("x-roles" = json!(["reviewer"]))))]
 #[post("/v1/invoices/{id}/issue")]
@@ -588,26 +603,11 @@ async fn issue_invoice(
     who: Reviewer,
     db: Data<Db>,
     id: Path<InvoiceId>,
-    registry: Data<dyn VatRegistry>,
     command: Command<Empty>,
 ) -> Result<HttpResponse> {
-    let id = id.into_inner();
-    let asked = db.write(who.clone().into(), move |tx| invoicing::vat_number_to_prove(tx, id)).await?;
-    let proof = match asked {
-        Some((client, number)) => tokio::task::spawn_blocking(move || {
-            let answer = registry.ask(&number);
-            Some((client, number, answer))
-        })
-        .await
-        .map_err(Error::internal)?,
-        None => None,
-    };
     command
         .about_money()
-        .change(&db, who.into(), "issue_invoice", id, load, move |tx, id, expected, _| {
-            if let Some((client, number, answer)) = &proof {
-                clients::keep_answer(tx, *client, number, answer)?;
-            }
+        .change(&db, who.into(), "issue_invoice", id.into_inner(), load, |tx, id, expected, _| {
             InvoiceView::new(invoicing::issue(tx, id, expected)?)
         })
         .await

@@ -680,7 +680,7 @@ diesel::table! {
         corrects_line -> Nullable<Int4>,
         kind -> Text,
         unit -> Text,
-        exact_price -> Nullable<Numeric>,
+        unit_price_e4 -> Nullable<Int8>,
         adjustments -> Jsonb,
         vat_justification -> Nullable<Text>,
     }
@@ -918,7 +918,7 @@ diesel::table! {
         net_minor -> Int8,
         kind -> Text,
         unit -> Text,
-        exact_price -> Nullable<Numeric>,
+        unit_price_e4 -> Nullable<Int8>,
         adjustments -> Jsonb,
         vat_justification -> Nullable<Text>,
     }
