@@ -79,6 +79,6 @@ ALTER TABLE client DROP COLUMN enterprise_number, DROP COLUMN gln, DROP COLUMN e
 DROP TABLE invoice_purchase_order;
 ALTER TABLE orders DROP COLUMN buyer_reference, DROP COLUMN purchase_order;
 ALTER TABLE invoice_line DROP CONSTRAINT invoice_line_sign, DROP CONSTRAINT invoice_line_says_itself,
-    DROP COLUMN kind, DROP COLUMN unit, DROP COLUMN exact_price, DROP COLUMN adjustments, DROP COLUMN vat_justification;
+    DROP COLUMN kind, DROP COLUMN unit, DROP COLUMN unit_price_e4, DROP COLUMN adjustments, DROP COLUMN vat_justification;
 ALTER TABLE order_line DROP CONSTRAINT order_line_sign, DROP CONSTRAINT order_line_says_itself,
-    DROP COLUMN kind, DROP COLUMN unit, DROP COLUMN exact_price, DROP COLUMN adjustments, DROP COLUMN vat_justification;
+    DROP COLUMN kind, DROP COLUMN unit, DROP COLUMN unit_price_e4, DROP COLUMN adjustments, DROP COLUMN vat_justification;

@@ -2,11 +2,11 @@
 -- buyer's purchase order, how the parties are reached. And the files: one UBL and one CII for ever, beside the PDF.
 
 -- A discount or a charge on the whole document is a row after its lines; one on a line stands in the line, with what it
--- came to. `exact_price` is there only where the price has more decimals than `unit_price_minor`.
+-- came to. `unit_price_e4` (ten-thousandths of a unit of the currency) is there only where the price has more decimals than `unit_price_minor`.
 ALTER TABLE order_line
     ADD COLUMN kind text NOT NULL DEFAULT 'line' CHECK (kind IN ('line', 'discount', 'charge')),
     ADD COLUMN unit text NOT NULL DEFAULT 'C62' CHECK (length(unit) BETWEEN 1 AND 3),
-    ADD COLUMN exact_price numeric(14, 4) CHECK (exact_price >= 0),
+    ADD COLUMN unit_price_e4 bigint CHECK (unit_price_e4 >= 0),
     ADD COLUMN adjustments jsonb NOT NULL DEFAULT '[]' CHECK (jsonb_typeof(adjustments) = 'array'),
     ADD COLUMN vat_justification text CHECK (length(vat_justification) BETWEEN 1 AND 500),
     ADD CONSTRAINT order_line_sign CHECK (CASE kind WHEN 'discount' THEN net_minor <= 0 ELSE net_minor >= 0 END),
@@ -14,7 +14,7 @@ ALTER TABLE order_line
 ALTER TABLE invoice_line
     ADD COLUMN kind text NOT NULL DEFAULT 'line' CHECK (kind IN ('line', 'discount', 'charge')),
     ADD COLUMN unit text NOT NULL DEFAULT 'C62' CHECK (length(unit) BETWEEN 1 AND 3),
-    ADD COLUMN exact_price numeric(14, 4) CHECK (exact_price >= 0),
+    ADD COLUMN unit_price_e4 bigint CHECK (unit_price_e4 >= 0),
     ADD COLUMN adjustments jsonb NOT NULL DEFAULT '[]' CHECK (jsonb_typeof(adjustments) = 'array'),
     ADD COLUMN vat_justification text CHECK (length(vat_justification) BETWEEN 1 AND 500),
     ADD CONSTRAINT invoice_line_sign CHECK (CASE kind WHEN 'discount' THEN net_minor <= 0 ELSE net_minor >= 0 END),

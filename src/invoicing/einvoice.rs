@@ -433,7 +433,7 @@ fn vat(case: VatCase, source: &Source<'_>) -> Vat {
 }
 
 fn line(row: &InvoiceLineRow, source: &Source<'_>) -> Result<Line, MoneyError> {
-    let price = row.exact_price.map(|price| price.normalize());
+    let price = row.unit_price_e4.map(lines::from_e4);
     let price = price.unwrap_or_else(|| Decimal::new(row.unit_price_minor.get(), source.currency.exponent()));
     let (name, description) = match row.label.split_once('\n') {
         Some((first, _)) if !first.trim().is_empty() => (first.trim(), Some(row.label.clone())),

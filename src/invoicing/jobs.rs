@@ -46,6 +46,7 @@ pub struct Package {
     pub attachments: Vec<Attached>,
 }
 
+
 /// Makes the electronic invoice and the PDF once, keeps them, and answers the mail to send. Safe to repeat: the kept
 /// bytes are used again.
 ///
@@ -375,7 +376,7 @@ fn document_line(line: &InvoiceLineRow, taxes: &[TaxRow]) -> Line {
         net: line.net_minor,
         vat_category: tax.map(|tax| tax.category.clone()).unwrap_or_default(),
         vat_rate: Ppm(tax.map_or(0, |tax| tax.rate_ppm)),
-        exact_price: line.exact_price.map(|price| price.normalize()),
+        exact_price: line.unit_price_e4.map(lines::from_e4),
         adjustments: adjustments(line),
     }
 }

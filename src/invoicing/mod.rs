@@ -15,6 +15,7 @@ pub mod jobs;
 pub mod office;
 mod rules;
 mod store;
+mod vat_proof;
 
 use chrono::NaiveDate;
 pub use rules::{InvoiceState, Issued, Settlement, Stage, Wanted, mention as reverse_charge_mention};
@@ -22,6 +23,7 @@ use rust_decimal::Decimal;
 use std::collections::BTreeMap;
 pub use store::{Filter, InvoiceLineRow, InvoiceRow, IssuedDocument, Open, OpenInvoice, PartRow, TaxRow};
 use uuid::Uuid;
+pub use vat_proof::vat_number_to_prove;
 
 use crate::access;
 use crate::formats::letters::Letter;
@@ -34,14 +36,14 @@ use crate::kernel::language::Language;
 use crate::kernel::levies::{Charge, LevyKind};
 use crate::kernel::lines::{self, Adjustment, DocumentLine};
 use crate::kernel::money::{Currency, Minor, Money, Ppm};
-use crate::kernel::vat::{self, Totals, VatCase};
+use crate::kernel::vat::{self, Totals};
 use crate::ledger::{self, Holders, events};
 use crate::orders::OrderState;
 use crate::outbox::{self, Job, QueuedLetter};
 use crate::platform::db::{Locked, Tx};
 use crate::platform::error::{Error, Result};
 use crate::{activities, charter, clients, levies, members, orders};
-use store::{Series, VatProof};
+use store::Series;
 
 /// What a member writes into an invoice.
 #[derive(Debug, Clone)]
@@ -307,7 +309,7 @@ pub fn self_issue(tx: &mut Tx<'_>, id: InvoiceId, expected: i32) -> Result<Invoi
 fn seal(tx: &mut Tx<'_>, invoice: &Locked<InvoiceRow>) -> Result<Invoice> {
     let id = invoice.id;
     let mut context = store::issue_context(tx, invoice)?;
-    context.buyer.vat_proof = vat_proof(tx, invoice, &context.lines)?;
+    context.buyer.vat_proof = vat_proof::vat_proof(tx, invoice, &context.lines)?;
     let today = tx.today(context.zone());
     let advance_due_on = context
         .is_covered
@@ -657,6 +659,7 @@ fn check_draft(tx: &mut Tx<'_>, draft: &Draft, entity: EntityId, member: PersonI
 fn check_einvoice(tx: &mut Tx<'_>, row: &InvoiceRow) -> Result<()> {
     let (seller, buyer) = store::parties(tx, row)?;
     let rows = store::list_lines(tx, row.id)?;
+    vat_proof::vat_proof(tx, row, &rows)?;
     let tariffs = charter::vat_tariffs(tx, &seller.country, row.supplied_on)?;
     let (lines, adjustments) = lines::apart(&rows, row.currency);
     let totals = lines::totals(&lines, &adjustments, &charter::rates_of(&tariffs))?;
@@ -674,55 +677,6 @@ fn check_einvoice(tx: &mut Tx<'_>, row: &InvoiceRow) -> Result<()> {
         purchase_order: purchase_order.as_deref(),
     };
     Ok(einvoice::check(row, parts, account.as_ref(), today)?)
-}
-
-/// What the VAT registry last said about a buyer who accounts for the tax.
-fn vat_proof(tx: &mut Tx<'_>, row: &InvoiceRow, lines: &[InvoiceLineRow]) -> Result<Option<VatProof>> {
-    if !lines.iter().any(|line| line.vat_case == VatCase::ReverseCharge) {
-        return Ok(None);
-    }
-    let client = clients::client(tx, row.client_id)?;
-    let last = clients::last_checks(tx, &[client.id])?.remove(&client.id);
-    let about = last.filter(|check| Some(&check.vat_number) == client.vat_number.as_ref());
-    if about.as_ref().is_some_and(|check| check.outcome == clients::VatOutcome::Invalid) {
-        return Err(Error::value("vat_case_mismatch")
-            .with("reason", "buyer_vat_number_not_registered")
-            .with("vat_case", VatCase::ReverseCharge.name()));
-    }
-    Ok(about.map(|check| VatProof {
-        outcome: check.outcome.to_string(),
-        vat_number: check.vat_number,
-        registered_name: check.registered_name,
-        source: check.source,
-        consultation: check.consultation,
-        checked_at: check.checked_at,
-    }))
-}
-
-/// The VAT number that the registry must be asked about before an invoice can be issued: of a buyer who accounts for the
-/// tax, and about whom it was not asked on this day.
-///
-/// # Errors
-/// 404.
-pub fn vat_number_to_prove(tx: &mut Tx<'_>, id: InvoiceId) -> Result<Option<(ClientId, String)>> {
-    let row = store::find(tx, id)?;
-    let is_due = row.state == InvoiceState::Submitted
-        && store::list_lines(tx, id)?.iter().any(|line| line.vat_case == VatCase::ReverseCharge);
-    if !is_due {
-        return Ok(None);
-    }
-    let client = clients::client(tx, row.client_id)?;
-    let today = tx.now().date_naive();
-    let last = clients::last_checks(tx, &[client.id])?.remove(&client.id);
-    let is_known = |check: &clients::VatCheckRow| {
-        Some(&check.vat_number) == client.vat_number.as_ref()
-            && check.checked_at.date_naive() == today
-            && check.outcome != clients::VatOutcome::Unavailable
-    };
-    if last.as_ref().is_some_and(is_known) {
-        return Ok(None);
-    }
-    Ok(client.vat_number.map(|number| (client.id, number)))
 }
 
 fn preview_taxes(tx: &mut Tx<'_>, row: &InvoiceRow, lines: &[InvoiceLineRow]) -> Result<Vec<TaxRow>> {

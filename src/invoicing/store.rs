@@ -125,9 +125,8 @@ pub struct InvoiceLineRow {
     pub kind: LineKind,
     /// Of what.
     pub unit: String,
-    /// For one, in whole units, where minor ones are not fine enough.
-    #[serde(with = "rust_decimal::serde::str_option")]
-    pub exact_price: Option<Decimal>,
+    /// For one, in ten-thousandths of a unit of the currency, where minor units are not fine enough.
+    pub unit_price_e4: Option<i64>,
     /// Discounts and charges with what they come to.
     pub adjustments: Value,
     /// Why the VAT case applies.
@@ -145,7 +144,7 @@ impl lines::Row for InvoiceLineRow {
             quantity: self.quantity.normalize(),
             unit: self.unit.clone(),
             unit_price: Money { amount_minor: self.unit_price_minor, currency },
-            exact_unit_price: self.exact_price.map(|price| price.normalize()),
+            exact_unit_price: self.unit_price_e4.map(lines::from_e4),
             vat_case: self.vat_case,
             vat_justification: self.vat_justification.clone(),
             adjustments: lines::adjustments(&self.adjustments),
@@ -342,15 +341,15 @@ pub(super) fn insert_lines(
 ) -> Result<Vec<InvoiceLineRow>> {
     let records = lines::records(&draft.lines, &draft.adjustments, totals)?;
     let mut rows: Vec<InvoiceLineRow> = diesel::sql_query(
-        "INSERT INTO invoice_line (invoice_id, n, label, quantity, unit_price_minor, vat_case, net_minor, kind, unit, exact_price, \
+        "INSERT INTO invoice_line (invoice_id, n, label, quantity, unit_price_minor, vat_case, net_minor, kind, unit, unit_price_e4, \
                                    adjustments, vat_justification) \
-         SELECT $1, l.n, l.label, l.quantity, l.unit_price_minor, l.vat_case, l.net_minor, l.kind, l.unit, l.exact_price, \
+         SELECT $1, l.n, l.label, l.quantity, l.unit_price_minor, l.vat_case, l.net_minor, l.kind, l.unit, l.unit_price_e4, \
                 l.adjustments, l.vat_justification \
-         FROM unnest($2::text[], $3::numeric[], $4::bigint[], $5::text[], $6::bigint[], $7::text[], $8::text[], $9::numeric[], \
+         FROM unnest($2::text[], $3::numeric[], $4::bigint[], $5::text[], $6::bigint[], $7::text[], $8::text[], $9::bigint[], \
                      $10::jsonb[], $11::text[]) \
-              WITH ORDINALITY AS l (label, quantity, unit_price_minor, vat_case, net_minor, kind, unit, exact_price, adjustments, \
+              WITH ORDINALITY AS l (label, quantity, unit_price_minor, vat_case, net_minor, kind, unit, unit_price_e4, adjustments, \
                                     vat_justification, n) \
-         RETURNING n, label, quantity, unit_price_minor, vat_case, net_minor, kind, unit, exact_price, adjustments, vat_justification",
+         RETURNING n, label, quantity, unit_price_minor, vat_case, net_minor, kind, unit, unit_price_e4, adjustments, vat_justification",
     )
     .bind::<SqlUuid, _>(id)
     .bind::<Array<Text>, _>(records.iter().map(|row| row.label.as_str()).collect::<Vec<_>>())
@@ -360,7 +359,7 @@ pub(super) fn insert_lines(
     .bind::<Array<BigInt>, _>(records.iter().map(|row| row.net).collect::<Vec<_>>())
     .bind::<Array<Text>, _>(records.iter().map(|row| row.kind).collect::<Vec<_>>())
     .bind::<Array<Text>, _>(records.iter().map(|row| row.unit.as_str()).collect::<Vec<_>>())
-    .bind::<Array<Nullable<Numeric>>, _>(records.iter().map(|row| row.exact_price).collect::<Vec<_>>())
+    .bind::<Array<Nullable<BigInt>>, _>(records.iter().map(|row| row.unit_price_e4).collect::<Vec<_>>())
     .bind::<Array<Jsonb>, _>(records.iter().map(|row| row.adjustments.clone()).collect::<Vec<_>>())
     .bind::<Array<Nullable<Text>>, _>(records.iter().map(|row| row.justification.as_deref()).collect::<Vec<_>>())
     .prepared()

@@ -197,6 +197,17 @@ impl DocumentLine {
     }
 }
 
+/// A price in whole units out of ten-thousandths.
+#[must_use]
+pub fn from_e4(price: i64) -> Decimal {
+    Decimal::new(price, PRICE_DECIMALS).normalize()
+}
+
+fn to_e4(price: Decimal) -> Option<i64> {
+    use rust_decimal::prelude::ToPrimitive;
+    price.checked_mul(Decimal::from(10_i64.checked_pow(PRICE_DECIMALS)?))?.to_i64()
+}
+
 /// A price in whole units as one in minor units.
 fn in_minor(price: Decimal, currency: Currency) -> Option<Decimal> {
     price.checked_mul(Decimal::from(10_i64.checked_pow(currency.exponent())?))
@@ -315,8 +326,8 @@ pub struct Record {
     pub unit: String,
     /// For one, in minor units.
     pub unit_price: Minor,
-    /// For one, in whole units, where minor ones are not fine enough.
-    pub exact_price: Option<Decimal>,
+    /// For one, in ten-thousandths of a unit of the currency, where minor units are not fine enough.
+    pub unit_price_e4: Option<i64>,
     /// How VAT applies.
     pub case: VatCase,
     /// Why.
@@ -352,7 +363,7 @@ pub fn records(
             quantity: line.quantity,
             unit: line.unit.clone(),
             unit_price: line.unit_price.amount_minor,
-            exact_price: line.exact_unit_price.filter(is_exact),
+            unit_price_e4: line.exact_unit_price.filter(is_exact).and_then(to_e4),
             case: line.vat_case,
             justification: line.vat_justification.as_deref().map(|why| why.trim().to_owned()),
             adjustments: serde_json::to_value(settled)?,
@@ -374,7 +385,7 @@ pub fn records(
             quantity: Decimal::ONE,
             unit: piece(),
             unit_price: settled.amount.map_or(Minor::ZERO, |money| money.amount_minor),
-            exact_price: None,
+            unit_price_e4: None,
             case,
             justification: None,
             adjustments: serde_json::to_value([settled])?,

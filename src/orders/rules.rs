@@ -242,7 +242,7 @@ impl Row for OrderLineRow {
             quantity: self.quantity.normalize(),
             unit: self.unit.clone(),
             unit_price: Money { amount_minor: self.unit_price_minor, currency },
-            exact_unit_price: self.exact_price.map(|price| price.normalize()),
+            exact_unit_price: self.unit_price_e4.map(lines::from_e4),
             vat_case: self.vat_case,
             vat_justification: self.vat_justification.clone(),
             adjustments: lines::adjustments(&self.adjustments),

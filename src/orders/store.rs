@@ -87,8 +87,8 @@ pub struct OrderLineRow {
     pub kind: LineKind,
     /// Of what.
     pub unit: String,
-    /// For one, in whole units, where minor ones are not fine enough.
-    pub exact_price: Option<Decimal>,
+    /// For one, in ten-thousandths of a unit of the currency, where minor units are not fine enough.
+    pub unit_price_e4: Option<i64>,
     /// Discounts and charges with what they come to.
     pub adjustments: Value,
     /// Why the VAT case applies.
@@ -198,7 +198,7 @@ pub(super) fn replace_lines(tx: &mut Tx<'_>, id: OrderId, draft: &Draft, totals:
                 order_line::net_minor.eq(row.net),
                 order_line::kind.eq(row.kind),
                 order_line::unit.eq(row.unit),
-                order_line::exact_price.eq(row.exact_price),
+                order_line::unit_price_e4.eq(row.unit_price_e4),
                 order_line::adjustments.eq(row.adjustments),
                 order_line::vat_justification.eq(row.justification),
             )

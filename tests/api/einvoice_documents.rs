@@ -242,7 +242,8 @@ fn abroad(member: &MemberCast) -> Vec<(&'static str, Value)> {
         json!({"gln": "5412345000013", "electronic_address": "9925:BE0403019261", "contact_name": "Noor Peeters", "contact_phone": "+32 2 555 00 00"}),
     );
     vec![
-        ("to_france", charged(french(member))),
+        ("to_france", charged(in_eu("Atelier du Nord", "fr", "FR40303265045", at("FR", "75001", "Paris")))),
+        ("with_siret", charged(french(member))),
         ("to_germany", charged(in_eu("Müller & Töchter GmbH", "de", "DE136695976", at("DE", "10115", "Berlin")))),
         ("to_greece", charged(in_eu("Ατελιέ Αθηνών ΑΕ", "en", "EL123456789", at("GR", "10431", "Αθήνα")))),
         ("to_bulgaria", charged(in_eu("Българска Роза ООД", "en", "BG123456789", at("BG", "1000", "София")))),

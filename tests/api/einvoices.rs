@@ -173,15 +173,26 @@ fn the_answer_of_the_vat_registry_is_kept_with_a_reverse_charge() {
     let proofs =
         "SELECT count(*) FROM invoice WHERE buyer_snapshot #>> '{vat_proof,consultation}' = 'FIXTURE-FR96552100554'";
     assert_eq!(app.count(proofs), 1);
-    // A number that does not exist: the registry is asked at the issue, and nothing is issued.
+    // A number that does not exist: the registry is asked when the draft is handed in, which it then is not.
     let over = json!({"vat_number": "DE000000000", "address": at("DE", "10115", "Berlin")});
     let unknown = client(&member, over);
-    let waiting = submitted(&app, &member, json!({"client_id": unknown, "lines": lines}));
-    let place = format!("/v1/invoices/{}/issue", text(&waiting, "id"));
-    let refused = cast.staff.reviewer.change(&place, version(&waiting), &json!({})).unwrap();
+    let body = draft_body(&app, &member, json!({"client_id": unknown, "lines": lines}));
+    let seen = member.client.post("/v1/invoices", &body).unwrap().expect(201).unwrap();
+    let place = format!("/v1/invoices/{}/submit", text(&seen, "id"));
+    let refused = member.client.change(&place, version(&seen), &json!({})).unwrap();
     assert_eq!((refused.status, refused.code().as_str()), (422, "vat_case_mismatch"));
     assert_eq!(refused.json()["params"]["reason"], "buyer_vat_number_not_registered", "{}", refused.json());
-    assert_eq!(app.count("SELECT count(*) FROM invoice WHERE state = 'issued'"), 1);
+    assert_eq!(app.count("SELECT count(*) FROM invoice WHERE state = 'draft'"), 1);
+    // One that was changed after that: nothing is issued before somebody has asked about it.
+    let waiting = submitted(&app, &member, json!({"client_id": buyer, "lines": lines}));
+    let seen = member.client.get(&format!("/v1/clients/{buyer}")).unwrap().json();
+    let other = json!({"vat_number": "FR40303265045", "enterprise_number": null});
+    member.client.patch(&format!("/v1/clients/{buyer}"), version(&seen), &other).unwrap().expect(200).unwrap();
+    let place = format!("/v1/invoices/{}/issue", text(&waiting, "id"));
+    let refused = cast.staff.reviewer.change(&place, version(&waiting), &json!({})).unwrap();
+    assert_eq!((refused.status, &refused.json()["params"]["reason"]), (422, &json!("buyer_vat_number_not_checked")));
+    cast.staff.reviewer.post(&format!("/v1/clients/{buyer}/check_vat"), &json!({})).unwrap().expect(200).unwrap();
+    app.stage.issue(&cast.staff.reviewer, &waiting).unwrap();
 }
 
 #[test]

@@ -28,8 +28,6 @@ crate::endpoints!(
     list_credit_notes,
     show_credit_note,
     download_credit_note,
-    download_credit_note_ubl,
-    download_credit_note_cii,
     list_credit_note_emails,
     list_client_credits,
 );
@@ -352,34 +350,11 @@ async fn show_credit_note(who: MemberOrDesk, db: Data<Db>, id: Path<InvoiceId>) 
     extensions(("x-roles" = json!(["member", "reviewer", "payout_approver", "accountant", "administrator"]))))]
 #[get("/v1/credit_notes/{id}/pdf")]
 async fn download_credit_note(who: MemberOrDesk, db: Data<Db>, id: Path<InvoiceId>) -> Result<HttpResponse> {
-    download(who, &db, id.into_inner(), Kind::InvoicePdf).await
-}
-
-/// Downloads the electronic credit note in UBL (Peppol BIS Billing 3.0): the same bytes for ever. 404 until it has been made,
-/// and for a buyer without an electronic address.
-#[utoipa::path(tag = "credit notes", params(("id" = InvoiceId, Path)),
-    responses((status = 200, content_type = "application/xml", body = Vec<u8>)),
-    extensions(("x-roles" = json!(["member", "reviewer", "payout_approver", "accountant", "administrator"]))))]
-#[get("/v1/credit_notes/{id}/ubl")]
-async fn download_credit_note_ubl(who: MemberOrDesk, db: Data<Db>, id: Path<InvoiceId>) -> Result<HttpResponse> {
-    download(who, &db, id.into_inner(), Kind::InvoiceUbl).await
-}
-
-/// Downloads the electronic credit note in CII (the XML of Factur-X, profile EN 16931): the same bytes for ever. 404 until it
-/// has been made.
-#[utoipa::path(tag = "credit notes", params(("id" = InvoiceId, Path)),
-    responses((status = 200, content_type = "application/xml", body = Vec<u8>)),
-    extensions(("x-roles" = json!(["member", "reviewer", "payout_approver", "accountant", "administrator"]))))]
-#[get("/v1/credit_notes/{id}/cii")]
-async fn download_credit_note_cii(who: MemberOrDesk, db: Data<Db>, id: Path<InvoiceId>) -> Result<HttpResponse> {
-    download(who, &db, id.into_inner(), Kind::InvoiceCii).await
-}
-
-async fn download(who: MemberOrDesk, db: &Db, id: InvoiceId, kind: Kind) -> Result<HttpResponse> {
+    let id = id.into_inner();
     let file = db
         .write(who.into(), move |tx| {
             credit::owner(tx, id)?;
-            archive::find_of(tx, id.0, kind)?.ok_or_else(Error::not_found)
+            archive::find_of(tx, id.0, Kind::InvoicePdf)?.ok_or_else(Error::not_found)
         })
         .await?;
     Ok(attachment(&file.name, &file.media_type, &file.sha256, file.bytes))

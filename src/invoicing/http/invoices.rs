@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::access::{Member, MemberOrDesk, Reviewer};
-use crate::archive::{self, Kind};
 use crate::clients::{self, VatRegistry};
 use crate::guarantee::http::{DisputeView, HoldView};
 use crate::invoicing::{
@@ -19,12 +18,10 @@ use crate::kernel::lines::{self, Adjustment, DocumentLine, LineKind, Row as _};
 use crate::kernel::money::{Currency, Minor, Money, Ppm};
 use crate::kernel::references::Ogm;
 use crate::kernel::vat::VatCase;
-use crate::outbox;
-use crate::outbox::http::EmailView;
 use crate::platform::db::{Db, Tx};
 use crate::platform::error::{Error, Result};
 use crate::platform::keys::Keys;
-use crate::platform::web::{Command, Empty, Listing, Page, Patch, QueryOf, attachment};
+use crate::platform::web::{Command, Empty, Listing, Page, Patch, QueryOf};
 
 crate::endpoints!(
     create_invoice,
@@ -36,10 +33,6 @@ crate::endpoints!(
     discard_invoice,
     issue_invoice,
     self_issue_invoice,
-    download_invoice,
-    download_invoice_ubl,
-    download_invoice_cii,
-    list_invoice_emails,
 );
 
 /// What an invoice says. With an `order_id`, what is left out is taken from the order.
@@ -559,6 +552,9 @@ async fn revise_invoice(
 }
 
 /// Hands a draft to the office.
+///
+/// The VAT number of a buyer who accounts for the tax is asked about first, outside every transaction; what the registry
+/// answers is kept, and frozen with the invoice when it is issued.
 #[utoipa::path(tag = "invoices", params(("id" = InvoiceId, Path)), request_body = Empty,
     responses((status = 200, body = InvoiceView)), extensions(("x-roles" = json!(["member"]))))]
 #[post("/v1/invoices/{id}/submit")]
@@ -566,10 +562,25 @@ async fn submit_invoice(
     who: Member,
     db: Data<Db>,
     id: Path<InvoiceId>,
+    registry: Data<dyn VatRegistry>,
     command: Command<Empty>,
 ) -> Result<HttpResponse> {
+    let id = id.into_inner();
+    let asked = db.write(who.clone().into(), move |tx| invoicing::vat_number_to_prove(tx, id)).await?;
+    let proof = match asked {
+        Some((client, number)) => tokio::task::spawn_blocking(move || {
+            let answer = registry.ask(&number);
+            Some((client, number, answer))
+        })
+        .await
+        .map_err(Error::internal)?,
+        None => None,
+    };
     command
-        .change(&db, who.into(), "submit_invoice", id.into_inner(), load, |tx, id, expected, _| {
+        .change(&db, who.into(), "submit_invoice", id, load, move |tx, id, expected, _| {
+            if let Some((client, number, answer)) = &proof {
+                clients::keep_answer(tx, *client, number, answer)?;
+            }
             InvoiceView::new(invoicing::submit(tx, id, expected)?)
         })
         .await
@@ -618,9 +629,6 @@ async fn discard_invoice(
 }
 
 /// Issues a submitted invoice: it is booked, numbered, and its mail is queued.
-///
-/// The VAT number of a buyer who accounts for the tax is asked about first, outside every transaction; what the registry
-/// answers is kept with the invoice.
 #[utoipa::path(tag = "invoices", params(("id" = InvoiceId, Path), ("dry_run" = Option<bool>, Query)), request_body = Empty,
     responses((status = 200, body = InvoiceView)), extensions(("x-roles" = json!(["reviewer"]))))]
 #[post("/v1/invoices/{id}/issue")]
@@ -628,26 +636,11 @@ async fn issue_invoice(
     who: Reviewer,
     db: Data<Db>,
     id: Path<InvoiceId>,
-    registry: Data<dyn VatRegistry>,
     command: Command<Empty>,
 ) -> Result<HttpResponse> {
-    let id = id.into_inner();
-    let asked = db.write(who.clone().into(), move |tx| invoicing::vat_number_to_prove(tx, id)).await?;
-    let proof = match asked {
-        Some((client, number)) => tokio::task::spawn_blocking(move || {
-            let answer = registry.ask(&number);
-            Some((client, number, answer))
-        })
-        .await
-        .map_err(Error::internal)?,
-        None => None,
-    };
     command
         .about_money()
-        .change(&db, who.into(), "issue_invoice", id, load, move |tx, id, expected, _| {
-            if let Some((client, number, answer)) = &proof {
-                clients::keep_answer(tx, *client, number, answer)?;
-            }
+        .change(&db, who.into(), "issue_invoice", id.into_inner(), load, |tx, id, expected, _| {
             InvoiceView::new(invoicing::issue(tx, id, expected)?)
         })
         .await
@@ -669,58 +662,4 @@ async fn self_issue_invoice(
             InvoiceView::new(invoicing::self_issue(tx, id, expected)?)
         })
         .await
-}
-
-/// Downloads the PDF: the same bytes for ever. 404 until it has been made, a moment after the issue.
-#[utoipa::path(tag = "invoices", params(("id" = InvoiceId, Path)),
-    responses((status = 200, content_type = "application/pdf", body = Vec<u8>)),
-    extensions(("x-roles" = json!(["member", "reviewer", "payout_approver", "accountant", "administrator"]))))]
-#[get("/v1/invoices/{id}/pdf")]
-async fn download_invoice(who: MemberOrDesk, db: Data<Db>, id: Path<InvoiceId>) -> Result<HttpResponse> {
-    download(who, &db, id.into_inner(), Kind::InvoicePdf).await
-}
-
-/// Downloads the electronic invoice in UBL (Peppol BIS Billing 3.0): the same bytes for ever. 404 until it has been made,
-/// and for a buyer without an electronic address.
-#[utoipa::path(tag = "invoices", params(("id" = InvoiceId, Path)),
-    responses((status = 200, content_type = "application/xml", body = Vec<u8>)),
-    extensions(("x-roles" = json!(["member", "reviewer", "payout_approver", "accountant", "administrator"]))))]
-#[get("/v1/invoices/{id}/ubl")]
-async fn download_invoice_ubl(who: MemberOrDesk, db: Data<Db>, id: Path<InvoiceId>) -> Result<HttpResponse> {
-    download(who, &db, id.into_inner(), Kind::InvoiceUbl).await
-}
-
-/// Downloads the electronic invoice in CII (the XML of Factur-X, profile EN 16931): the same bytes for ever. 404 until it
-/// has been made.
-#[utoipa::path(tag = "invoices", params(("id" = InvoiceId, Path)),
-    responses((status = 200, content_type = "application/xml", body = Vec<u8>)),
-    extensions(("x-roles" = json!(["member", "reviewer", "payout_approver", "accountant", "administrator"]))))]
-#[get("/v1/invoices/{id}/cii")]
-async fn download_invoice_cii(who: MemberOrDesk, db: Data<Db>, id: Path<InvoiceId>) -> Result<HttpResponse> {
-    download(who, &db, id.into_inner(), Kind::InvoiceCii).await
-}
-
-async fn download(who: MemberOrDesk, db: &Db, id: InvoiceId, kind: Kind) -> Result<HttpResponse> {
-    let file = db
-        .write(who.into(), move |tx| {
-            invoicing::owner(tx, id)?;
-            archive::find_of(tx, id.0, kind)?.ok_or_else(Error::not_found)
-        })
-        .await?;
-    Ok(attachment(&file.name, &file.media_type, &file.sha256, file.bytes))
-}
-
-/// Lists the mails about an invoice and what became of them: sent, refused, tried again.
-#[utoipa::path(tag = "invoices", params(("id" = InvoiceId, Path)), responses((status = 200, body = Vec<EmailView>)),
-    extensions(("x-roles" = json!(["member", "reviewer", "payout_approver", "accountant", "administrator"]))))]
-#[get("/v1/invoices/{id}/emails")]
-async fn list_invoice_emails(who: MemberOrDesk, db: Data<Db>, id: Path<InvoiceId>) -> Result<Json<Vec<EmailView>>> {
-    let id = id.into_inner();
-    let rows = db
-        .write(who.into(), move |tx| {
-            invoicing::owner(tx, id)?;
-            outbox::emails_about(tx, id.0)
-        })
-        .await?;
-    Ok(Json(rows.into_iter().map(EmailView::from).collect()))
 }

@@ -2,6 +2,7 @@
 
 mod attachments;
 mod credit_notes;
+mod files;
 mod invoices;
 mod office;
 
@@ -13,6 +14,7 @@ pub fn routes(config: &mut actix_web::web::ServiceConfig) {
     credit_notes::routes(config);
     attachments::routes(config);
     office::routes(config);
+    files::routes(config);
 }
 
 /// Describes the operations of this room.
@@ -25,6 +27,7 @@ impl utoipa::OpenApi for Description {
         whole.merge(credit_notes::Description::openapi());
         whole.merge(attachments::Description::openapi());
         whole.merge(office::Description::openapi());
+        whole.merge(files::Description::openapi());
         whole
     }
 }

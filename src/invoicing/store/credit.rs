@@ -286,10 +286,10 @@ pub(in crate::invoicing) fn insert_credit_note(
     .execute(tx.conn())?;
     diesel::sql_query(
         "INSERT INTO invoice_line (invoice_id, n, label, quantity, unit_price_minor, vat_case, net_minor, corrects_line, \
-                                   kind, unit, exact_price, adjustments, vat_justification) \
+                                   kind, unit, unit_price_e4, adjustments, vat_justification) \
          SELECT $1, c.n, o.label, CASE WHEN w.whole THEN o.quantity ELSE 1 END, \
                 CASE WHEN w.whole THEN o.unit_price_minor ELSE abs(c.net) END, o.vat_case, c.net, o.n, o.kind, \
-                CASE WHEN w.whole THEN o.unit ELSE 'C62' END, CASE WHEN w.whole THEN o.exact_price END, \
+                CASE WHEN w.whole THEN o.unit ELSE 'C62' END, CASE WHEN w.whole THEN o.unit_price_e4 END, \
                 CASE WHEN o.kind <> 'line' THEN jsonb_build_array((o.adjustments -> 0) - 'rate' \
                           || jsonb_build_object('amount', jsonb_build_object('amount_minor', abs(c.net), 'currency', i.currency))) \
                      WHEN w.whole THEN o.adjustments ELSE '[]' END, o.vat_justification \

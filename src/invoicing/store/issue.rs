@@ -267,7 +267,7 @@ pub(in crate::invoicing) fn issue_context(tx: &mut Tx<'_>, row: &Locked<InvoiceR
                         AND h.day BETWEEN t.today - 7 AND greatest(t.today, i.supplied_on) + 200) AS holidays, \
                 (SELECT jsonb_agg(jsonb_build_object('n', x.n, 'label', x.label, 'quantity', x.quantity::text, \
                           'unit_price_minor', x.unit_price_minor, 'vat_case', x.vat_case, 'net_minor', x.net_minor, 'kind', x.kind, \
-                          'unit', x.unit, 'exact_price', x.exact_price::text, 'adjustments', x.adjustments, \
+                          'unit', x.unit, 'unit_price_e4', x.unit_price_e4, 'adjustments', x.adjustments, \
                           'vat_justification', x.vat_justification) ORDER BY x.n) \
                  FROM invoice_line x WHERE x.invoice_id = i.id) AS lines \
          FROM invoice i JOIN entity e ON e.id = i.entity_id JOIN client c ON c.id = i.client_id \

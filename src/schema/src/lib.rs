@@ -549,6 +549,19 @@ diesel::table! {
 }
 
 diesel::table! {
+    entity_design (id) {
+        id -> Uuid,
+        entity_id -> Uuid,
+        main_colour -> Text,
+        second_colour -> Nullable<Text>,
+        address_window -> Text,
+        logo_id -> Nullable<Uuid>,
+        set_by -> Uuid,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     fiscal_year (id) {
         id -> Uuid,
         entity_id -> Uuid,
@@ -728,7 +741,7 @@ diesel::table! {
         corrects_line -> Nullable<Int4>,
         kind -> Text,
         unit -> Text,
-        exact_price -> Nullable<Numeric>,
+        unit_price_e4 -> Nullable<Int8>,
         adjustments -> Jsonb,
         vat_justification -> Nullable<Text>,
     }
@@ -977,7 +990,7 @@ diesel::table! {
         net_minor -> Int8,
         kind -> Text,
         unit -> Text,
-        exact_price -> Nullable<Numeric>,
+        unit_price_e4 -> Nullable<Int8>,
         adjustments -> Jsonb,
         vat_justification -> Nullable<Text>,
     }
@@ -1865,6 +1878,9 @@ diesel::joinable!(dry_run_month -> currency (currency));
 diesel::joinable!(dry_run_month -> dry_run (dry_run_id));
 diesel::joinable!(entity_bank_account -> currency (currency));
 diesel::joinable!(entity_bank_account -> entity (entity_id));
+diesel::joinable!(entity_design -> archived_file (logo_id));
+diesel::joinable!(entity_design -> entity (entity_id));
+diesel::joinable!(entity_design -> person (set_by));
 diesel::joinable!(fiscal_year -> currency (currency));
 diesel::joinable!(fiscal_year -> entity (entity_id));
 diesel::joinable!(fiscal_year -> person (closed_by));
@@ -2081,6 +2097,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     email_message,
     entity,
     entity_bank_account,
+    entity_design,
     fiscal_year,
     guarantee_advance,
     guarantee_claim,
