@@ -11,9 +11,9 @@ use std::sync::Arc;
 
 use umbel::access::Passwords;
 use umbel::clients::{FixtureRegistry, UnavailableRegistry, VatRegistry};
+use umbel::delivery::{AccessPoint, FileDrop, HttpAccessPoint};
 use umbel::platform::clock::Clock;
 use umbel::platform::cluster::Cluster;
-use umbel::delivery::{AccessPoint, FileDrop, HttpAccessPoint};
 use umbel::platform::config::{self, ClientAddress, Config, Database, KeySource, Mail};
 use umbel::platform::db::Db;
 use umbel::platform::faults::Faults;
@@ -116,7 +116,8 @@ pub fn assemble(config: &Config, store: &Store, clock: &Clock) -> Outcome<Runnin
         Mail::Folder(folder) => (None, folder.clone()),
     };
     let mailer = Mailer::new(&MailConfig { smtp_url, from: from.clone(), folder })?;
-    let worker = Worker::new(db.clone(), Arc::clone(&keys), mailer, access_point(config), config.public_url.clone(), &from);
+    let worker =
+        Worker::new(db.clone(), Arc::clone(&keys), mailer, access_point(config), config.public_url.clone(), &from);
     let limits = &config.limits;
     let limits = RateLimits::new(
         limits.reads_per_minute.get(),

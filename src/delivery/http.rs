@@ -212,7 +212,7 @@ async fn list_deliveries(
     let listing = Listing::new(&keys, who.person(), "deliveries", &filter, query.limit, query.cursor.as_deref())?;
     let page = db
         .write(who.into(), move |tx| {
-            let rows = super::list(tx, &filter, listing.after, listing.fetch)?;
+            let rows = super::list(tx, filter, listing.after, listing.fetch)?;
             Ok(listing.page(rows, |row| row.id.0, DeliverySummary::from))
         })
         .await?;

@@ -73,7 +73,7 @@ pub fn of_document(tx: &mut Tx<'_>, document: InvoiceId) -> Result<Vec<Delivery>
 ///
 /// # Errors
 /// Fails with the database.
-pub fn list(tx: &mut Tx<'_>, filter: &DeliveryFilter, after: Option<Uuid>, limit: i64) -> Result<Vec<DeliveryRow>> {
+pub fn list(tx: &mut Tx<'_>, filter: DeliveryFilter, after: Option<Uuid>, limit: i64) -> Result<Vec<DeliveryRow>> {
     store::list(tx, filter, after, limit)
 }
 
@@ -179,12 +179,8 @@ pub fn add(tx: &mut Tx<'_>, new: &NewDelivery) -> Result<Delivery> {
         Channel::FrenchPlatform => DeliveryState::Deposited,
         Channel::ByHand => DeliveryState::Delivered,
     };
-    let row = DeliveryRow {
-        id: new.id,
-        state,
-        evidence_id: new.evidence,
-        ..fresh(tx, &document, new.channel, &participant)
-    };
+    let row =
+        DeliveryRow { id: new.id, state, evidence_id: new.evidence, ..fresh(tx, &document, new.channel, &participant) };
     if !store::insert(tx, &row)? {
         return Err(Error::conflict("delivery_exists").with("channel", new.channel));
     }

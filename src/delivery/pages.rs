@@ -12,9 +12,7 @@ use subtle::ConstantTimeEq;
 use super::link::{self, Behind};
 use crate::access::Visitor;
 use crate::archive::Kind;
-use crate::formats::pages::{
-    InvoicePage, Outcome, OutcomePage, PageLine, PayBox, VatLine, invoice_page, outcome_page,
-};
+use crate::formats::pages::{InvoicePage, Outcome, OutcomePage, PageLine, PayBox, VatLine, invoice_page, outcome_page};
 use crate::kernel::language::Language;
 use crate::platform::db::Db;
 use crate::platform::error::{Error, Result};
@@ -206,8 +204,7 @@ async fn dispute(
                 answered: None,
                 page_url: format!("/i/{token}"),
             };
-            let body =
-                outcome_page(&facts, Outcome::InvoiceDisputed, language, &nonce).map_err(Error::internal)?;
+            let body = outcome_page(&facts, Outcome::InvoiceDisputed, language, &nonce).map_err(Error::internal)?;
             Ok(page::html(StatusCode::OK, body, &nonce))
         }
         Err(error) if error.status.is_client_error() => {

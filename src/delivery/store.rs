@@ -150,7 +150,7 @@ pub(super) fn list_of(tx: &mut Tx<'_>, document: InvoiceId) -> Result<Vec<Delive
 
 pub(super) fn list(
     tx: &mut Tx<'_>,
-    filter: &DeliveryFilter,
+    filter: DeliveryFilter,
     after: Option<Uuid>,
     limit: i64,
 ) -> Result<Vec<DeliveryRow>> {

@@ -13,7 +13,6 @@ mod rules;
 mod store;
 
 use chrono::NaiveDate;
-use uuid::Uuid;
 pub use fund::{
     FundFigures, FundPage, NewClaim, advances_open, balance, claim_of, claims, claims_open, draw_now, draw_run, draws,
     draws_since, figures, free_pending, lock_fund, open_claim, page,
@@ -24,6 +23,7 @@ pub use returns::{
 };
 pub use rules::{Badge, Facts, Limits, Reason, ReasonCode};
 pub use store::{AdvanceRow, ClaimRow, ContributionOwedRow, DecisionRow, DisputeRow, DrawRow, DrawRunRow, HoldRow};
+use uuid::Uuid;
 
 use crate::charter::RuleSet;
 use crate::kernel::ids::{ActivityId, AdvanceId, ClientId, EntityId, InvoiceId, OrderId, PersonId, RuleSetId};

@@ -9,6 +9,7 @@ use super::Invoice;
 use super::credit::{self, CreditNote};
 use super::rules::{mention, vat_back_mention};
 use super::store::{InvoiceLineRow, PartySnapshot, TaxRow};
+use crate::access::LinkPurpose;
 use crate::archive::{self, ArchivedFile, Kind, NewFile};
 use crate::formats::invoice_pdf::{
     Corrected, DocumentKind, InvoiceFacts, Line, Party, Payment, Supply, VatSummary, render,
@@ -23,7 +24,6 @@ use crate::outbox::{self, QueuedLetter};
 use crate::platform::db::{Actor, Db, Tx};
 use crate::platform::error::{Error, Result};
 use crate::{access, charter};
-use crate::access::LinkPurpose;
 
 /// How long the link of an invoice shows it to its client.
 const LINK_LIFE: Duration = Duration::days(365);

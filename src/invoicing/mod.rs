@@ -15,7 +15,7 @@ mod store;
 use chrono::NaiveDate;
 pub use rules::{InvoiceState, Issued, Settlement, Wanted, mention as reverse_charge_mention};
 use std::collections::BTreeMap;
-pub use store::{Filter, InvoiceLineRow, IssuedDocument, InvoiceRow, Open, OpenInvoice, TaxRow};
+pub use store::{Filter, InvoiceLineRow, InvoiceRow, IssuedDocument, Open, OpenInvoice, TaxRow};
 use uuid::Uuid;
 
 use crate::access;

@@ -15,9 +15,9 @@ pub(super) use credit::{
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Date, Numeric, Text, Uuid as SqlUuid};
 pub use issue::{IssueContext, PartySnapshot, Series};
+pub(super) use issue::{insert_issue_parts, issue_context, seal, take_number};
 pub use issued::IssuedDocument;
 pub(super) use issued::find_issued;
-pub(super) use issue::{insert_issue_parts, issue_context, seal, take_number};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

@@ -13,8 +13,7 @@ use super::{Answer, NewAnswer, Offer, OrderState};
 use crate::access::Visitor;
 use crate::charter;
 use crate::formats::pages::{
-    Answered, PageLine, OrderPage, Outcome, OutcomePage, Typed, VatLine, order_page,
-    outcome_page,
+    Answered, OrderPage, Outcome, OutcomePage, PageLine, Typed, VatLine, order_page, outcome_page,
 };
 use crate::kernel::language::Language;
 use crate::kernel::money::Ppm;

@@ -49,7 +49,7 @@ pub struct Settings {
     /// Peppol access point as a folder that another program watches [default: DATA/access-point]
     #[arg(long, env = "UMBEL_ACCESS_POINT_FOLDER", value_name = "FOLDER", global = true)]
     access_point_folder: Option<String>,
-    /// Peppol access point by HTTP instead of a folder: see docs/ACCESS_POINT.md
+    /// Peppol access point by HTTP instead of a folder: see `docs/ACCESS_POINT.md`
     #[arg(long, env = "UMBEL_ACCESS_POINT_URL", value_name = "URL", global = true)]
     access_point_url: Option<String>,
     /// Bearer token for that address
@@ -376,8 +376,7 @@ impl Reader {
     }
 
     fn access_point(&mut self, typed: &Settings, data: &Path) -> AccessPoint {
-        let (folder, token) =
-            (given(typed.access_point_folder.as_deref()), given(typed.access_point_token.as_deref()));
+        let (folder, token) = (given(typed.access_point_folder.as_deref()), given(typed.access_point_token.as_deref()));
         let Some(url) = given(typed.access_point_url.as_deref()) else {
             if token.is_some() {
                 self.wrong.push("UMBEL_ACCESS_POINT_TOKEN is set and UMBEL_ACCESS_POINT_URL is not".to_owned());

@@ -61,8 +61,9 @@ fn xml_of(bytes: &[u8]) -> Result<Cow<'_, [u8]>> {
 fn refused(refused: Refused) -> Error {
     let error = Error::value(refused.code());
     match refused {
-        Refused::TooLarge { bytes_max, .. } => Error::new(StatusCode::PAYLOAD_TOO_LARGE, "einvoice_too_large")
-            .with("limit_mb", bytes_max / (1024 * 1024)),
+        Refused::TooLarge { bytes_max, .. } => {
+            Error::new(StatusCode::PAYLOAD_TOO_LARGE, "einvoice_too_large").with("limit_mb", bytes_max / (1024 * 1024))
+        }
         Refused::Encoding { position }
         | Refused::NotXml { position, .. }
         | Refused::Doctype { position }
@@ -321,12 +322,7 @@ fn as_credit(tx: &mut Tx<'_>, row: &SupplierInvoiceRow, new: &AsCredit) -> Resul
 }
 
 /// The document for whoever may see the cost: suppliers' invoices themselves are the office's alone.
-fn copy_document(
-    tx: &mut Tx<'_>,
-    row: &SupplierInvoiceRow,
-    subject: Uuid,
-    owner: Option<PersonId>,
-) -> Result<FileId> {
+fn copy_document(tx: &mut Tx<'_>, row: &SupplierInvoiceRow, subject: Uuid, owner: Option<PersonId>) -> Result<FileId> {
     let file = archive::find(tx, row.file_id)?;
     keep(tx, Kind::CostDocument, subject, owner, &file.bytes)
 }

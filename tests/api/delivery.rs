@@ -75,6 +75,19 @@ fn states(delivery: &Value) -> Vec<&str> {
     delivery["history"].as_array().unwrap().iter().map(|it| it["state"].as_str().unwrap()).collect()
 }
 
+/// An issued document goes by the network, and the access point answers. Answers the id of the delivery.
+pub fn with_receipt(app: &TestApp, reviewer: &Client, invoiced: &Invoiced, owner: &MemberCast) -> String {
+    keep_einvoice(app, invoiced, owner);
+    let id = reviewer.new_id();
+    let body = json!({"id": id, "channel": "peppol", "participant": PARTICIPANT});
+    reviewer.post(&format!("/v1/invoices/{}/deliveries", invoiced.id), &body).unwrap().expect(201).unwrap();
+    app.stage.settle().unwrap();
+    let name = format!("0208_0403019261/{}-{id}.receipt.json", invoiced.number);
+    std::fs::write(app.drop_folder.path().join(name), r#"{"state": "delivered"}"#).unwrap();
+    app.stage.settle().unwrap();
+    id
+}
+
 #[test]
 fn an_invoice_goes_by_mail_and_by_the_folder_of_the_access_point_and_its_answers_come_back() {
     let app = TestApp::start();
@@ -102,7 +115,9 @@ fn an_invoice_goes_by_mail_and_by_the_folder_of_the_access_point_and_its_answers
     assert_eq!(left.len(), 1, "nothing half written is left: {left:?}");
 
     // The other program took it; then the network says what became of it.
-    let answer = |ending: &str, text: &str| std::fs::write(folder.join(format!("{}-{id}.{ending}", invoiced.number)), text).unwrap();
+    let answer = |ending: &str, text: &str| {
+        std::fs::write(folder.join(format!("{}-{id}.{ending}", invoiced.number)), text).unwrap();
+    };
     let receipt = r#"{"state": "deposited", "reference": "as4-77"}"#;
     answer("receipt.json", receipt);
     app.stage.settle().unwrap();
@@ -111,7 +126,11 @@ fn an_invoice_goes_by_mail_and_by_the_folder_of_the_access_point_and_its_answers
     let kept = member.client.get(&format!("/v1/deliveries/{id}/receipt")).unwrap();
     assert_eq!((kept.status, kept.body.as_slice()), (200, receipt.as_bytes()), "the receipt is kept as it came");
     app.stage.settle().unwrap();
-    assert_eq!(by(&member.client, &invoiced, "peppol")["version"], peppol["version"], "the same answer says nothing new");
+    assert_eq!(
+        by(&member.client, &invoiced, "peppol")["version"],
+        peppol["version"],
+        "the same answer says nothing new"
+    );
     answer("status.json", "{\"state\": \"deli");
     app.stage.settle().unwrap();
     answer("status.json", r#"{"state": "delivered"}"#);
@@ -121,7 +140,11 @@ fn an_invoice_goes_by_mail_and_by_the_folder_of_the_access_point_and_its_answers
     app.stage.settle().unwrap();
     let refused = by(&member.client, &invoiced, "peppol");
     assert_eq!((&refused["state"], &refused["reason"]), (&json!("refused"), &json!("Order number missing")));
-    assert_eq!(app.count("SELECT count(*) FROM archived_file WHERE kind = 'delivery_receipt'"), 3, "each receipt is kept");
+    assert_eq!(
+        app.count("SELECT count(*) FROM archived_file WHERE kind = 'delivery_receipt'"),
+        3,
+        "each receipt is kept"
+    );
 
     // Paid or not is another question, and the member may look but not touch.
     assert_eq!(member.client.get(&format!("/v1/invoices/{}", invoiced.id)).unwrap().json()["settlement"], "open");
@@ -132,10 +155,17 @@ fn an_invoice_goes_by_mail_and_by_the_folder_of_the_access_point_and_its_answers
     assert_eq!((&queued["state"], &queued["reason"]), (&json!("queued"), &Value::Null));
     app.stage.settle().unwrap();
     let again = by(&member.client, &invoiced, "peppol");
-    assert_eq!((&again["state"], &again["attempts"]), (&json!("deposited"), &json!(2)), "the old answer does not count: {again}");
+    assert_eq!(
+        (&again["state"], &again["attempts"]),
+        (&json!("deposited"), &json!(2)),
+        "the old answer does not count: {again}"
+    );
     assert_eq!(std::fs::read(&file).unwrap(), XML);
     assert_eq!(command(reviewer, &again, "retry", &json!({})).code(), "state_conflict");
-    assert_eq!(command(reviewer, &again, "resolve", &json!({"outcome": "delivered", "reason": "x"})).code(), "state_conflict");
+    assert_eq!(
+        command(reviewer, &again, "resolve", &json!({"outcome": "delivered", "reason": "x"})).code(),
+        "state_conflict"
+    );
 }
 
 #[test]
@@ -147,7 +177,9 @@ fn without_a_participant_or_an_electronic_form_only_the_mail_goes_and_a_person_c
     let place = format!("/v1/invoices/{}/deliveries", draft["id"].as_str().unwrap());
     assert_eq!(member.client.get(&place).unwrap().expect(200).unwrap(), json!([]), "a draft goes nowhere");
     let by_hand = |id: &str, evidence: Value| json!({"id": id, "channel": "by_hand", "participant": "Mme Øster", "evidence_id": evidence});
-    let refused = reviewer.post(&place, &json!({"id": reviewer.new_id(), "channel": "peppol", "participant": PARTICIPANT})).unwrap();
+    let refused = reviewer
+        .post(&place, &json!({"id": reviewer.new_id(), "channel": "peppol", "participant": PARTICIPANT}))
+        .unwrap();
     assert_eq!((refused.status, refused.code().as_str()), (409, "state_conflict"));
 
     let invoiced = issued(&app, &cast, &member);
@@ -196,7 +228,8 @@ fn a_credit_note_goes_the_same_ways() {
     let invoiced = issued(&app, &cast, &member);
     app.stage.settle().unwrap();
     let id = cast.staff.reviewer.new_id();
-    let note = json!({"id": id, "reason": "Too much", "lines": [{"n": 1, "net": {"amount_minor": 100, "currency": "EUR"}}]});
+    let note =
+        json!({"id": id, "reason": "Too much", "lines": [{"n": 1, "net": {"amount_minor": 100, "currency": "EUR"}}]});
     let place = format!("/v1/invoices/{}/credit_notes", invoiced.id);
     cast.staff.reviewer.post(&place, &note).unwrap().expect(201).unwrap();
     app.stage.settle().unwrap();
@@ -262,14 +295,20 @@ fn the_statuses_of_the_french_life_cycle_follow_each_other_and_say_why() {
     let invoiced = issued(&app, &cast, &member);
     app.stage.settle().unwrap();
     let body = json!({"id": reviewer.new_id(), "channel": "french_platform", "participant": "732829320"});
-    let mut it = reviewer.post(&format!("/v1/invoices/{}/deliveries", invoiced.id), &body).unwrap().expect(201).unwrap();
+    let mut it =
+        reviewer.post(&format!("/v1/invoices/{}/deliveries", invoiced.id), &body).unwrap().expect(201).unwrap();
     assert_eq!((&it["state"], &it["statuses"][0]["code"]), (&json!("deposited"), &json!("200")));
-    let report = |it: &Value, code: &str, reason: Option<&str>| command(reviewer, it, "statuses", &json!({"code": code, "reason": reason}));
+    let report = |it: &Value, code: &str, reason: Option<&str>| {
+        command(reviewer, it, "statuses", &json!({"code": code, "reason": reason}))
+    };
     let back = report(&it, "209", None);
     assert_eq!((back.status, back.code().as_str()), (409, "delivery_status_order"));
     assert!(back.json()["params"]["allowed"].as_str().unwrap().contains("203"), "{:?}", back.json());
     it = report(&it, "203", None).expect(200).unwrap();
-    assert_eq!((&it["state"], &it["statuses"][1]["meaning"]), (&json!("delivered"), &json!("Made available to the buyer.")));
+    assert_eq!(
+        (&it["state"], &it["statuses"][1]["meaning"]),
+        (&json!("delivered"), &json!("Made available to the buyer."))
+    );
     let silent = report(&it, "208", None);
     assert_eq!((silent.status, silent.json()["errors"][0]["pointer"].clone()), (422, json!("/reason")));
     it = report(&it, "208", Some("The time sheet is missing")).expect(200).unwrap();
@@ -281,12 +320,16 @@ fn the_statuses_of_the_french_life_cycle_follow_each_other_and_say_why() {
     assert_eq!(it["next_codes"], json!([]));
     assert_eq!(report(&it, "207", Some("x")).code(), "delivery_status_order");
     assert_eq!(report(&it, "214", None).status, 422);
-    let french = member.client.get(&format!("/v1/deliveries/{}", it["id"].as_str().unwrap())).unwrap().expect(200).unwrap();
+    let french =
+        member.client.get(&format!("/v1/deliveries/{}", it["id"].as_str().unwrap())).unwrap().expect(200).unwrap();
     assert_eq!(french["statuses"][6]["meaning"], "Encaissée par le vendeur.", "in the reader's language");
     let mail = by(reviewer, &invoiced, "email");
     assert_eq!(report(&mail, "200", None).code(), "delivery_not_french");
     // Past the program, PostgreSQL holds the same line.
-    let forged = format!("INSERT INTO delivery_status (delivery_id, n, member_id, code, reported_by) SELECT id, 8, member_id, '205', requested_by FROM delivery WHERE id = '{}'", it["id"].as_str().unwrap());
+    let forged = format!(
+        "INSERT INTO delivery_status (delivery_id, n, member_id, code, reported_by) SELECT id, 8, member_id, '205', requested_by FROM delivery WHERE id = '{}'",
+        it["id"].as_str().unwrap()
+    );
     assert!(app.database.owner().batch_execute(&forged).unwrap_err().to_string().contains("does not follow"));
 }
 
@@ -326,9 +369,15 @@ impl Other {
                     }
                 }
                 log.lock().unwrap().push(text);
-                let next = { let mut script = script.lock().unwrap(); if script.is_empty() { Says::Status(404, "{}") } else { script.remove(0) } };
+                let next = {
+                    let mut script = script.lock().unwrap();
+                    if script.is_empty() { Says::Status(404, "{}") } else { script.remove(0) }
+                };
                 if let Says::Status(status, body) = next {
-                    let answer = format!("HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len());
+                    let answer = format!(
+                        "HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+                        body.len()
+                    );
                     let _gone = stream.write_all(answer.as_bytes());
                 }
             }
@@ -348,8 +397,19 @@ impl Other {
 
 fn worker_by(app: &TestApp, point: Arc<dyn AccessPoint>) -> Worker {
     let from = "Umbel <umbel@umbel.example>".to_owned();
-    let mail = MailConfig { smtp_url: Some(app.stage.mails.url()), from: from.clone(), folder: app.drop_folder.path().to_owned() };
-    Worker::new(app.db.clone(), Arc::clone(&app.parts.keys), Mailer::new(&mail).unwrap(), point, app.stage.base.clone(), &from)
+    let mail = MailConfig {
+        smtp_url: Some(app.stage.mails.url()),
+        from: from.clone(),
+        folder: app.drop_folder.path().to_owned(),
+    };
+    Worker::new(
+        app.db.clone(),
+        Arc::clone(&app.parts.keys),
+        Mailer::new(&mail).unwrap(),
+        point,
+        app.stage.base.clone(),
+        &from,
+    )
 }
 
 #[test]
@@ -370,7 +430,13 @@ fn an_access_point_by_http_is_asked_with_one_key_and_what_it_did_not_answer_is_n
     let key = unknown["id"].as_str().unwrap();
     let (head, body) = asked[0].split_once("\r\n\r\n").unwrap();
     let head = head.to_lowercase();
-    for line in ["post /v1/documents http/1.1", "authorization: bearer s3cret", &format!("idempotency-key: {key}"), &format!("peppol-participant: {PARTICIPANT}"), "content-type: application/xml"] {
+    for line in [
+        "post /v1/documents http/1.1",
+        "authorization: bearer s3cret",
+        &format!("idempotency-key: {key}"),
+        &format!("peppol-participant: {PARTICIPANT}"),
+        "content-type: application/xml",
+    ] {
         assert!(head.contains(line), "{line}: {head}");
     }
     assert_eq!(body.as_bytes(), XML);
@@ -384,7 +450,10 @@ fn an_access_point_by_http_is_asked_with_one_key_and_what_it_did_not_answer_is_n
     app.stage.settle().unwrap();
     let reviewer = app.stage.sign_in("reviewer@ombelle.example").unwrap();
     let known = by(&reviewer, &invoiced, "peppol");
-    assert_eq!((&known["state"], &known["reference"], &known["has_receipt"]), (&json!("deposited"), &json!("m-1"), &json!(true)));
+    assert_eq!(
+        (&known["state"], &known["reference"], &known["has_receipt"]),
+        (&json!("deposited"), &json!("m-1"), &json!(true))
+    );
     other.will(Says::Status(200, r#"{"state": "delivered", "reference": "m-1"}"#));
     app.stage.settle().unwrap();
     assert_eq!(by(&reviewer, &invoiced, "peppol")["state"], "delivered");
@@ -401,7 +470,14 @@ fn an_access_point_that_is_away_or_says_no_leaves_a_reason_and_what_was_not_sent
     app.stage.worker = worker_by(&app, Arc::new(HttpAccessPoint::new(&other.url, None)));
     let next = |app: &TestApp| {
         let reviewer = app.stage.sign_in("reviewer@ombelle.example").unwrap();
-        let submitted = app.stage.submitted_invoice(&MemberCast { client: app.stage.sign_in(&member.email).unwrap(), ..member.clone() }, None, 100_000).unwrap();
+        let submitted = app
+            .stage
+            .submitted_invoice(
+                &MemberCast { client: app.stage.sign_in(&member.email).unwrap(), ..member.clone() },
+                None,
+                100_000,
+            )
+            .unwrap();
         let invoiced = app.stage.issue(&reviewer, &submitted).unwrap();
         keep_einvoice(app, &invoiced, &member);
         name_participant(app, &invoiced, PARTICIPANT);

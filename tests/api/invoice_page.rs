@@ -44,13 +44,26 @@ fn a_client_reads_an_invoice_in_four_languages_and_downloads_what_is_kept() {
     assert_eq!(shown.status, 200, "{page}");
     assert!(page.contains("<html lang=\"fr\">"), "the client's own language");
     for text in [&invoiced.number, "1.210,00", "BE68", "Łukasz Øster-Ñuñez &amp; Fils SPRL", "Awa Diop", "+++"] {
-        assert!(page.contains(text) || page.contains(&text.replace('.', "\u{202f}")) || page.contains(&text.replace('.', "\u{a0}")), "{text}: {page}");
+        assert!(
+            page.contains(text)
+                || page.contains(&text.replace('.', "\u{202f}"))
+                || page.contains(&text.replace('.', "\u{a0}")),
+            "{text}: {page}"
+        );
     }
     let policy = shown.header("content-security-policy").unwrap();
     assert!(policy.starts_with("default-src 'none'") && policy.contains("form-action 'self'"), "{policy}");
     assert_eq!(shown.header("referrer-policy"), Some("no-referrer"));
-    assert!(shown.header("set-cookie").is_none() && !page.contains("<script") && !page.contains("<img"), "nobody is followed");
-    for (tag, word) in [("nl", "Te betalen uiterlijk op"), ("en", "To be paid by"), ("de", "Zu zahlen bis"), ("fr", "À payer au plus tard le")] {
+    assert!(
+        shown.header("set-cookie").is_none() && !page.contains("<script") && !page.contains("<img"),
+        "nobody is followed"
+    );
+    for (tag, word) in [
+        ("nl", "Te betalen uiterlijk op"),
+        ("en", "To be paid by"),
+        ("de", "Zu zahlen bis"),
+        ("fr", "À payer au plus tard le"),
+    ] {
         let page = html(&client.get(&format!("/i/{token}?lang={tag}")).unwrap());
         assert!(page.contains(word) && page.contains(&format!("<html lang=\"{tag}\">")), "{tag}: {page}");
     }
@@ -96,7 +109,12 @@ fn a_client_disputes_an_invoice_once_and_the_member_and_the_office_know() {
     assert!(page.contains("You dispute this invoice") && !page.contains("<form"), "{page}");
     let resolve = format!("/v1/invoices/{}/resolve_dispute", invoiced.id);
     let version = view["version"].as_i64().unwrap();
-    cast.staff.reviewer.change(&resolve, version, &serde_json::json!({"resolution": "Agreed"})).unwrap().expect(200).unwrap();
+    cast.staff
+        .reviewer
+        .change(&resolve, version, &serde_json::json!({"resolution": "Agreed"}))
+        .unwrap()
+        .expect(200)
+        .unwrap();
     assert!(html(&client.get(&format!("/i/{token}")).unwrap()).contains("<form"));
 }
 

@@ -72,7 +72,9 @@ impl World {
         ids.entry("/v1/redemption_runs/").or_default();
         let supplied = super::supplier_invoices::ubl("S-1", &[("Paper", "100.00")]);
         let supplied = cast.staff.reviewer.upload("/v1/supplier_invoices", "application/xml", supplied.as_bytes());
-        ids.entry("/v1/supplier_invoices/").or_default().push((Owner::House, text(&supplied.unwrap().expect(201).unwrap(), "id")));
+        ids.entry("/v1/supplier_invoices/")
+            .or_default()
+            .push((Owner::House, text(&supplied.unwrap().expect(201).unwrap(), "id")));
         let order_link = app.stage.token_to(&awa.client_email, "/o/").unwrap();
         ids.entry("/v1/order_links/").or_default().push((Owner::House, order_link));
         ids.entry("/v1/solvency/").or_default().push((Owner::House, app.stage.today().to_string()));
@@ -193,13 +195,13 @@ fn work(app: &TestApp, cast: &mut Cast, member: &MemberCast) -> (Vec<(&'static s
     let notice = format!("/v1/shares/{}/redemptions", text(&share, "id"));
     let redemption = client.post(&notice, &json!({"id": client.new_id()})).unwrap().expect(201).unwrap();
     let places = list("/v1/invitations");
-    let deliveries = list(&format!("/v1/invoices/{}/deliveries", invoiced.id));
+    let delivery = super::delivery::with_receipt(app, &cast.staff.reviewer, &invoiced, member);
     let found = vec![
         ("/v1/activities/", member.activity_id.clone()),
         ("/v1/applications/", application),
         ("/v1/clients/", member.client_id.clone()),
         ("/v1/credit_notes/", text(&note, "id")),
-        ("/v1/deliveries/", text(&deliveries[0], "id")),
+        ("/v1/deliveries/", delivery),
         ("/v1/documents/", text(&proofs[0], "id")),
         ("/v1/invitations/", text(&places["data"][0], "id")),
         ("/v1/invoices/", invoiced.id),

@@ -80,7 +80,12 @@ impl AccessPoint for FileDrop {
             }
         }
         if folder.join(format!("{stem}.xml")).is_file() {
-            return Ok(Some(Answer { outcome: Outcome::Deposited, reference: None, reason: None, receipt: Vec::new() }));
+            return Ok(Some(Answer {
+                outcome: Outcome::Deposited,
+                reference: None,
+                reason: None,
+                receipt: Vec::new(),
+            }));
         }
         Ok(None)
     }

@@ -41,20 +41,20 @@ impl HttpAccessPoint {
 
 /// Whether nothing of the request can have arrived.
 fn is_before_sending(error: &ureq::Error) -> bool {
-    match error {
-        ureq::Error::Io(error) => matches!(
+    if let ureq::Error::Io(error) = error {
+        return matches!(
             error.kind(),
             io::ErrorKind::ConnectionRefused | io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable
-        ),
-        error => matches!(
-            error,
-            ureq::Error::HostNotFound
-                | ureq::Error::ConnectionFailed
-                | ureq::Error::BadUri(_)
-                | ureq::Error::Http(_)
-                | ureq::Error::Timeout(Timeout::Resolve | Timeout::Connect)
-        ),
+        );
     }
+    matches!(
+        error,
+        ureq::Error::HostNotFound
+            | ureq::Error::ConnectionFailed
+            | ureq::Error::BadUri(_)
+            | ureq::Error::Http(_)
+            | ureq::Error::Timeout(Timeout::Resolve | Timeout::Connect)
+    )
 }
 
 fn no_answer(error: &ureq::Error) -> NoAnswer {
