@@ -46,7 +46,6 @@ pub struct Package {
     pub attachments: Vec<Attached>,
 }
 
-
 /// Makes the electronic invoice and the PDF once, keeps them, and answers the mail to send. Safe to repeat: the kept
 /// bytes are used again.
 ///

@@ -13,6 +13,7 @@ use umbel::demo::{Cast, Client, Invoiced, MemberCast};
 use umbel::kernel::ids::InvoiceId;
 use umbel::platform::db::Actor;
 use umbel::platform::mail::{MailConfig, Mailer};
+use umbel::platform::mail_catcher::Script;
 use umbel::worker::Worker;
 
 use super::support::TestApp;
@@ -73,6 +74,19 @@ fn command(client: &Client, delivery: &Value, name: &str, body: &Value) -> umbel
 
 fn states(delivery: &Value) -> Vec<&str> {
     delivery["history"].as_array().unwrap().iter().map(|it| it["state"].as_str().unwrap()).collect()
+}
+
+/// An issued document goes by the network, and the access point answers. Answers the id of the delivery.
+pub fn with_receipt(app: &TestApp, reviewer: &Client, invoiced: &Invoiced, owner: &MemberCast) -> String {
+    keep_einvoice(app, invoiced, owner);
+    let id = reviewer.new_id();
+    let body = json!({"id": id, "channel": "peppol", "participant": PARTICIPANT});
+    reviewer.post(&format!("/v1/invoices/{}/deliveries", invoiced.id), &body).unwrap().expect(201).unwrap();
+    app.stage.settle().unwrap();
+    let name = format!("0208_0403019261/{}-{id}.receipt.json", invoiced.number);
+    std::fs::write(app.drop_folder.path().join(name), r#"{"state": "delivered"}"#).unwrap();
+    app.stage.settle().unwrap();
+    id
 }
 
 #[test]
@@ -206,6 +220,26 @@ fn without_a_participant_or_an_electronic_form_only_the_mail_goes_and_a_person_c
     assert_eq!((&list["data"][0]["id"], &list["page"]["has_more"]), (&added["id"], &json!(false)));
     assert_eq!(reviewer.get("/v1/deliveries?state=lost").unwrap().status, 422);
     assert_eq!(member.client.get("/v1/deliveries").unwrap().status, 403);
+}
+
+#[test]
+fn a_mail_that_a_server_refuses_says_why_and_is_sent_again_by_a_person() {
+    let app = TestApp::start();
+    let (cast, member) = app.with_member();
+    let reviewer = &cast.staff.reviewer;
+    app.stage.mails.set_script(Script { reject: Some("@client.example".to_owned()), ..Script::default() });
+    let invoiced = issued(&app, &cast, &member);
+    app.stage.settle().unwrap();
+    let refused = by(&member.client, &invoiced, "email");
+    assert_eq!(refused["state"], "refused", "{refused}");
+    assert!(refused["reason"].as_str().unwrap().contains("550"), "{refused}");
+    app.stage.mails.set_script(Script::default());
+    app.stage.settle().unwrap();
+    assert_eq!(by(&member.client, &invoiced, "email")["state"], "refused", "not by itself");
+    command(reviewer, &refused, "retry", &json!({})).expect(200).unwrap();
+    app.stage.settle().unwrap();
+    let sent = by(&member.client, &invoiced, "email");
+    assert_eq!((&sent["state"], &sent["attempts"], &sent["reason"]), (&json!("deposited"), &json!(2), &Value::Null));
 }
 
 #[test]

@@ -92,7 +92,7 @@ fn what_is_no_paper_is_refused_and_no_decision_rests_on_it() {
     let mut long = PDF.to_vec();
     long.splice(9..9, std::iter::repeat_n(b' ', 10 * 1024 * 1024));
     assert_eq!(bring(administrator, &long).status, 413);
-    for client in [&member.client, &cast.staff.reviewer] {
+    for client in [&member.client, &cast.staff.approver] {
         assert_eq!(bring(client, PDF).status, 403);
     }
     assert_eq!(app.count("SELECT count(*) FROM archived_file WHERE kind = 'evidence'"), 0);

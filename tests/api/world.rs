@@ -206,13 +206,13 @@ fn work(app: &TestApp, cast: &mut Cast, member: &MemberCast) -> (Vec<(&'static s
     let pdf = b"%PDF-1.4\n1 0 obj<<>>endobj\ntrailer<<>>\n%%EOF\n";
     let paper = format!("/v1/invoices/{}/attachments?name=hours.pdf", text(&draft, "id"));
     let paper = client.upload(&paper, "application/octet-stream", pdf).unwrap().expect(201).unwrap();
-    let deliveries = list(&format!("/v1/invoices/{}/deliveries", invoiced.id));
+    let delivery = super::delivery::with_receipt(app, &cast.staff.reviewer, &invoiced, member);
     let found = vec![
         ("/v1/activities/", member.activity_id.clone()),
         ("/v1/applications/", application),
         ("/v1/clients/", member.client_id.clone()),
         ("/v1/credit_notes/", text(&note, "id")),
-        ("/v1/deliveries/", text(&deliveries[0], "id")),
+        ("/v1/deliveries/", delivery),
         ("/v1/documents/", text(&proofs[0], "id")),
         ("/v1/invitations/", text(&places["data"][0], "id")),
         ("/v1/invoice_attachments/", text(&paper, "id")),
