@@ -7,11 +7,8 @@ use std::sync::{Arc, Mutex};
 use chrono::Duration;
 use diesel::connection::SimpleConnection;
 use serde_json::{Value, json};
-use umbel::archive::{self, Kind, NewFile};
 use umbel::delivery::{AccessPoint, HttpAccessPoint};
 use umbel::demo::{Cast, Client, Invoiced, MemberCast};
-use umbel::kernel::ids::InvoiceId;
-use umbel::platform::db::Actor;
 use umbel::platform::mail::{MailConfig, Mailer};
 use umbel::platform::mail_catcher::Script;
 use umbel::worker::Worker;
@@ -19,37 +16,12 @@ use umbel::worker::Worker;
 use super::support::TestApp;
 
 const PARTICIPANT: &str = "0208:0403019261";
-const XML: &[u8] = b"<?xml version=\"1.0\" encoding=\"UTF-8\"?><Invoice>the electronic form</Invoice>";
 
-/// Keeps an electronic form of an issued document, as the job after the issue does.
-pub fn keep_einvoice(app: &TestApp, invoiced: &Invoiced, owner: &MemberCast) {
-    let subject = invoiced.id.parse().unwrap();
-    let owner = owner.client.person_id.as_deref().unwrap().parse::<uuid::Uuid>().unwrap().into();
-    let name = format!("{}.xml", invoiced.number);
-    app.db
-        .write_blocking(&Actor::System, |tx| {
-            let file = NewFile {
-                kind: Kind::InvoiceUbl,
-                subject,
-                owner: Some(owner),
-                name: &name,
-                media_type: "application/xml",
-                bytes: XML,
-            };
-            archive::keep(tx, &file)
-        })
-        .unwrap();
-}
-
-/// The buyer had named a participant when the document was issued.
-fn name_participant(app: &TestApp, invoiced: &Invoiced, participant: &str) {
-    let sql = format!(
-        "ALTER TABLE invoice DISABLE TRIGGER USER; \
-         UPDATE invoice SET buyer_snapshot = buyer_snapshot || '{{\"peppol_id\": \"{participant}\"}}' WHERE id = '{}'; \
-         ALTER TABLE invoice ENABLE TRIGGER USER",
-        invoiced.id
-    );
-    app.database.owner().batch_execute(&sql).unwrap();
+/// The electronic form of an issued document.
+fn ubl(client: &Client, invoiced: &Invoiced) -> Vec<u8> {
+    let answer = client.get(&format!("/v1/invoices/{}/ubl", invoiced.id)).unwrap();
+    assert_eq!(answer.status, 200);
+    answer.body
 }
 
 fn issued(app: &TestApp, cast: &Cast, member: &MemberCast) -> Invoiced {
@@ -76,13 +48,10 @@ fn states(delivery: &Value) -> Vec<&str> {
     delivery["history"].as_array().unwrap().iter().map(|it| it["state"].as_str().unwrap()).collect()
 }
 
-/// An issued document goes by the network, and the access point answers. Answers the id of the delivery.
-pub fn with_receipt(app: &TestApp, reviewer: &Client, invoiced: &Invoiced, owner: &MemberCast) -> String {
-    keep_einvoice(app, invoiced, owner);
-    let id = reviewer.new_id();
-    let body = json!({"id": id, "channel": "peppol", "participant": PARTICIPANT});
-    reviewer.post(&format!("/v1/invoices/{}/deliveries", invoiced.id), &body).unwrap().expect(201).unwrap();
+/// The access point answers about a document that went by the network. Answers the id of the delivery.
+pub fn with_receipt(app: &TestApp, reviewer: &Client, invoiced: &Invoiced) -> String {
     app.stage.settle().unwrap();
+    let id = by(reviewer, invoiced, "peppol")["id"].as_str().unwrap().to_owned();
     let name = format!("0208_0403019261/{}-{id}.receipt.json", invoiced.number);
     std::fs::write(app.drop_folder.path().join(name), r#"{"state": "delivered"}"#).unwrap();
     app.stage.settle().unwrap();
@@ -95,8 +64,6 @@ fn an_invoice_goes_by_mail_and_by_the_folder_of_the_access_point_and_its_answers
     let (cast, member) = app.with_member();
     let reviewer = &cast.staff.reviewer;
     let invoiced = issued(&app, &cast, &member);
-    keep_einvoice(&app, &invoiced, &member);
-    name_participant(&app, &invoiced, PARTICIPANT);
     app.stage.settle().unwrap();
 
     let mail = by(&member.client, &invoiced, "email");
@@ -111,7 +78,7 @@ fn an_invoice_goes_by_mail_and_by_the_folder_of_the_access_point_and_its_answers
     let id = peppol["id"].as_str().unwrap();
     let folder = app.drop_folder.path().join("0208_0403019261");
     let file = folder.join(format!("{}-{id}.xml", invoiced.number));
-    assert_eq!(std::fs::read(&file).unwrap(), XML);
+    assert_eq!(std::fs::read(&file).unwrap(), ubl(&member.client, &invoiced));
     let left: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|it| it.unwrap().file_name()).collect();
     assert_eq!(left.len(), 1, "nothing half written is left: {left:?}");
 
@@ -161,7 +128,7 @@ fn an_invoice_goes_by_mail_and_by_the_folder_of_the_access_point_and_its_answers
         (&json!("deposited"), &json!(2)),
         "the old answer does not count: {again}"
     );
-    assert_eq!(std::fs::read(&file).unwrap(), XML);
+    assert_eq!(std::fs::read(&file).unwrap(), ubl(&member.client, &invoiced));
     assert_eq!(command(reviewer, &again, "retry", &json!({})).code(), "state_conflict");
     assert_eq!(
         command(reviewer, &again, "resolve", &json!({"outcome": "delivered", "reason": "x"})).code(),
@@ -183,8 +150,14 @@ fn without_a_participant_or_an_electronic_form_only_the_mail_goes_and_a_person_c
         .unwrap();
     assert_eq!((refused.status, refused.code().as_str()), (409, "state_conflict"));
 
-    let invoiced = issued(&app, &cast, &member);
-    name_participant(&app, &invoiced, "not a participant");
+    // A private person has no number by which the network finds anybody.
+    let person = json!({
+        "id": member.client.new_id(), "name": "Zoë Dvořák", "kind": "consumer", "email": "zoe@client.example", "language": "fr",
+        "address": {"street": "Rue Haute", "building_number": "1", "postcode": "1000", "town": "Bruxelles", "country": "BE"},
+    });
+    member.client.post("/v1/clients", &person).unwrap().expect(201).unwrap();
+    let private = MemberCast { client_id: person["id"].as_str().unwrap().to_owned(), ..member.clone() };
+    let invoiced = issued(&app, &cast, &private);
     app.stage.settle().unwrap();
     assert_eq!(deliveries(&member.client, &invoiced).len(), 1);
     let place = format!("/v1/invoices/{}/deliveries", invoiced.id);
@@ -209,12 +182,12 @@ fn without_a_participant_or_an_electronic_form_only_the_mail_goes_and_a_person_c
     let given = reviewer.post(&place, &by_hand(&id(), paper["id"].clone())).unwrap().expect(201).unwrap();
     assert_eq!((&given["state"], &given["evidence_id"]), (&json!("delivered"), &paper["id"]));
     assert_eq!(command(reviewer, &given, "retry", &json!({})).code(), "delivery_not_sent_here");
-    keep_einvoice(&app, &invoiced, &member);
-    let added = json!({"id": id(), "channel": "peppol", "participant": PARTICIPANT});
-    reviewer.post(&place, &added).unwrap().expect(201).unwrap();
-    refuse(json!({"id": id(), "channel": "peppol", "participant": PARTICIPANT}), 409, "delivery_exists");
+    let reached = issued(&app, &cast, &member);
     app.stage.settle().unwrap();
-    assert_eq!(by(&member.client, &invoiced, "peppol")["state"], "deposited");
+    let added = by(&member.client, &reached, "peppol");
+    let again = json!({"id": id(), "channel": "peppol", "participant": PARTICIPANT});
+    let again = reviewer.post(&format!("/v1/invoices/{}/deliveries", reached.id), &again).unwrap();
+    assert_eq!((again.status, again.code().as_str()), (409, "delivery_exists"));
 
     let list = cast.staff.accountant.get("/v1/deliveries?channel=peppol&limit=1").unwrap().expect(200).unwrap();
     assert_eq!((&list["data"][0]["id"], &list["page"]["has_more"]), (&added["id"], &json!(false)));
@@ -265,11 +238,17 @@ fn a_program_that_died_while_sending_asks_and_never_sends_again_by_itself() {
     let reviewer = &cast.staff.reviewer;
     let invoiced = issued(&app, &cast, &member);
     app.stage.settle().unwrap();
-    keep_einvoice(&app, &invoiced, &member);
-    let body = json!({"id": reviewer.new_id(), "channel": "peppol", "participant": PARTICIPANT});
-    reviewer.post(&format!("/v1/invoices/{}/deliveries", invoiced.id), &body).unwrap().expect(201).unwrap();
     // Where the process stood when it was killed: noted as being sent, and nothing more.
-    app.database.owner().batch_execute("UPDATE delivery SET state = 'sending', attempts = 1, sent_at = '2026-05-04T08:00:00Z' WHERE channel = 'peppol'").unwrap();
+    std::fs::remove_dir_all(app.drop_folder.path().join("0208_0403019261")).unwrap();
+    app.database
+        .owner()
+        .batch_execute(
+            "ALTER TABLE delivery DISABLE TRIGGER USER; \
+         UPDATE delivery SET state = 'sending', answered_at = NULL, reference = NULL WHERE channel = 'peppol'; \
+         ALTER TABLE delivery ENABLE TRIGGER USER; \
+         UPDATE outbox SET state = 'pending', done_at = NULL WHERE topic = 'deliver'",
+        )
+        .unwrap();
     app.stage.settle().unwrap();
     let unknown = by(reviewer, &invoiced, "peppol");
     assert_eq!(unknown["state"], "unknown", "{unknown}");
@@ -296,8 +275,6 @@ fn a_program_that_died_after_the_file_was_there_finds_it() {
     let app = TestApp::start();
     let (cast, member) = app.with_member();
     let invoiced = issued(&app, &cast, &member);
-    keep_einvoice(&app, &invoiced, &member);
-    name_participant(&app, &invoiced, PARTICIPANT);
     app.stage.settle().unwrap();
     app.database.owner().batch_execute(
         "ALTER TABLE delivery DISABLE TRIGGER USER; UPDATE delivery SET state = 'sending' WHERE channel = 'peppol'; ALTER TABLE delivery ENABLE TRIGGER USER; \
@@ -441,8 +418,6 @@ fn an_access_point_by_http_is_asked_with_one_key_and_what_it_did_not_answer_is_n
     let other = Other::start();
     app.stage.worker = worker_by(&app, Arc::new(HttpAccessPoint::new(&other.url, Some("s3cret"))));
     let invoiced = issued(&app, &cast, &member);
-    keep_einvoice(&app, &invoiced, &member);
-    name_participant(&app, &invoiced, PARTICIPANT);
     other.will(Says::Nothing);
     app.stage.settle().unwrap();
     let unknown = by(reviewer, &invoiced, "peppol");
@@ -460,7 +435,7 @@ fn an_access_point_by_http_is_asked_with_one_key_and_what_it_did_not_answer_is_n
     ] {
         assert!(head.contains(line), "{line}: {head}");
     }
-    assert_eq!(body.as_bytes(), XML);
+    assert_eq!(body.as_bytes(), ubl(&member.client, &invoiced));
     app.stage.clock.advance(Duration::hours(5));
     app.stage.settle().unwrap();
     let asked = other.asked();
@@ -500,8 +475,6 @@ fn an_access_point_that_is_away_or_says_no_leaves_a_reason_and_what_was_not_sent
             )
             .unwrap();
         let invoiced = app.stage.issue(&reviewer, &submitted).unwrap();
-        keep_einvoice(app, &invoiced, &member);
-        name_participant(app, &invoiced, PARTICIPANT);
         (reviewer, invoiced)
     };
     let (reviewer, busy) = next(&app);
@@ -532,6 +505,6 @@ fn an_access_point_that_is_away_or_says_no_leaves_a_reason_and_what_was_not_sent
     let (reviewer, alone) = next(&app);
     app.stage.settle().unwrap();
     assert_eq!(by(&reviewer, &alone, "peppol")["state"], "failed");
-    let id: InvoiceId = alone.id.parse::<uuid::Uuid>().unwrap().into();
+    let id: umbel::kernel::ids::InvoiceId = alone.id.parse::<uuid::Uuid>().unwrap().into();
     assert_eq!(app.count(&format!("SELECT count(*) FROM delivery WHERE invoice_id = '{id}' AND state = 'failed'")), 1);
 }

@@ -206,7 +206,7 @@ fn work(app: &TestApp, cast: &mut Cast, member: &MemberCast) -> (Vec<(&'static s
     let pdf = b"%PDF-1.4\n1 0 obj<<>>endobj\ntrailer<<>>\n%%EOF\n";
     let paper = format!("/v1/invoices/{}/attachments?name=hours.pdf", text(&draft, "id"));
     let paper = client.upload(&paper, "application/octet-stream", pdf).unwrap().expect(201).unwrap();
-    let delivery = super::delivery::with_receipt(app, &cast.staff.reviewer, &invoiced, member);
+    let delivery = super::delivery::with_receipt(app, &cast.staff.reviewer, &invoiced);
     let found = vec![
         ("/v1/activities/", member.activity_id.clone()),
         ("/v1/applications/", application),
