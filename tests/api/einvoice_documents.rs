@@ -96,12 +96,12 @@ impl Papers {
         let folder = std::env::var("UMBEL_EINVOICES_OUT").ok().map(std::path::PathBuf::from);
         for (name, kind, view, is_reached) in &self.made {
             let pdf = file(reviewer, kind, &text(view, "id"), "pdf");
-            let inside = reader::invoice_xml(&pdf.body).unwrap().bytes;
-            assert_eq!(inside, file(reviewer, kind, &text(view, "id"), "cii").body, "{name}: the XML of the PDF");
             if let Some(folder) = &folder {
                 std::fs::create_dir_all(folder.join("facturx")).unwrap();
                 std::fs::write(folder.join("facturx").join(format!("{name}.pdf")), &pdf.body).unwrap();
             }
+            let inside = reader::invoice_xml(&pdf.body).unwrap_or_else(|error| panic!("{name}: {error}")).bytes;
+            assert_eq!(inside, file(reviewer, kind, &text(view, "id"), "cii").body, "{name}: the XML of the PDF");
             for form in ["ubl", "cii"] {
                 if form == "ubl" && !is_reached {
                     continue;

@@ -156,8 +156,10 @@ const PRIVILEGES: &[(&str, &[&str])] = &[
         ],
     ),
     // Lines of drafts are written anew; triggers refuse it once the document is sent or issued.
-    ("DELETE, INSERT, SELECT", &["invoice_attachment", "invoice_line", "order_line", "order_part"]),
-    ("DELETE, INSERT, SELECT", &["invoice_line", "invoice_purchase_order", "order_line"]),
+    (
+        "DELETE, INSERT, SELECT",
+        &["invoice_attachment", "invoice_line", "invoice_purchase_order", "order_line", "order_part"],
+    ),
     // A counter of failures, forgotten after a success.
     ("DELETE, INSERT, SELECT, UPDATE", &["sign_in_failure"]),
 ];

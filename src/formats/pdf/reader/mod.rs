@@ -251,19 +251,29 @@ impl Reader<'_> {
 
     /// What is in a stream, at most `limit` of it.
     fn plain(&mut self, dict: &Value, data: &[u8], limit: usize) -> Result<Vec<u8>, ReadError> {
-        let filter = match dict.get(b"Filter") {
-            Some(Value::Array(filters)) if filters.len() <= 1 => filters.first(),
-            Some(Value::Array(_)) => return Err(ReadError::Damaged),
-            other => other,
+        let filters = match dict.get(b"Filter") {
+            Some(Value::Array(filters)) => filters.as_slice(),
+            Some(filter) => std::slice::from_ref(filter),
+            None => &[],
         };
-        let limit = limit.min(self.left);
-        let Some(filter) = filter else {
-            return if data.len() > limit { Err(ReadError::TooLarge) } else { Ok(data.to_vec()) };
-        };
+        let is_flate = |filter: &Value| filter.is_name(b"FlateDecode") || filter.is_name(b"Fl");
         // Predictors are for pictures and tables of offsets.
-        if !filter.is_name(b"FlateDecode") && !filter.is_name(b"Fl") || dict.get(b"DecodeParms").is_some() {
+        if !filters.iter().all(is_flate) || dict.get(b"DecodeParms").is_some() && !filters.is_empty() {
             return Err(ReadError::Damaged);
         }
+        match filters.len() {
+            0 if data.len() > limit.min(self.left) => Err(ReadError::TooLarge),
+            0 => Ok(data.to_vec()),
+            1 => self.inflated(data, limit),
+            // Compressed twice for the sake of its last byte; more than that is a bomb.
+            2 => self.inflated(data, limit).and_then(|once| self.inflated(&once, limit)),
+            _ => Err(ReadError::Damaged),
+        }
+    }
+
+    /// What compressed bytes hold, at most `limit` of it.
+    fn inflated(&mut self, data: &[u8], limit: usize) -> Result<Vec<u8>, ReadError> {
+        let limit = limit.min(self.left);
         let mut bytes = Vec::new();
         let allowed = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
         let inflated = ZlibDecoder::new(data).take(allowed).read_to_end(&mut bytes);
