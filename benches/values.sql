@@ -16,7 +16,10 @@ SELECT jsonb_build_object(
     'issued_body', (SELECT body FROM idempotency_key WHERE subject_id = i.id AND operation = 'issue_invoice'))
   || (SELECT jsonb_build_object('labels', array_agg(label ORDER BY n)::text, 'quantities', array_agg(quantity ORDER BY n)::text,
         'prices', array_agg(unit_price_minor ORDER BY n)::text, 'cases', array_agg(vat_case ORDER BY n)::text,
-        'nets', array_agg(net_minor ORDER BY n)::text) FROM invoice_line WHERE invoice_id = i.id)
+        'nets', array_agg(net_minor ORDER BY n)::text, 'line_kinds', array_agg(kind ORDER BY n)::text,
+        'units', array_agg(unit ORDER BY n)::text, 'exact_prices', array_agg(unit_price_e4 ORDER BY n)::text,
+        'adjustments', array_agg(adjustments ORDER BY n)::text, 'justifications', array_agg(vat_justification ORDER BY n)::text)
+      FROM invoice_line WHERE invoice_id = i.id)
   || (SELECT jsonb_build_object('tax_cases', array_agg(vat_case)::text, 'tax_categories', array_agg(category)::text,
         'tax_rates', array_agg(rate_ppm)::text, 'tax_bases', array_agg(base_minor)::text,
         'tax_amounts', array_agg(tax_minor)::text) FROM invoice_tax WHERE invoice_id = i.id)
