@@ -13,11 +13,13 @@ mod einvoice;
 pub mod http;
 pub mod jobs;
 pub mod office;
+mod payments;
 mod rules;
 mod store;
 mod vat_proof;
 
 use chrono::NaiveDate;
+pub use payments::{advance, advances_due, levies_to_come, open_by_reference, open_invoice, settle, write_off};
 pub use rules::{InvoiceState, Issued, Settlement, Stage, Wanted, mention as reverse_charge_mention};
 use rust_decimal::Decimal;
 use std::collections::BTreeMap;
@@ -29,15 +31,13 @@ use crate::access;
 use crate::formats::letters::Letter;
 use crate::guarantee;
 use crate::kernel::calendar::add_working_days;
-use crate::kernel::ids::{
-    ActivityId, AllocationId, ClientId, EntityId, InvoiceId, OrderId, PersonId, RuleSetId, WriteOffId,
-};
+use crate::kernel::ids::{ActivityId, ClientId, EntityId, InvoiceId, OrderId, PersonId, RuleSetId};
 use crate::kernel::language::Language;
 use crate::kernel::levies::{Charge, LevyKind};
 use crate::kernel::lines::{self, Adjustment, DocumentLine};
 use crate::kernel::money::{Currency, Minor, Money, Ppm};
 use crate::kernel::vat::{self, Totals};
-use crate::ledger::{self, Holders, events};
+use crate::ledger;
 use crate::orders::OrderState;
 use crate::outbox::{self, Job, QueuedLetter};
 use crate::platform::db::{Locked, Tx};
@@ -175,7 +175,7 @@ pub fn create_for(tx: &mut Tx<'_>, member: PersonId, id: InvoiceId, draft: &Draf
     let totals = check_draft(tx, draft, activity.entity_id, member)?;
     let row = store::insert(tx, id, member, activity.entity_id, draft, &totals)?;
     let lines = store::insert_lines(tx, id, draft, &totals)?;
-    store::save_purchase_order(tx, id, draft.purchase_order.as_deref())?;
+    store::save_purchase_order(tx, id, draft, true)?;
     store::save_part(tx, id, draft, true)?;
     let taxes = totals.taxes.iter().map(|tax| TaxRow::preview(id, tax)).collect();
     let purchase_order = draft.purchase_order.as_deref().map(|number| number.trim().to_owned());
@@ -209,7 +209,7 @@ pub fn revise(tx: &mut Tx<'_>, id: InvoiceId, expected: i32, draft: &Draft) -> R
     store::save_draft(tx, &invoice, draft, &totals)?;
     store::insert_lines(tx, id, draft, &totals)?;
     store::save_part(tx, id, draft, false)?;
-    store::save_purchase_order(tx, id, draft.purchase_order.as_deref())?;
+    store::save_purchase_order(tx, id, draft, false)?;
     find(tx, id)
 }
 
@@ -458,153 +458,6 @@ pub fn draft_of_part(
     };
     let lines = parts.into_iter().map(line).collect();
     Ok(Draft { stage, share, lines, adjustments: Vec::new(), ..base.clone() })
-}
-
-/// An open invoice by its payment reference, locked.
-///
-/// # Errors
-/// Fails with the database.
-pub fn open_by_reference(tx: &mut Tx<'_>, entity: EntityId, digits: &str) -> Result<Option<OpenInvoice>> {
-    match store::find_by_reference(tx, entity, digits)? {
-        Some(id) => open_invoice(tx, id).map(Some),
-        None => Ok(None),
-    }
-}
-
-/// An issued invoice and what is still open of it, locked.
-///
-/// # Errors
-/// 404 when it is not there or not issued.
-pub fn open_invoice(tx: &mut Tx<'_>, id: InvoiceId) -> Result<OpenInvoice> {
-    store::lock_open(tx, id)
-}
-
-/// Books that a client paid part or all of an invoice; the allocation exists by now.
-///
-/// Without an advance the same part of the pending funds becomes available, the last cent with the last part; each
-/// activity that holds some of them gets its share. With one, the funds are available since then, and the advance
-/// closes when nothing is open any more.
-///
-/// # Errors
-/// 409 for a period that is closed.
-pub fn settle(
-    tx: &mut Tx<'_>,
-    invoice: &OpenInvoice,
-    allocation: AllocationId,
-    amount: Minor,
-    on: NaiveDate,
-    from: events::Arrival,
-) -> Result<()> {
-    let advance = guarantee::advance_of(tx, invoice.id)?;
-    let holders = ledger::holders(tx, invoice.id)?;
-    let left = invoice.open_minor.minus(amount)?;
-    let open = invoice.open_minor;
-    let after_levies = levies::collect(tx, &collected(invoice, &holders), allocation, (amount, open), on)?;
-    let paid = rules::payment(amount, open, (&holders, &after_levies), advance.is_some())?;
-    let at = events::Booking { entity: invoice.entity_id, on, currency: invoice.currency };
-    let of = events::InvoiceFunds {
-        invoice: invoice.id,
-        activity: invoice.activity_id,
-        member: invoice.member_id,
-        client: invoice.client_id,
-    };
-    ledger::post(tx, &events::client_paid(at, allocation, of, &paid, from)?)?;
-    if left == Minor::ZERO {
-        let member = access::person(tx, invoice.member_id)?;
-        let total = Money { amount_minor: invoice.gross_minor, currency: invoice.currency };
-        let letter = Letter::ClientPaid { number: invoice.number.clone(), amount: total };
-        let owner = Some(invoice.member_id);
-        let mail = QueuedLetter { to: member.email, language: member.language, letter, subject: invoice.id.0, owner };
-        outbox::queue_letter(tx, mail, "paid")?;
-    }
-    Ok(())
-}
-
-/// An invoice as the levies on payments see it.
-fn collected(invoice: &OpenInvoice, holders: &Holders) -> levies::Collected {
-    levies::Collected {
-        entity: invoice.entity_id,
-        invoice: invoice.id,
-        activity: invoice.activity_id,
-        member: invoice.member_id,
-        client: invoice.client_id,
-        currency: invoice.currency,
-        rule_set: invoice.rule_set_id,
-        issued_on: invoice.issued_on,
-        holders: holders.clone(),
-    }
-}
-
-/// The invoices whose promised day has come and whose money is still pending.
-///
-/// # Errors
-/// Fails with the database.
-pub fn advances_due(tx: &mut Tx<'_>, entity: EntityId, day: NaiveDate) -> Result<Vec<InvoiceId>> {
-    store::list_advances_due(tx, entity, day)
-}
-
-/// Makes the pending money of one invoice available on its promised day, by the rules of the invoice. Does nothing when
-/// the client has paid, when it was done before, or when the guarantee puts it off; then the invoice says why.
-///
-/// # Errors
-/// 409 for a closed period.
-pub fn advance(tx: &mut Tx<'_>, id: InvoiceId, day: NaiveDate) -> Result<bool> {
-    let invoice = store::lock_open(tx, id)?;
-    let holders = ledger::holders(tx, id)?;
-    let pending = holders.pending_total()?;
-    if pending == Minor::ZERO || guarantee::advance_of(tx, id)?.is_some() {
-        return Ok(false);
-    }
-    // The levies on what the client will pay stay behind, so that the advance is what the member will have had.
-    let levied = levies::forecast_collection(tx, &collected(&invoice, &holders), day)?;
-    let amount = pending.minus(levied)?;
-    if amount <= Minor::ZERO {
-        return Ok(false);
-    }
-    let new = guarantee::NewAdvance {
-        entity: invoice.entity_id,
-        invoice: id,
-        activity: invoice.activity_id,
-        member: invoice.member_id,
-        client: invoice.client_id,
-        amount,
-        held: holders.less(&holders.divide(levied)?)?.pending(),
-        currency: invoice.currency,
-        on: day,
-    };
-    let rules = store::rule_set_of(tx, id)?;
-    let limits = guarantee::Limits::from(&charter::rule_set(tx, rules)?);
-    if guarantee::advance(tx, &new, &limits)?.is_none() {
-        return Ok(false);
-    }
-    for part in &new.held {
-        let member = access::person(tx, part.member)?;
-        let amount = Money { amount_minor: part.amount, currency: invoice.currency };
-        let letter = Letter::AdvancePaid { number: invoice.number.clone(), amount };
-        let owner = Some(part.member);
-        let mail = QueuedLetter { to: member.email, language: member.language, letter, subject: id.0, owner };
-        outbox::queue_letter(tx, mail, &format!("advanced:{}", part.activity))?;
-    }
-    tx.failpoint("advance.before_commit")?;
-    Ok(true)
-}
-
-/// What a payment of all that is open would be charged on a day, out of what waits for it.
-///
-/// # Errors
-/// Fails with the database.
-pub fn levies_to_come(tx: &mut Tx<'_>, invoice: &OpenInvoice, on: NaiveDate) -> Result<Minor> {
-    let holders = ledger::holders(tx, invoice.id)?;
-    Ok(levies::forecast_collection(tx, &collected(invoice, &holders), on)?.min(holders.pending_total()?))
-}
-
-/// Gives up what is open of an invoice, in its own books: the fact is a write-off, which has approved it.
-///
-/// # Errors
-/// 409 `already_booked` for a fact that did so before.
-pub fn write_off(tx: &mut Tx<'_>, invoice: &OpenInvoice, fact: WriteOffId, on: NaiveDate) -> Result<()> {
-    guarantee::end_hold(tx, invoice.id)?;
-    store::insert_write_off(tx, invoice, fact, on)
 }
 
 fn check_version(invoice: &InvoiceRow, expected: i32) -> Result<()> {

@@ -5,6 +5,7 @@ mod credit;
 mod issue;
 mod issued;
 mod office;
+mod parts;
 
 use std::collections::BTreeMap;
 
@@ -24,16 +25,18 @@ pub use issued::IssuedDocument;
 pub(super) use issued::find_issued;
 pub use office::{CeilingRow, TemplateRow};
 pub(super) use office::{ceiling_on, insert_ceiling, insert_template, list_ceilings, list_templates, templates_from};
+pub use parts::{Earlier, PartRow};
+pub(super) use parts::{find_part, invoiced_by_case, save_part};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use umbel_schema::{
-    allocation, invoice, invoice_line, invoice_open, invoice_purchase_order, invoice_reduction, invoice_tax, order_part,
+    allocation, invoice, invoice_line, invoice_open, invoice_purchase_order, invoice_reduction, invoice_tax,
 };
 use uuid::Uuid;
 
 use super::Draft;
-use super::rules::{ByCase, InvoiceState, Settlement, Stage};
+use super::rules::{InvoiceState, Settlement};
 use crate::kernel::ids::{ActivityId, ClientId, EntityId, InvoiceId, OrderId, PersonId, RuleSetId, WriteOffId};
 use crate::kernel::lines::{self, DocumentLine, LineKind};
 use crate::kernel::money::{Currency, Minor, Money};
@@ -297,37 +300,6 @@ pub(super) fn save_draft(tx: &mut Tx<'_>, row: &Locked<InvoiceRow>, draft: &Draf
     Ok(())
 }
 
-/// Which part of its order an invoice asks for.
-#[derive(Debug, Clone, Copy, Queryable, Selectable)]
-#[diesel(table_name = order_part, check_for_backend(diesel::pg::Pg))]
-pub struct PartRow {
-    /// Which.
-    pub stage: Stage,
-    /// Of the whole order; none of a balance and of lines written by hand.
-    pub share_ppm: Option<i64>,
-}
-
-/// Writes which part of its order a draft asks for, in the place of what it said before.
-pub(super) fn save_part(tx: &mut Tx<'_>, id: InvoiceId, draft: &Draft, is_new: bool) -> Result<()> {
-    if !is_new {
-        diesel::delete(order_part::table.find(id)).execute(tx.conn())?;
-    }
-    if draft.stage != Stage::Single {
-        diesel::insert_into(order_part::table)
-            .values((
-                order_part::invoice_id.eq(id),
-                order_part::stage.eq(draft.stage),
-                order_part::share_ppm.eq(draft.share.map(|share| share.0)),
-            ))
-            .execute(tx.conn())?;
-    }
-    Ok(())
-}
-
-pub(super) fn find_part(tx: &mut Tx<'_>, id: InvoiceId) -> Result<Option<PartRow>> {
-    Ok(order_part::table.find(id).select(PartRow::as_select()).first(tx.conn()).optional()?)
-}
-
 pub(super) fn delete_lines(tx: &mut Tx<'_>, id: InvoiceId) -> Result<()> {
     diesel::delete(invoice_line::table.filter(invoice_line::invoice_id.eq(id))).execute(tx.conn())?;
     Ok(())
@@ -369,9 +341,11 @@ pub(super) fn insert_lines(
 }
 
 /// Writes the buyer's purchase order of a draft, in place of the one before.
-pub(super) fn save_purchase_order(tx: &mut Tx<'_>, id: InvoiceId, number: Option<&str>) -> Result<()> {
-    diesel::delete(invoice_purchase_order::table.find(id)).execute(tx.conn())?;
-    if let Some(number) = number {
+pub(super) fn save_purchase_order(tx: &mut Tx<'_>, id: InvoiceId, draft: &Draft, is_new: bool) -> Result<()> {
+    if !is_new {
+        diesel::delete(invoice_purchase_order::table.find(id)).execute(tx.conn())?;
+    }
+    if let Some(number) = &draft.purchase_order {
         diesel::insert_into(invoice_purchase_order::table)
             .values((invoice_purchase_order::invoice_id.eq(id), invoice_purchase_order::number.eq(number.trim())))
             .execute(tx.conn())?;
@@ -545,47 +519,6 @@ pub(super) fn invoiced_of_order(tx: &mut Tx<'_>, order: OrderId, but: InvoiceId)
     let signed = |(kind, net): (String, Minor)| if kind == INVOICE { Ok(net) } else { net.negated() };
     let nets: Vec<Minor> = nets.into_iter().map(signed).collect::<Result<_, _>>()?;
     Ok(Minor::sum(nets)?)
-}
-
-/// An issued invoice of the same order.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Earlier {
-    /// Its number.
-    pub number: String,
-    /// Its date.
-    pub issued_on: NaiveDate,
-}
-
-/// What is invoiced of an order by VAT case, less what was credited, `but` one; and the documents that were issued for it.
-pub(super) fn invoiced_by_case(
-    tx: &mut Tx<'_>,
-    order: OrderId,
-    but: Option<InvoiceId>,
-) -> Result<(ByCase, Vec<Earlier>)> {
-    let mut query = invoice::table
-        .filter(invoice::order_id.eq(order))
-        .filter(invoice::state.eq_any([InvoiceState::Submitted, InvoiceState::Issued]))
-        .order((invoice::series_year.asc(), invoice::seq.asc()))
-        .select((invoice::id, invoice::kind, invoice::number, invoice::issued_on))
-        .into_boxed();
-    if let Some(but) = but {
-        query = query.filter(invoice::id.ne(but));
-    }
-    let documents: Vec<(InvoiceId, String, Option<String>, Option<NaiveDate>)> = query.load(tx.conn())?;
-    let ids: Vec<InvoiceId> = documents.iter().map(|(id, ..)| *id).collect();
-    let lines: Vec<(InvoiceId, VatCase, Minor)> = invoice_line::table
-        .filter(invoice_line::invoice_id.eq_any(&ids))
-        .select((invoice_line::invoice_id, invoice_line::vat_case, invoice_line::net_minor))
-        .load(tx.conn())?;
-    let mut sums = ByCase::new();
-    for (id, case, net) in lines {
-        let is_credit = documents.iter().any(|(of, kind, ..)| *of == id && kind != INVOICE);
-        let sum = sums.entry(case).or_default();
-        *sum = if is_credit { sum.minus(net)? } else { sum.plus(net)? };
-    }
-    let issued = documents.into_iter().filter(|(_, kind, ..)| kind == INVOICE);
-    let issued = issued.filter_map(|(_, _, number, on)| Some(Earlier { number: number?, issued_on: on? }));
-    Ok((sums, issued.collect()))
 }
 
 pub(super) fn find_by_reference(tx: &mut Tx<'_>, entity: EntityId, digits: &str) -> Result<Option<InvoiceId>> {

@@ -5,7 +5,8 @@ use actix_web::{HttpResponse, get, post};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::invoices::{InvoiceView, load};
+use super::invoices::load;
+use super::views::InvoiceView;
 use crate::access::{Member, MemberOrDesk};
 use crate::invoicing::attachments::{self, AttachmentRow};
 use crate::kernel::ids::{FileId, InvoiceId};

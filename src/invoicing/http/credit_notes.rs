@@ -6,7 +6,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::invoices::{ChargeView, TaxView, charge_view, tax_view};
+use super::views::{ChargeView, TaxView, charge_view, tax_view};
 use crate::access::{Desk, MemberOrDesk, Reviewer};
 use crate::archive::{self, Kind};
 use crate::invoicing::Wanted;

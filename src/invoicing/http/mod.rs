@@ -5,6 +5,7 @@ mod credit_notes;
 mod files;
 mod invoices;
 mod office;
+mod views;
 
 use utoipa::openapi::OpenApi;
 
