@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::net::TcpListener;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::thread;
@@ -315,13 +316,32 @@ impl House {
             *caught.entry(id).or_default() += 1;
         }
         let rows = self.count("SELECT count(*) FROM email_message");
-        assert_eq!(self.count("SELECT count(*) FROM outbox"), rows, "one mail for each job");
+        let jobs = "SELECT count(*) FROM outbox WHERE topic <> 'deliver'";
+        assert_eq!(self.count(jobs), rows, "one mail for each job");
         assert_eq!(self.count("SELECT count(*) FROM email_message WHERE state = 'sent'"), rows);
         let names: Vec<String> = caught.keys().map(|id| format!("'{}'", id.replace('\'', ""))).collect();
         let known = format!("SELECT count(*) FROM email_message WHERE message_id IN ({})", names.join(", "));
         assert_eq!(self.count(&known), rows, "no mail is lost");
         assert_eq!(i64::try_from(caught.len()).unwrap(), rows, "a repeat carries the same Message-ID");
         caught.values().map(|times| times - 1).sum()
+    }
+
+    /// Every issued document is on its way to its client once: with the access point, or known not to be known, and then
+    /// a person's to decide. Answers how many of those there are.
+    pub fn check_deliveries(&self) -> i64 {
+        let issued = self.count("SELECT count(*) FROM invoice WHERE state = 'issued'");
+        let sent = "SELECT count(*) FROM delivery WHERE channel = 'peppol' AND state IN ('deposited', 'unknown')";
+        assert_eq!(self.count(sent), issued, "every document was handed over or waits for a person");
+        let folder = self.data.path().join("data/access-point");
+        let files = |folder: &Path| -> Vec<PathBuf> {
+            fs::read_dir(folder).map_or_else(|_none| Vec::new(), |all| all.map(|it| it.unwrap().path()).collect())
+        };
+        let dropped: Vec<PathBuf> = files(&folder).iter().flat_map(|participant| files(participant)).collect();
+        let whole = dropped.iter().filter(|file| file.extension().is_some_and(|ending| ending == "xml")).count();
+        let deposited = self.count("SELECT count(*) FROM delivery WHERE channel = 'peppol' AND state = 'deposited'");
+        let whole = i64::try_from(whole).unwrap();
+        assert!((deposited..=issued).contains(&whole), "{whole} files for {deposited} handed over of {issued}");
+        issued - deposited
     }
 
     /// `umbel check`, beside the running program.

@@ -206,6 +206,7 @@ fn killed_at_any_point_nothing_is_lost_and_nothing_is_doubled() {
     add(kill_in_mails(&mut house, "mail.after_send"));
 
     let repeats = house.check_mails();
+    println!("deliveries: {} wait for a person", house.check_deliveries());
     let killed: usize = tallies.iter().map(|tally| tally.kills).sum();
     println!(
         "mails: {} caught, {repeats} of them repeats under the same Message-ID; {killed} kills in {} s",
@@ -298,5 +299,6 @@ fn sixteen_clients_issue_sixty_four_invoices_while_the_program_is_killed_twenty_
     assert!(broken > 0, "the kills found work under way");
     house.wait_for_mails();
     house.check_mails();
+    println!("deliveries: {} wait for a person", house.check_deliveries());
     house.assert_books();
 }
