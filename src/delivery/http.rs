@@ -344,7 +344,6 @@ enum Outcome {
 #[serde(deny_unknown_fields)]
 struct ResolveDelivery {
     /// What became of it; `not_sent` has it sent again.
-    #[schema(inline)]
     outcome: Outcome,
     /// How it was found out, or why it was refused.
     #[schema(max_length = 2000)]
@@ -379,7 +378,6 @@ async fn resolve_delivery(
 #[serde(deny_unknown_fields)]
 struct ReportStatus {
     /// 200 to 213.
-    #[schema(inline)]
     code: LifeCycle,
     /// Why; needed with 206, 207, 208, 210 and 213.
     #[serde(default)]

@@ -50,7 +50,6 @@ struct RecurringBody {
     #[schema(minimum = 1, maximum = 24)]
     every: i32,
     /// What its days are counted in.
-    #[schema(inline)]
     unit: Unit,
     /// Its first day: today or later. A 31st comes on the last day of shorter months.
     first_on: NaiveDate,

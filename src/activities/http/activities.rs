@@ -46,7 +46,6 @@ pub struct BalanceView {
     /// How much.
     pub amount: Money,
     /// What it says.
-    #[schema(inline)]
     pub explanation: BalanceKey,
 }
 

@@ -40,10 +40,8 @@ pub struct InvitationView {
     /// How they are called.
     pub member_name: String,
     /// `manager` or `member`.
-    #[schema(inline)]
     pub role: MembershipRole,
     /// `invited`, `confirmed`, `declined` or `left`.
-    #[schema(inline)]
     pub state: MembershipState,
     /// Who asked.
     pub invited_by: PersonId,

@@ -30,7 +30,6 @@ pub(super) struct SetDesign {
     #[schema(pattern = "^#[0-9a-f]{6}$")]
     second_colour: Option<String>,
     /// Where the window of its envelopes is.
-    #[schema(inline)]
     address_window: AddressWindow,
     /// A logo that was uploaded.
     #[serde(default)]

@@ -20,7 +20,6 @@ crate::endpoints!(set_number_template, list_number_templates, set_self_issue_cei
 #[serde(deny_unknown_fields)]
 struct SetTemplate {
     /// Of which documents.
-    #[schema(inline)]
     series: Series,
     /// From which year: one in which the series has no numbers yet.
     #[schema(minimum = 2000, maximum = 2999)]
