@@ -1,5 +1,6 @@
 //! The counter for entities, their bank accounts, rules and agreements. Administrators write; who is signed in reads.
 
+mod agreements;
 mod design;
 mod evidence;
 mod levies;
@@ -7,6 +8,11 @@ mod vat_cases;
 
 use actix_web::web::{Data, Json, Path};
 use actix_web::{HttpResponse, get, post};
+pub use agreements::AgreementView;
+use agreements::{
+    __path_create_agreement, __path_show_agreement, __path_show_current_agreement, create_agreement, show_agreement,
+    show_current_agreement,
+};
 use chrono::NaiveDate;
 pub use design::DesignView;
 use design::{__path_add_logo, __path_list_designs, __path_set_design, add_logo, list_designs, set_design};
@@ -14,22 +20,19 @@ pub use evidence::EvidenceView;
 use evidence::{__path_add_evidence, __path_download_evidence, add_evidence, download_evidence};
 pub use levies::{BandView, LevyView};
 use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 pub use vat_cases::VatCaseView;
 use vat_cases::{__path_list_vat_cases, list_vat_cases};
 
-use super::{
-    AgreementRow, BankAccountRow, EntityRow, NewAgreement, NewBankAccount, NewEntity, NewLevy, NewRuleSet, Reach,
-    RuleSet, ShareValidity,
-};
+use super::{BankAccountRow, EntityRow, NewBankAccount, NewEntity, NewLevy, NewRuleSet, Reach, RuleSet, ShareValidity};
 use crate::access::{Administrator, SignedIn, Visitor};
-use crate::kernel::ids::{AgreementId, BankAccountId, EntityId, FileId, RuleSetId};
+use crate::kernel::ids::{BankAccountId, EntityId, FileId, RuleSetId};
 use crate::kernel::language::Language;
 use crate::kernel::money::{Currency, Money, Ppm};
 use crate::platform::db::Db;
 use crate::platform::error::Result;
+use crate::platform::web::Command;
 use crate::platform::web::reading::{BODY_MAX, UPLOAD_MAX};
-use crate::platform::web::{Command, QueryOf, hex};
 
 crate::endpoints!(
     show_meta,
@@ -217,39 +220,6 @@ impl From<RuleSet> for RuleSetView {
             evidence_id: rules.evidence_id,
             levies: rules.levies.iter().map(|levy| LevyView::new(levy, rules.currency)).collect(),
             decision: rules.decision,
-        }
-    }
-}
-
-/// A text that applicants accept.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct AgreementView {
-    /// Its id.
-    pub id: AgreementId,
-    /// Of which entity.
-    pub entity_id: EntityId,
-    /// 1, 2, 3 … per entity.
-    pub version_number: i32,
-    /// Its language.
-    pub language: Language,
-    /// The text, as plain text.
-    pub body: String,
-    /// SHA-256 of the text as UTF-8, in hexadecimal: what is accepted.
-    pub sha256: String,
-    /// From this day on.
-    pub valid_from: NaiveDate,
-}
-
-impl From<AgreementRow> for AgreementView {
-    fn from(row: AgreementRow) -> Self {
-        Self {
-            id: row.id,
-            entity_id: row.entity_id,
-            version_number: row.version_number,
-            language: row.language,
-            body: row.body,
-            sha256: hex(&row.sha256),
-            valid_from: row.valid_from,
         }
     }
 }
@@ -560,80 +530,4 @@ async fn show_rule_set(who: SignedIn, db: Data<Db>, id: Path<RuleSetId>) -> Resu
     let id = id.into_inner();
     let rules = db.write(who.into(), move |tx| super::rule_set(tx, id)).await?;
     Ok(Json(rules.into()))
-}
-
-#[derive(Debug, Clone, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct CreateAgreement {
-    /// Made by the sender.
-    id: AgreementId,
-    /// Its version; the same for the languages of one text.
-    #[schema(minimum = 1, maximum = 10000)]
-    version_number: i32,
-    /// Its language.
-    language: Language,
-    /// The text, as plain text.
-    #[schema(max_length = 100_000)]
-    body: String,
-    /// From this day on.
-    valid_from: NaiveDate,
-}
-
-/// Publishes a text of the agreement in one language.
-#[utoipa::path(tag = "charter", params(("id" = EntityId, Path)), request_body = CreateAgreement,
-    responses((status = 201, body = AgreementView)), extensions(("x-roles" = json!(["administrator"]))))]
-#[post("/v1/entities/{id}/agreements")]
-async fn create_agreement(
-    who: Administrator,
-    db: Data<Db>,
-    id: Path<EntityId>,
-    command: Command<CreateAgreement>,
-) -> Result<HttpResponse> {
-    let entity = id.into_inner();
-    command
-        .create(&db, who.into(), "create_agreement", "/v1/agreements", move |tx, body| {
-            let new = NewAgreement {
-                id: body.id,
-                entity,
-                version_number: body.version_number,
-                language: body.language,
-                body: body.body,
-                valid_from: body.valid_from,
-            };
-            super::add_agreement(tx, &new).map(AgreementView::from)
-        })
-        .await
-}
-
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
-struct AgreementFilter {
-    /// `fr`, `nl`, `en` or `de`.
-    language: Language,
-}
-
-/// Shows the text of the agreement that holds today; applicants read it before they have an account.
-#[utoipa::path(tag = "charter", params(("id" = EntityId, Path), AgreementFilter),
-    responses((status = 200, body = AgreementView)), security(()), extensions(("x-roles" = json!([]))))]
-#[get("/v1/entities/{id}/agreements/current")]
-async fn show_current_agreement(
-    visitor: Visitor,
-    db: Data<Db>,
-    id: Path<EntityId>,
-    filter: QueryOf<AgreementFilter>,
-) -> Result<Json<AgreementView>> {
-    let (id, language) = (id.into_inner(), filter.0.language);
-    let row = db.write(visitor.into(), move |tx| super::current_agreement(tx, id, language)).await?;
-    Ok(Json(row.into()))
-}
-
-/// Shows a text of the agreement, also one that no longer holds: what somebody accepted stays readable.
-#[utoipa::path(tag = "charter", params(("id" = AgreementId, Path)), responses((status = 200, body = AgreementView)),
-    security(()), extensions(("x-roles" = json!([]))))]
-#[get("/v1/agreements/{id}")]
-async fn show_agreement(visitor: Visitor, db: Data<Db>, id: Path<AgreementId>) -> Result<Json<AgreementView>> {
-    let id = id.into_inner();
-    let row = db.write(visitor.into(), move |tx| super::agreement(tx, id)).await?;
-    Ok(Json(row.into()))
 }
