@@ -19,7 +19,8 @@ use crate::access;
 use crate::archive::{self, ArchivedFile};
 use crate::charter;
 use crate::costs::{self, SupplierPayment};
-use crate::formats::camt053::{self, Limits, Refused, Statement};
+use crate::formats::camt053::{self, Refused, Statement};
+use crate::formats::safe_xml::{self, Limits};
 use crate::invoicing::{self, OpenInvoice};
 use crate::kernel::ids::{
     AllocationId, BankLineId, CostId, EntityId, InvoiceId, PersonId, RedemptionId, StatementId, WriteOffId,
@@ -76,14 +77,14 @@ pub fn read(bytes: &[u8]) -> Result<Vec<Statement>> {
     camt053::read(bytes, Limits::default()).map_err(|refused| {
         let error = Error::value(refused.code());
         match &refused {
-            Refused::TooLarge { bytes_max, .. } => error.with("limit_mb", bytes_max / (1024 * 1024)),
-            Refused::Encoding { position }
-            | Refused::NotXml { position, .. }
-            | Refused::Doctype { position }
-            | Refused::Entity { position }
-            | Refused::TooDeep { position, .. }
-            | Refused::TooManyAttributes { position, .. } => error.with("at", format!("byte {position}")),
-            Refused::TooManyElements { .. } | Refused::NoStatement => error,
+            Refused::Xml(safe_xml::Refused::TooLarge { bytes_max, .. }) => {
+                error.with("limit_mb", bytes_max / (1024 * 1024))
+            }
+            Refused::Xml(unsafe_file) => match unsafe_file.position() {
+                Some(position) => error.with("at", format!("byte {position}")),
+                None => error,
+            },
+            Refused::NoStatement => error,
             Refused::NotCamt053 { found } => error.with("at", found),
             Refused::FieldMissing { at }
             | Refused::AmountInvalid { at, .. }

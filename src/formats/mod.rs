@@ -17,6 +17,7 @@ pub mod local;
 pub mod pages;
 pub mod pain001;
 pub mod pdf;
+pub mod safe_xml;
 pub mod sepa_text;
 pub mod share_certificate;
 pub mod solvency;

@@ -23,6 +23,7 @@ use crate::archive::{self, ArchivedFile, Kind, NewFile};
 use crate::costs::{self, NewCost, NewCostCredit};
 use crate::formats::einvoice::incoming::{self, Incoming, Limits, Refused};
 use crate::formats::pdf::reader;
+use crate::formats::safe_xml;
 use crate::kernel::ids::{ActivityId, CostCreditId, CostId, EntityId, FileId, PersonId, PoolId, SupplierInvoiceId};
 use crate::kernel::money::Money;
 use crate::kernel::refusal::Checks;
@@ -64,16 +65,14 @@ fn xml_of(bytes: &[u8]) -> Result<Cow<'_, [u8]>> {
 fn refused(refused: Refused) -> Error {
     let error = Error::value(refused.code());
     match refused {
-        Refused::TooLarge { bytes_max, .. } => {
+        Refused::Xml(safe_xml::Refused::TooLarge { bytes_max, .. }) => {
             Error::new(StatusCode::PAYLOAD_TOO_LARGE, "einvoice_too_large").with("limit_mb", bytes_max / (1024 * 1024))
         }
-        Refused::Encoding { position }
-        | Refused::NotXml { position, .. }
-        | Refused::Doctype { position }
-        | Refused::Entity { position }
-        | Refused::TooDeep { position, .. }
-        | Refused::TooManyAttributes { position, .. } => error.with("at", format!("byte {position}")),
-        Refused::TooManyElements { elements_max } => error.with("max", elements_max),
+        Refused::Xml(safe_xml::Refused::TooManyElements { elements_max }) => error.with("max", elements_max),
+        Refused::Xml(unsafe_file) => match unsafe_file.position() {
+            Some(position) => error.with("at", format!("byte {position}")),
+            None => error,
+        },
         Refused::TooManyLines { lines_max } => error.with("max", lines_max),
         Refused::NotAnInvoice { root } => error.with("at", root),
         Refused::Missing { at } | Refused::Attachment { at } => error.with("at", at),

@@ -2,14 +2,16 @@
 
 use chrono::NaiveDate;
 
-use super::tree::{Node, Step, Tree, quoted};
 use super::{Balance, BankCode, Line, Refused, Statement};
+use crate::formats::safe_xml::{Node, Root, Step, Tree, quoted};
 use crate::kernel::money::{Currency, Minor};
 
 /// All statements of the file.
-pub(super) fn statements(mut tree: Tree<'_>) -> Result<Vec<Statement>, Refused> {
+pub(super) fn statements(mut tree: Tree<'_>, root: Root) -> Result<Vec<Statement>, Refused> {
+    if root.name != "Document" {
+        return Err(Refused::NotCamt053 { found: root.name });
+    }
     let mut statements = Vec::new();
-    enter(&mut tree, "Document")?;
     enter(&mut tree, "BkToCstmrStmt")?;
     loop {
         match tree.step()? {
@@ -43,7 +45,7 @@ fn enter(tree: &mut Tree<'_>, name: &str) -> Result<(), Refused> {
             Step::Unknown(found) => return Err(Refused::NotCamt053 { found }),
             Step::Text(_) => {}
             Step::Close => return Err(Refused::NotCamt053 { found: "an empty document".to_owned() }),
-            Step::End => return Err(tree.not_xml("no element")),
+            Step::End => return Err(tree.not_xml("no element").into()),
         }
     }
 }
@@ -344,7 +346,8 @@ fn direction(node: &Node, at: &str) -> Result<Option<Direction>, Refused> {
 fn amount(node: &Node, at: &str) -> Result<(Minor, Currency), Refused> {
     let at = || format!("{at}/Amt");
     let stated = node.at("Amt").ok_or_else(|| Refused::FieldMissing { at: at() })?;
-    let currency = stated.currency.ok_or_else(|| Refused::FieldMissing { at: format!("{}/@Ccy", at()) })?;
+    let currency = stated.attribute("Ccy").and_then(|code| code.parse::<Currency>().ok());
+    let currency = currency.ok_or_else(|| Refused::FieldMissing { at: format!("{}/@Ccy", at()) })?;
     match units(stated.text(), currency.exponent()) {
         Some(units) => Ok((Minor::new(units), currency)),
         None => Err(Refused::AmountInvalid { at: at(), text: quoted(stated.text()) }),

@@ -8,7 +8,7 @@
 
 mod extract;
 mod refused;
-mod tree;
+mod vocabulary;
 mod write;
 
 use std::fmt::Write as _;
@@ -16,28 +16,10 @@ use std::fmt::Write as _;
 use chrono::NaiveDate;
 use sha2::{Digest, Sha256};
 
+use super::safe_xml::{Limits, Tree};
 use crate::kernel::money::{Currency, Minor};
 pub use refused::Refused;
 pub use write::write;
-
-/// What a file may cost us at most.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
-    /// Bytes of the whole file.
-    pub bytes_max: usize,
-    /// Elements inside one another.
-    pub depth_max: usize,
-    /// Attributes of one element.
-    pub attributes_max: usize,
-    /// Elements of the whole file; bounds memory where bytes do not (`<a/>` is four of them).
-    pub elements_max: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self { bytes_max: 20 * 1024 * 1024, depth_max: 32, attributes_max: 64, elements_max: 1_000_000 }
-    }
-}
 
 /// One statement of one account.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -122,7 +104,8 @@ pub struct BankCode {
 /// # Errors
 /// Refuses what is not a camt.053 within the limits, and what does not add up. See [`Refused`].
 pub fn read(bytes: &[u8], limits: Limits) -> Result<Vec<Statement>, Refused> {
-    extract::statements(tree::Tree::open(bytes, limits)?)
+    let (tree, root) = Tree::open(bytes, &vocabulary::VOCABULARY, limits)?;
+    extract::statements(tree, root)
 }
 
 /// A stable text for finding a line that was imported before: SHA-256 in hexadecimal over the booking date, the amount,

@@ -1,66 +1,14 @@
 //! What a bank file can be refused for.
 
+use crate::formats::safe_xml;
 use crate::kernel::money::{Currency, Minor, to_plain};
 
 /// Why a file is refused. `at` is the element, as in `Stmt[1]/Ntry[3]/Amt` (counted from 1, elements of one name).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
-    /// Larger than the limit.
-    #[error("the file has {bytes} bytes, more than {bytes_max}")]
-    TooLarge {
-        /// Bytes of the file.
-        bytes: usize,
-        /// The limit.
-        bytes_max: usize,
-    },
-    /// Not UTF-8, by its bytes or by its own declaration.
-    #[error("the file is not UTF-8 (byte {position})")]
-    Encoding {
-        /// Where, in bytes.
-        position: usize,
-    },
-    /// Not well-formed, or it ends too early.
-    #[error("the file is not well-formed XML at byte {position}: {detail}")]
-    NotXml {
-        /// Where, in bytes.
-        position: usize,
-        /// What the XML reader says.
-        detail: String,
-    },
-    /// A document type declaration, the door of entity attacks. No bank sends one.
-    #[error("the file has a document type declaration (byte {position})")]
-    Doctype {
-        /// Where, in bytes.
-        position: usize,
-    },
-    /// An entity other than the five of XML itself.
-    #[error("the file uses an entity (byte {position})")]
-    Entity {
-        /// Where, in bytes.
-        position: usize,
-    },
-    /// More elements inside one another than any statement has.
-    #[error("elements are nested more than {depth_max} deep (byte {position})")]
-    TooDeep {
-        /// Where, in bytes.
-        position: usize,
-        /// The limit.
-        depth_max: usize,
-    },
-    /// More attributes than any statement has.
-    #[error("an element has more than {attributes_max} attributes (byte {position})")]
-    TooManyAttributes {
-        /// Where, in bytes.
-        position: usize,
-        /// The limit.
-        attributes_max: usize,
-    },
-    /// More elements than we read.
-    #[error("the file has more than {elements_max} elements")]
-    TooManyElements {
-        /// The limit.
-        elements_max: usize,
-    },
+    /// Not XML that is safe to read.
+    #[error(transparent)]
+    Xml(#[from] safe_xml::Refused),
     /// Well-formed, but another message.
     #[error("not a camt.053 statement: {found}")]
     NotCamt053 {
@@ -144,14 +92,14 @@ impl Refused {
     #[must_use]
     pub const fn code(&self) -> &'static str {
         match self {
-            Self::TooLarge { .. } => "statement_too_large",
-            Self::Encoding { .. } => "statement_encoding",
-            Self::NotXml { .. } => "statement_not_xml",
-            Self::Doctype { .. } => "statement_doctype",
-            Self::Entity { .. } => "statement_entity",
-            Self::TooDeep { .. } => "statement_too_deep",
-            Self::TooManyAttributes { .. } => "statement_too_many_attributes",
-            Self::TooManyElements { .. } => "statement_too_many_elements",
+            Self::Xml(safe_xml::Refused::TooLarge { .. }) => "statement_too_large",
+            Self::Xml(safe_xml::Refused::Encoding { .. }) => "statement_encoding",
+            Self::Xml(safe_xml::Refused::NotXml { .. }) => "statement_not_xml",
+            Self::Xml(safe_xml::Refused::Doctype { .. }) => "statement_doctype",
+            Self::Xml(safe_xml::Refused::Entity { .. }) => "statement_entity",
+            Self::Xml(safe_xml::Refused::TooDeep { .. }) => "statement_too_deep",
+            Self::Xml(safe_xml::Refused::TooManyAttributes { .. }) => "statement_too_many_attributes",
+            Self::Xml(safe_xml::Refused::TooManyElements { .. }) => "statement_too_many_elements",
             Self::NotCamt053 { .. } => "statement_not_camt053",
             Self::NoStatement => "statement_missing",
             Self::FieldMissing { .. } => "statement_field_missing",

@@ -1,5 +1,6 @@
 use super::*;
 use crate::formats::golden::assert_golden;
+use crate::formats::safe_xml;
 use proptest::prelude::*;
 
 const ACCOUNT: &str = "BE62510007547061";
@@ -255,7 +256,7 @@ fn what_is_not_a_statement_is_refused_by_name() {
         let refused = read_text(&text).expect_err(&text);
         assert_eq!(refused.code(), code, "{refused}");
     }
-    assert_eq!(read(b"<Document>\xFF", Limits::default()), Err(Refused::Encoding { position: 10 }));
+    assert_eq!(read(b"<Document>\xFF", Limits::default()), Err(safe_xml::Refused::Encoding { position: 10 }.into()));
 }
 
 #[test]
@@ -271,9 +272,12 @@ fn a_file_cut_anywhere_is_refused() {
 #[test]
 fn size_and_elements_are_bounded_before_they_cost_anything() {
     let limits = Limits { bytes_max: 100, ..Limits::default() };
-    assert_eq!(read(&[b' '; 101], limits), Err(Refused::TooLarge { bytes: 101, bytes_max: 100 }));
+    assert_eq!(read(&[b' '; 101], limits), Err(safe_xml::Refused::TooLarge { bytes: 101, bytes_max: 100 }.into()));
     let limits = Limits { elements_max: 10, ..Limits::default() };
-    assert_eq!(read(&written(&[sample()]), limits), Err(Refused::TooManyElements { elements_max: 10 }));
+    assert_eq!(
+        read(&written(&[sample()]), limits),
+        Err(safe_xml::Refused::TooManyElements { elements_max: 10 }.into())
+    );
     assert_eq!(Limits::default().bytes_max, 20_971_520);
 }
 

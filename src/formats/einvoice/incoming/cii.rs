@@ -7,11 +7,11 @@ use super::super::model::{
     Period, Preceding, Price, VatAccounting, VatTerms,
 };
 use super::claims::{Claimed, ClaimedVat};
-use super::tree::{Node, Step, Tree};
 use super::values::{
     Amounts, compact_day, currency, file, identifier, indicator, kind, missing, number, number_at, period, unknown, vat,
 };
 use super::{Limits, Raw, Refused};
+use crate::formats::safe_xml::{Node, Step, Tree};
 use crate::kernel::money::Minor;
 
 const CATEGORY: (&str, &str) = ("CategoryCode", "RateApplicablePercent");
@@ -51,7 +51,7 @@ pub(super) fn read(mut tree: Tree<'_>, limits: Limits) -> Result<Raw, Refused> {
                     _ => {}
                 }
             }
-            Step::Unknown => tree.skip()?,
+            Step::Unknown(_) => tree.skip()?,
             Step::Text(_) | Step::Close => {}
             Step::End => break,
         }

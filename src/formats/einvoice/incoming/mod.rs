@@ -9,27 +9,23 @@ mod claims;
 mod refused;
 #[cfg(test)]
 mod tests;
-mod tree;
 mod ubl;
 mod values;
+mod vocabulary;
 
 pub use claims::{Claimed, ClaimedVat, Difference};
 pub use refused::Refused;
-use tree::{Root, Tree};
+use vocabulary::VOCABULARY;
+
+use crate::formats::safe_xml::{self, Root, Tree};
 
 use super::{Document, Facts, Fault, Faults, cii as cii_out, ubl as ubl_out};
 
 /// What a file may cost us at most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of the whole file, attachments included.
-    pub bytes_max: usize,
-    /// Elements inside one another.
-    pub depth_max: usize,
-    /// Attributes of one element.
-    pub attributes_max: usize,
-    /// Elements of the whole file; bounds memory where bytes do not (`<a/>` is four of them).
-    pub elements_max: usize,
+    /// Of the file as XML.
+    pub xml: safe_xml::Limits,
     /// Lines of the invoice, and as many of any other list in it.
     pub lines_max: usize,
     /// Rows of the VAT breakdown; each is compared with each.
@@ -38,14 +34,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            bytes_max: 20 * 1024 * 1024,
-            depth_max: 32,
-            attributes_max: 64,
-            elements_max: 1_000_000,
-            lines_max: 10_000,
-            vat_rows_max: 100,
-        }
+        Self { xml: safe_xml::Limits::default(), lines_max: 10_000, vat_rows_max: 100 }
     }
 }
 
@@ -93,8 +82,8 @@ impl Incoming {
 /// Whether the file begins as an invoice, and in which syntax. Looks no further than its first element.
 #[must_use]
 pub fn syntax(bytes: &[u8]) -> Option<Syntax> {
-    let limits = Limits { bytes_max: usize::MAX, ..Limits::default() };
-    Tree::open(bytes, limits).ok().and_then(|(_, root)| syntax_of(&root))
+    let limits = safe_xml::Limits { bytes_max: usize::MAX, ..safe_xml::Limits::default() };
+    Tree::open(bytes, &VOCABULARY, limits).ok().and_then(|(_, root)| syntax_of(&root))
 }
 
 fn syntax_of(root: &Root) -> Option<Syntax> {
@@ -111,7 +100,7 @@ fn syntax_of(root: &Root) -> Option<Syntax> {
 /// # Errors
 /// Refuses what is no invoice within the limits, and amounts, dates and currencies that are none. See [`Refused`].
 pub fn read(bytes: &[u8], limits: Limits) -> Result<Incoming, Refused> {
-    let (tree, root) = Tree::open(bytes, limits)?;
+    let (tree, root) = Tree::open(bytes, &VOCABULARY, limits.xml)?;
     let Some(syntax) = syntax_of(&root) else {
         return Err(Refused::NotAnInvoice { root: root.name });
     };

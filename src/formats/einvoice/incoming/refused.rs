@@ -1,64 +1,13 @@
 //! What an incoming invoice can be refused for.
 
+use crate::formats::safe_xml;
+
 /// Why a file is refused. `at` is the element, as in `InvoiceLine[3]/Price/PriceAmount` (lines counted from 1).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
-    /// Larger than the limit.
-    #[error("the file has {bytes} bytes, more than {bytes_max}")]
-    TooLarge {
-        /// Bytes of the file.
-        bytes: usize,
-        /// The limit.
-        bytes_max: usize,
-    },
-    /// Not UTF-8, by its bytes or by its own declaration.
-    #[error("the file is not UTF-8 (byte {position})")]
-    Encoding {
-        /// Where, in bytes.
-        position: usize,
-    },
-    /// Not well-formed, or it ends too early.
-    #[error("the file is not well-formed XML at byte {position}: {detail}")]
-    NotXml {
-        /// Where, in bytes.
-        position: usize,
-        /// What the XML reader says.
-        detail: String,
-    },
-    /// A document type declaration, the door of entity attacks.
-    #[error("the file has a document type declaration (byte {position})")]
-    Doctype {
-        /// Where, in bytes.
-        position: usize,
-    },
-    /// An entity other than the five of XML itself.
-    #[error("the file uses an entity (byte {position})")]
-    Entity {
-        /// Where, in bytes.
-        position: usize,
-    },
-    /// More elements inside one another than any invoice has.
-    #[error("elements are nested more than {depth_max} deep (byte {position})")]
-    TooDeep {
-        /// Where, in bytes.
-        position: usize,
-        /// The limit.
-        depth_max: usize,
-    },
-    /// More attributes than any invoice has.
-    #[error("an element has more than {attributes_max} attributes (byte {position})")]
-    TooManyAttributes {
-        /// Where, in bytes.
-        position: usize,
-        /// The limit.
-        attributes_max: usize,
-    },
-    /// More elements than we read.
-    #[error("the file has more than {elements_max} elements")]
-    TooManyElements {
-        /// The limit.
-        elements_max: usize,
-    },
+    /// Not XML that is safe to read.
+    #[error(transparent)]
+    Xml(#[from] safe_xml::Refused),
     /// More lines, or rows of another list, than we read.
     #[error("the invoice has a list of more than {lines_max} lines")]
     TooManyLines {
@@ -114,14 +63,14 @@ impl Refused {
     #[must_use]
     pub const fn code(&self) -> &'static str {
         match self {
-            Self::TooLarge { .. } => "einvoice_too_large",
-            Self::Encoding { .. } => "einvoice_encoding",
-            Self::NotXml { .. } => "einvoice_not_xml",
-            Self::Doctype { .. } => "einvoice_doctype",
-            Self::Entity { .. } => "einvoice_entity",
-            Self::TooDeep { .. } => "einvoice_too_deep",
-            Self::TooManyAttributes { .. } => "einvoice_too_many_attributes",
-            Self::TooManyElements { .. } => "einvoice_too_many_elements",
+            Self::Xml(safe_xml::Refused::TooLarge { .. }) => "einvoice_too_large",
+            Self::Xml(safe_xml::Refused::Encoding { .. }) => "einvoice_encoding",
+            Self::Xml(safe_xml::Refused::NotXml { .. }) => "einvoice_not_xml",
+            Self::Xml(safe_xml::Refused::Doctype { .. }) => "einvoice_doctype",
+            Self::Xml(safe_xml::Refused::Entity { .. }) => "einvoice_entity",
+            Self::Xml(safe_xml::Refused::TooDeep { .. }) => "einvoice_too_deep",
+            Self::Xml(safe_xml::Refused::TooManyAttributes { .. }) => "einvoice_too_many_attributes",
+            Self::Xml(safe_xml::Refused::TooManyElements { .. }) => "einvoice_too_many_elements",
             Self::TooManyLines { .. } => "einvoice_too_many_lines",
             Self::NotAnInvoice { .. } => "einvoice_not_an_invoice",
             Self::Missing { .. } => "einvoice_field_missing",

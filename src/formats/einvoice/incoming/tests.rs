@@ -92,10 +92,10 @@ fn a_file_costs_no_more_than_its_limits() {
         read(text.as_bytes(), limits).map(|_| ()).map_err(|refused| refused.code())
     };
     assert_eq!(limits(|_| {}), Ok(()));
-    assert_eq!(limits(|l| l.bytes_max = 1_000), Err("einvoice_too_large"));
-    assert_eq!(limits(|l| l.elements_max = 1_000), Err("einvoice_too_many_elements"));
+    assert_eq!(limits(|l| l.xml.bytes_max = 1_000), Err("einvoice_too_large"));
+    assert_eq!(limits(|l| l.xml.elements_max = 1_000), Err("einvoice_too_many_elements"));
     assert_eq!(limits(|l| l.lines_max = 199), Err("einvoice_too_many_lines"));
-    assert_eq!(limits(|l| l.depth_max = 3), Err("einvoice_too_deep"));
+    assert_eq!(limits(|l| l.xml.depth_max = 3), Err("einvoice_too_deep"));
     let cii = as_cii("two_hundred_lines");
     let few = Limits { lines_max: 199, ..Limits::default() };
     assert_eq!(read(cii.as_bytes(), few).unwrap_err().code(), "einvoice_too_many_lines");

@@ -6,12 +6,12 @@ use super::super::model::{
 };
 use super::super::ubl::NO_ORDER;
 use super::claims::{Claimed, ClaimedVat};
-use super::tree::{Node, Step, Tree};
 use super::values::{
     Amounts, currency, day, day_at, file, identifier, indicator, kind, missing, notes, number, number_at, period,
     unknown, vat,
 };
 use super::{Limits, Raw, Refused};
+use crate::formats::safe_xml::{Node, Step, Tree};
 use crate::kernel::money::{Currency, Minor};
 
 const CATEGORY: (&str, &str) = ("ID", "Percent");
@@ -40,7 +40,7 @@ pub(super) fn read(mut tree: Tree<'_>, limits: Limits, is_credit: bool) -> Resul
                 };
                 line(raw, &node, &format!("{}[{count}]", node.name()))?;
             }
-            Step::Unknown => tree.skip()?,
+            Step::Unknown(_) => tree.skip()?,
             Step::Text(_) | Step::Close => {}
             Step::End => break,
         }

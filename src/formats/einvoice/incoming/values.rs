@@ -8,7 +8,7 @@ use rust_decimal::Decimal;
 use super::super::model::{Category, File, Identifier, Kind, Period, Share, Vat};
 use super::super::{Fault, Note};
 use super::refused::Refused;
-use super::tree::{Node, quoted};
+use crate::formats::safe_xml::{Node, quoted};
 use crate::kernel::money::{Currency, Minor, Ppm};
 
 /// A number as XML Schema writes decimals: no exponent, no grouping.

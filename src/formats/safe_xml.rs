@@ -1,75 +1,133 @@
-//! Untrusted XML, one bounded step at a time: the elements that are read become small trees, everything else is walked
-//! over, still bounded and still checked for being XML.
+//! XML from strangers, read within limits.
+//!
+//! One bounded step at a time: the elements of a [`Vocabulary`] become small trees, everything else is walked over,
+//! still bounded and still checked for being XML. Document types and entities are refused wherever they stand.
 
 use quick_xml::Reader;
 use quick_xml::XmlVersion;
 use quick_xml::events::attributes::Attribute;
 use quick_xml::events::{BytesDecl, BytesStart, Event};
 
-use super::{Limits, Refused};
-use crate::formats::bank_xml::is_xml_character;
+use super::bank_xml::is_xml_character;
 
-/// The elements that are read, sorted for the search.
-#[rustfmt::skip]
-const KNOWN: [&str; 202] = [
-    "AccountName", "AccountingCost", "AccountingCustomerParty", "AccountingSupplierParty", "ActualAmount",
-    "ActualDeliveryDate", "ActualDeliverySupplyChainEvent", "AdditionalDocumentReference",
-    "AdditionalReferencedDocument", "AdditionalStreetName", "Address", "AddressLine", "AllowanceCharge",
-    "AllowanceChargeReason", "AllowanceChargeReasonCode", "AllowanceTotalAmount", "Amount",
-    "ApplicableHeaderTradeAgreement", "ApplicableHeaderTradeDelivery", "ApplicableHeaderTradeSettlement",
-    "ApplicableTradeTax", "AssociatedDocumentLineDocument", "Attachment", "AttachmentBinaryObject", "BICID",
-    "BaseAmount", "BaseQuantity", "BasisAmount", "BasisQuantity", "BilledQuantity", "BillingReference",
-    "BillingSpecifiedPeriod", "BuyerAssignedID", "BuyerOrderReferencedDocument", "BuyerReference",
-    "BuyerTradeParty", "BuyersItemIdentification", "CalculatedAmount", "CalculationPercent", "CategoryCode",
-    "CategoryTradeTax", "ChargeAmount", "ChargeIndicator", "ChargeTotalAmount", "CityName", "ClassifiedTaxCategory",
-    "CompanyID", "CompanyLegalForm", "CompleteNumber", "Contact", "Content", "ContractDocumentReference",
-    "ContractReferencedDocument", "Country", "CountryID", "CountrySubDivisionName", "CountrySubentity",
-    "CreditNoteLine", "CreditNoteTypeCode", "CreditedQuantity", "CustomizationID", "DateString", "DateTimeString",
-    "DefinedTradeContact", "Delivery", "DeliveryLocation", "DeliveryParty", "DepartmentName", "Description",
-    "DocumentCurrencyCode", "DocumentDescription", "DocumentTypeCode", "DueDate", "DueDateDateTime",
-    "DuePayableAmount", "ElectronicMail", "EmailURIUniversalCommunication", "EmbeddedDocumentBinaryObject",
-    "EndDate", "EndDateTime", "EndpointID", "ExchangedDocument", "ExchangedDocumentContext", "ExemptionReason",
-    "ExemptionReasonCode", "ExternalReference", "FinancialInstitutionBranch", "FormattedIssueDateTime", "GlobalID",
-    "GrandTotalAmount", "GrossPriceProductTradePrice", "GuidelineSpecifiedDocumentContextParameter", "IBANID", "ID",
-    "IdentificationCode", "IncludedNote", "IncludedSupplyChainTradeLineItem", "Indicator", "InvoiceCurrencyCode",
-    "InvoiceDocumentReference", "InvoiceLine", "InvoicePeriod", "InvoiceReferencedDocument", "InvoiceTypeCode",
-    "InvoicedQuantity", "IssueDate", "IssueDateTime", "IssuerAssignedID", "Item", "LegalMonetaryTotal", "Line",
-    "LineExtensionAmount", "LineID", "LineOne", "LineThree", "LineTotalAmount", "LineTwo",
-    "MultiplierFactorNumeric", "Name", "NetPriceProductTradePrice", "Note", "OccurrenceDateTime",
-    "OrderLineReference", "OrderReference", "Party", "PartyIdentification", "PartyLegalEntity", "PartyName",
-    "PartyTaxScheme", "PayableAmount", "PayableRoundingAmount", "PayeeFinancialAccount",
-    "PayeePartyCreditorFinancialAccount", "PayeeSpecifiedCreditorFinancialInstitution", "PaymentDueDate",
-    "PaymentID", "PaymentMeans", "PaymentMeansCode", "PaymentReference", "PaymentTerms", "Percent", "PersonName",
-    "PostalAddress", "PostalTradeAddress", "PostalZone", "PostcodeCode", "PrepaidAmount", "Price", "PriceAmount",
-    "ProjectReference", "ProprietaryID", "RateApplicablePercent", "Reason", "ReasonCode",
-    "ReceivableSpecifiedTradeAccountingAccount", "RegistrationName", "RoundingAmount", "SalesOrderID",
-    "SellerAssignedID", "SellerOrderReferencedDocument", "SellerTradeParty", "SellersItemIdentification",
-    "ShipToTradeParty", "SpecifiedLegalOrganization", "SpecifiedLineTradeAgreement", "SpecifiedLineTradeDelivery",
-    "SpecifiedLineTradeSettlement", "SpecifiedProcuringProject", "SpecifiedTaxRegistration",
-    "SpecifiedTradeAllowanceCharge", "SpecifiedTradePaymentTerms", "SpecifiedTradeProduct",
-    "SpecifiedTradeSettlementHeaderMonetarySummation", "SpecifiedTradeSettlementLineMonetarySummation",
-    "SpecifiedTradeSettlementPaymentMeans", "StartDate", "StartDateTime", "StreetName", "SubjectCode",
-    "SupplyChainTradeTransaction", "TaxAmount", "TaxBasisTotalAmount", "TaxCategory", "TaxCurrencyCode",
-    "TaxExclusiveAmount", "TaxExemptionReason", "TaxExemptionReasonCode", "TaxInclusiveAmount", "TaxPointDate",
-    "TaxScheme", "TaxSubtotal", "TaxTotal", "TaxTotalAmount", "TaxableAmount", "Telephone",
-    "TelephoneUniversalCommunication", "TotalPrepaidAmount", "TradingBusinessName", "TypeCode", "URI", "URIID",
-    "URIUniversalCommunication",
-];
+/// What a file may cost us at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of the whole file, attachments included.
+    pub bytes_max: usize,
+    /// Elements inside one another.
+    pub depth_max: usize,
+    /// Attributes of one element.
+    pub attributes_max: usize,
+    /// Elements of the whole file; bounds memory where bytes do not (`<a/>` is four of them).
+    pub elements_max: usize,
+}
 
-/// The attributes that are read.
-const ATTRIBUTES: [&str; 6] = ["currencyID", "filename", "format", "mimeCode", "schemeID", "unitCode"];
+impl Default for Limits {
+    fn default() -> Self {
+        Self { bytes_max: 20 * 1024 * 1024, depth_max: 32, attributes_max: 64, elements_max: 1_000_000 }
+    }
+}
+
+/// What a format has that we read.
+#[derive(Debug)]
+pub struct Vocabulary {
+    /// Names without prefix, sorted for the search.
+    pub elements: &'static [&'static str],
+    /// Names without prefix.
+    pub attributes: &'static [&'static str],
+    /// Whether runs of blanks in a text are one space, as where line breaks come from fixed-width systems.
+    pub is_one_line: bool,
+}
+
+/// Why a file is refused before anybody looks at what it says.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// Larger than the limit.
+    #[error("the file has {bytes} bytes, more than {bytes_max}")]
+    TooLarge {
+        /// Bytes of the file.
+        bytes: usize,
+        /// The limit.
+        bytes_max: usize,
+    },
+    /// Not UTF-8, by its bytes or by its own declaration.
+    #[error("the file is not UTF-8 (byte {position})")]
+    Encoding {
+        /// Where, in bytes.
+        position: usize,
+    },
+    /// Not well-formed, or it ends too early.
+    #[error("the file is not well-formed XML at byte {position}: {detail}")]
+    NotXml {
+        /// Where, in bytes.
+        position: usize,
+        /// What the XML reader says.
+        detail: String,
+    },
+    /// A document type declaration, the door of entity attacks.
+    #[error("the file has a document type declaration (byte {position})")]
+    Doctype {
+        /// Where, in bytes.
+        position: usize,
+    },
+    /// An entity other than the five of XML itself.
+    #[error("the file uses an entity (byte {position})")]
+    Entity {
+        /// Where, in bytes.
+        position: usize,
+    },
+    /// More elements inside one another than any real file has.
+    #[error("elements are nested more than {depth_max} deep (byte {position})")]
+    TooDeep {
+        /// Where, in bytes.
+        position: usize,
+        /// The limit.
+        depth_max: usize,
+    },
+    /// More attributes than any real file has.
+    #[error("an element has more than {attributes_max} attributes (byte {position})")]
+    TooManyAttributes {
+        /// Where, in bytes.
+        position: usize,
+        /// The limit.
+        attributes_max: usize,
+    },
+    /// More elements than we read.
+    #[error("the file has more than {elements_max} elements")]
+    TooManyElements {
+        /// The limit.
+        elements_max: usize,
+    },
+}
+
+impl Refused {
+    /// The byte of the file at which it was refused, where there is one.
+    #[must_use]
+    pub const fn position(&self) -> Option<usize> {
+        match self {
+            Self::TooLarge { .. } | Self::TooManyElements { .. } => None,
+            Self::Encoding { position }
+            | Self::NotXml { position, .. }
+            | Self::Doctype { position }
+            | Self::Entity { position }
+            | Self::TooDeep { position, .. }
+            | Self::TooManyAttributes { position, .. } => Some(*position),
+        }
+    }
+}
 
 /// How much of a name or text from the file a refusal repeats.
 const QUOTED_MAX: usize = 60;
 
 /// The start of `text`, fit for a message.
-pub(super) fn quoted(text: &str) -> String {
+pub(in crate::formats) fn quoted(text: &str) -> String {
     text.chars().take(QUOTED_MAX).collect()
 }
 
 /// One element with what is known inside it.
 #[derive(Debug)]
-pub(super) struct Node {
+pub(in crate::formats) struct Node {
     name: &'static str,
     text: String,
     attributes: Vec<(&'static str, String)>,
@@ -78,45 +136,49 @@ pub(super) struct Node {
 
 impl Node {
     /// The text without blanks at its ends.
-    pub(super) fn text(&self) -> &str {
+    pub(in crate::formats) fn text(&self) -> &str {
         self.text.trim()
     }
 
-    pub(super) fn name(&self) -> &'static str {
+    pub(in crate::formats) fn name(&self) -> &'static str {
         self.name
     }
 
-    pub(super) fn attribute(&self, name: &str) -> Option<&str> {
+    pub(in crate::formats) fn is(&self, name: &str) -> bool {
+        self.name == name
+    }
+
+    pub(in crate::formats) fn attribute(&self, name: &str) -> Option<&str> {
         let found = self.attributes.iter().find(|(known, _)| *known == name)?;
         Some(found.1.trim()).filter(|value| !value.is_empty())
     }
 
-    pub(super) fn children<'n>(&'n self, name: &'n str) -> impl Iterator<Item = &'n Self> {
+    pub(in crate::formats) fn children<'n>(&'n self, name: &'n str) -> impl Iterator<Item = &'n Self> {
         self.children.iter().filter(move |child| child.name == name)
     }
 
     /// The first element at `path`, as in `Party/PostalAddress`.
-    pub(super) fn at(&self, path: &str) -> Option<&Self> {
+    pub(in crate::formats) fn at(&self, path: &str) -> Option<&Self> {
         path.split('/').try_fold(self, |node, name| node.children.iter().find(|child| child.name == name))
     }
 
     /// The text at `path`, unless there is none or it is empty.
-    pub(super) fn text_at(&self, path: &str) -> Option<&str> {
+    pub(in crate::formats) fn text_at(&self, path: &str) -> Option<&str> {
         self.at(path).map(Self::text).filter(|text| !text.is_empty())
     }
 
     /// The text at `path` to keep.
-    pub(super) fn owned(&self, path: &str) -> Option<String> {
+    pub(in crate::formats) fn owned(&self, path: &str) -> Option<String> {
         self.text_at(path).map(str::to_owned)
     }
 }
 
 /// What comes next in the file.
-pub(super) enum Step {
+pub(in crate::formats) enum Step {
     /// An element that is read.
     Open(Opened),
-    /// An element that nobody reads.
-    Unknown,
+    /// An element that nobody reads; its name.
+    Unknown(String),
     Text(String),
     Close,
     /// The end of the file, with every element closed.
@@ -124,20 +186,21 @@ pub(super) enum Step {
 }
 
 /// The start tag of an element that is read.
-pub(super) struct Opened {
-    pub(super) name: &'static str,
+pub(in crate::formats) struct Opened {
+    pub(in crate::formats) name: &'static str,
     attributes: Vec<(&'static str, String)>,
 }
 
 /// The root of a file: its name without prefix, and its namespace.
-pub(super) struct Root {
-    pub(super) name: String,
-    pub(super) namespace: String,
+pub(in crate::formats) struct Root {
+    pub(in crate::formats) name: String,
+    pub(in crate::formats) namespace: String,
 }
 
 /// The file, from its first element to its last.
-pub(super) struct Tree<'a> {
+pub(in crate::formats) struct Tree<'a> {
     reader: Reader<&'a [u8]>,
+    vocabulary: &'static Vocabulary,
     limits: Limits,
     depth: usize,
     elements: usize,
@@ -145,7 +208,11 @@ pub(super) struct Tree<'a> {
 
 impl<'a> Tree<'a> {
     /// Opens the file and its first element.
-    pub(super) fn open(bytes: &'a [u8], limits: Limits) -> Result<(Self, Root), Refused> {
+    pub(in crate::formats) fn open(
+        bytes: &'a [u8],
+        vocabulary: &'static Vocabulary,
+        limits: Limits,
+    ) -> Result<(Self, Root), Refused> {
         if bytes.len() > limits.bytes_max {
             return Err(Refused::TooLarge { bytes: bytes.len(), bytes_max: limits.bytes_max });
         }
@@ -153,7 +220,7 @@ impl<'a> Tree<'a> {
             std::str::from_utf8(bytes).map_err(|invalid| Refused::Encoding { position: invalid.valid_up_to() })?;
         let mut reader = Reader::from_str(text.strip_prefix('\u{FEFF}').unwrap_or(text));
         reader.config_mut().expand_empty_elements = true;
-        let mut tree = Self { reader, limits, depth: 0, elements: 0 };
+        let mut tree = Self { reader, vocabulary, limits, depth: 0, elements: 0 };
         loop {
             match tree.event()? {
                 Some(Event::Start(start)) => {
@@ -168,7 +235,7 @@ impl<'a> Tree<'a> {
     }
 
     /// The next step.
-    pub(super) fn step(&mut self) -> Result<Step, Refused> {
+    pub(in crate::formats) fn step(&mut self) -> Result<Step, Refused> {
         loop {
             match self.event()? {
                 Some(Event::Start(start)) => return self.opened(&start),
@@ -212,26 +279,28 @@ impl<'a> Tree<'a> {
     }
 
     /// The element that was just opened, to its end.
-    pub(super) fn node(&mut self, opened: Opened) -> Result<Node, Refused> {
+    pub(in crate::formats) fn node(&mut self, opened: Opened) -> Result<Node, Refused> {
         let Opened { name, attributes } = opened;
         let mut node = Node { name, text: String::new(), attributes, children: Vec::new() };
         loop {
             match self.step()? {
                 // Recursion is bounded by the depth limit.
                 Step::Open(child) => node.children.push(self.node(child)?),
-                Step::Unknown => self.skip()?,
+                Step::Unknown(_) => self.skip()?,
                 Step::Text(text) => node.text.push_str(&text),
                 Step::Close | Step::End => break,
             }
         }
-        if !node.children.is_empty() {
+        if self.vocabulary.is_one_line {
+            node.text = node.text.split_whitespace().collect::<Vec<_>>().join(" ");
+        } else if !node.children.is_empty() {
             node.text.clear();
         }
         Ok(node)
     }
 
     /// Passes over the rest of the element that was just opened.
-    pub(super) fn skip(&mut self) -> Result<(), Refused> {
+    pub(in crate::formats) fn skip(&mut self) -> Result<(), Refused> {
         let outside = self.depth.saturating_sub(1);
         while self.depth > outside {
             self.step()?;
@@ -239,7 +308,7 @@ impl<'a> Tree<'a> {
         Ok(())
     }
 
-    pub(super) fn not_xml(&self, detail: &str) -> Refused {
+    pub(in crate::formats) fn not_xml(&self, detail: &str) -> Refused {
         Refused::NotXml { position: self.position(), detail: quoted(detail) }
     }
 
@@ -268,16 +337,17 @@ impl<'a> Tree<'a> {
         let mut attributes = Vec::new();
         for attribute in start.attributes() {
             let attribute = attribute.map_err(|error| self.not_xml(&error.to_string()))?;
-            let known = ATTRIBUTES.iter().find(|known| **known == attribute.key.local_name().as_ref());
+            let known = self.vocabulary.attributes.iter().find(|known| **known == attribute.key.local_name().as_ref());
             let value = self.value(&attribute)?;
             if let Some(known) = known {
                 attributes.push((*known, value));
             }
         }
         let name = start.local_name();
-        Ok(match KNOWN.binary_search(&name.as_ref()).ok().and_then(|index| KNOWN.get(index)) {
+        let elements = self.vocabulary.elements;
+        Ok(match elements.binary_search(&name.as_ref()).ok().and_then(|index| elements.get(index)) {
             Some(name) => Step::Open(Opened { name, attributes }),
-            None => Step::Unknown,
+            None => Step::Unknown(quoted(name.as_ref())),
         })
     }
 
@@ -342,15 +412,5 @@ fn predefined(name: &str) -> Option<char> {
         "quot" => Some('"'),
         "apos" => Some('\''),
         _ => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::KNOWN;
-
-    #[test]
-    fn the_known_elements_are_sorted_so_that_the_search_finds_them() {
-        assert!(KNOWN.is_sorted());
     }
 }
