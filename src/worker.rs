@@ -51,6 +51,18 @@ pub struct Worker {
     name: String,
 }
 
+/// Whether there may be more to do at once. What went wrong is told; the next look tries it again.
+fn goes_on(worked: std::result::Result<Result<bool>, tokio::task::JoinError>) -> bool {
+    match worked {
+        Ok(Ok(did_something)) => return did_something,
+        Ok(Err(error)) => {
+            tracing::error!(error = %error, source = ?std::error::Error::source(&error), "work failed");
+        }
+        Err(panic) => tracing::error!(error = %panic, "a job panicked"),
+    }
+    false
+}
+
 impl Worker {
     /// A worker that sends through `mailer` and `access_point`, and signs links below `public_url`. `from` is the
     /// sender's address.
@@ -70,20 +82,47 @@ impl Worker {
 
     /// Works until told to stop; finishes what is done in moments, and leaves long work where the next worker goes on.
     pub async fn run(self, stop: watch::Receiver<bool>) {
-        tokio::join!(self.clone().run_long_work(stop.clone()), self.run_quick_work(stop));
+        tokio::join!(
+            self.clone().run_long_work(stop.clone()),
+            self.clone().run_outward_work(stop.clone()),
+            self.run_quick_work(stop)
+        );
+    }
+
+    /// Hands documents over and asks what became of them: no mail waits for a slow access point.
+    async fn run_outward_work(self, mut stop: watch::Receiver<bool>) {
+        let mut asked = None::<tokio::time::Instant>;
+        while !*stop.borrow() {
+            let worker = self.clone();
+            let now = tokio::time::Instant::now();
+            let is_asking_due = asked.is_none_or(|asked| now.duration_since(asked) >= CALENDAR);
+            let worked = tokio::task::spawn_blocking(move || {
+                if is_asking_due {
+                    delivery::jobs::collect_answers(&worker.db, worker.access_point.as_ref())?;
+                }
+                worker.run_one_outward()
+            })
+            .await;
+            if is_asking_due {
+                asked = Some(now);
+            }
+            if goes_on(worked) {
+                continue;
+            }
+            tokio::select! {
+                () = self.db.woken_for_outward_work() => {}
+                () = tokio::time::sleep(IDLE) => {}
+                _ = stop.changed() => {}
+            }
+        }
     }
 
     async fn run_long_work(self, mut stop: watch::Receiver<bool>) {
         while !*stop.borrow() {
             let (worker, stopping) = (self.clone(), stop.clone());
             let worked = tokio::task::spawn_blocking(move || worker.run_one_long(&|| *stopping.borrow())).await;
-            match worked {
-                Ok(Ok(true)) => continue,
-                Ok(Ok(false)) => {}
-                Ok(Err(error)) => {
-                    tracing::error!(error = %error, source = ?std::error::Error::source(&error), "long work failed");
-                }
-                Err(panic) => tracing::error!(error = %panic, "long work panicked"),
+            if goes_on(worked) {
+                continue;
             }
             tokio::select! {
                 () = self.db.woken_for_long_work() => {}
@@ -121,13 +160,8 @@ impl Worker {
             if is_calendar_due {
                 calendar_ran = Some(now);
             }
-            match worked {
-                Ok(Ok(true)) => continue,
-                Ok(Ok(false)) => {}
-                Ok(Err(error)) => {
-                    tracing::error!(error = %error, source = ?std::error::Error::source(&error), "work failed");
-                }
-                Err(panic) => tracing::error!(error = %panic, "a job panicked"),
+            if goes_on(worked) {
+                continue;
             }
             tokio::select! {
                 () = self.db.woken() => {}
@@ -143,8 +177,9 @@ impl Worker {
     /// Fails with the database; a job that fails is put back and is no error here.
     pub fn run_until_idle(&self) -> Result<usize> {
         self.run_calendar()?;
+        delivery::jobs::collect_answers(&self.db, self.access_point.as_ref())?;
         let mut jobs = 0_usize;
-        while self.run_one()? || self.run_one_long(&|| false)? {
+        while self.run_one()? || self.run_one_outward()? || self.run_one_long(&|| false)? {
             jobs = jobs.saturating_add(1);
         }
         Ok(jobs)
@@ -155,7 +190,19 @@ impl Worker {
     /// # Errors
     /// Fails with the database.
     pub fn run_one(&self) -> Result<bool> {
-        let Some(claimed) = self.claim(Lane::Quick)? else { return Ok(false) };
+        self.run_one_of(Lane::Quick)
+    }
+
+    /// Hands over the next document that is due to an access point. Answers whether there was one.
+    ///
+    /// # Errors
+    /// Fails with the database.
+    pub fn run_one_outward(&self) -> Result<bool> {
+        self.run_one_of(Lane::Outward)
+    }
+
+    fn run_one_of(&self, lane: Lane) -> Result<bool> {
+        let Some(claimed) = self.claim(lane)? else { return Ok(false) };
         self.end(&claimed, self.perform(&claimed))?;
         Ok(true)
     }
@@ -307,7 +354,7 @@ impl Worker {
             self.settle_arrears(entity.id, today)?;
             self.prove_days(entity.id, today)?;
         }
-        delivery::jobs::collect_answers(&self.db, self.access_point.as_ref())
+        Ok(())
     }
 
     /// Makes the invoices that come again, up to today. One that is refused pauses and holds up no other.

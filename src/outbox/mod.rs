@@ -48,12 +48,16 @@ pub enum Job {
 
 /// The topic of long work.
 const RUN: &str = "run";
+/// The topic of what another company's program has to answer.
+const DELIVER: &str = "deliver";
 
 /// Which work a thread of a worker takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lane {
     /// Mails and what else is done in moments.
     Quick,
+    /// What waits for another company's program, which may be slow.
+    Outward,
     /// Work that takes longer than a request, which nothing else may wait for.
     Long,
 }
@@ -82,7 +86,7 @@ pub fn queue(tx: &mut Tx<'_>, job: &Job, subject: Uuid, key: &str) -> Result<()>
         Job::Letter(_) => "letter",
         Job::SendInvoice { .. } => "send_invoice",
         Job::SendCreditNote { .. } => "send_credit_note",
-        Job::Deliver { .. } => "deliver",
+        Job::Deliver { .. } => DELIVER,
         Job::Run { .. } => RUN,
     };
     store::insert(tx, topic, subject, &serde_json::to_value(job)?, key)?;
@@ -105,7 +109,12 @@ pub fn queue_letter(tx: &mut Tx<'_>, letter: QueuedLetter, occasion: &str) -> Re
 /// # Errors
 /// Fails with the database.
 pub fn claim(tx: &mut Tx<'_>, worker: &str, lane: Lane) -> Result<Option<Claimed>> {
-    store::claim(tx, worker, lane == Lane::Long)
+    let apart: Vec<&str> = match lane {
+        Lane::Quick => vec![DELIVER, RUN],
+        Lane::Outward => vec![DELIVER],
+        Lane::Long => vec![RUN],
+    };
+    store::claim(tx, worker, &apart, lane != Lane::Quick)
 }
 
 /// Keeps a claimed job for another while. Answers whether it is still this worker's.

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Duration, NaiveDate, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Bool, Integer, Jsonb, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Bool, Integer, Jsonb, Text, Timestamptz, Uuid as SqlUuid};
 use serde_json::Value;
 use umbel_schema::{email_message, outbox, schedule_run};
 use uuid::Uuid;
@@ -88,20 +88,22 @@ pub(super) fn insert(tx: &mut Tx<'_>, topic: &str, subject: Uuid, payload: &Valu
     Ok(())
 }
 
-pub(super) fn claim(tx: &mut Tx<'_>, worker: &str, is_long: bool) -> Result<Option<Claimed>> {
+/// The next due job that is of one of the `topics`, or of none of them.
+pub(super) fn claim(tx: &mut Tx<'_>, worker: &str, topics: &[&str], is_of_them: bool) -> Result<Option<Claimed>> {
     let now = tx.now();
     let lease = now.checked_add_signed(LEASE).unwrap_or(now);
     Ok(diesel::sql_query(
         "UPDATE outbox SET state = 'claimed', claimed_by = $1, lease_until = $2, attempts = attempts + 1 \
          WHERE id = (SELECT id FROM outbox WHERE ((state = 'pending' AND available_at <= $3) \
-                        OR (state = 'claimed' AND lease_until < $3)) AND (topic = 'run') = $4 \
+                        OR (state = 'claimed' AND lease_until < $3)) AND (topic = ANY ($4)) = $5 \
                      ORDER BY available_at, id FOR UPDATE SKIP LOCKED LIMIT 1) \
          RETURNING id, topic, payload, dedup_key, subject_id, attempts",
     )
     .bind::<Text, _>(worker)
     .bind::<Timestamptz, _>(lease)
     .bind::<Timestamptz, _>(now)
-    .bind::<Bool, _>(is_long)
+    .bind::<Array<Text>, _>(topics)
+    .bind::<Bool, _>(is_of_them)
     .get_result(tx.conn())
     .optional()?)
 }

@@ -70,6 +70,7 @@ pub struct Db {
 #[derive(Debug, Default)]
 struct Wakers {
     quick: tokio::sync::Notify,
+    outward: tokio::sync::Notify,
     long: tokio::sync::Notify,
 }
 
@@ -158,12 +159,18 @@ impl Db {
     /// Wakes whoever waits for new work.
     pub fn wake(&self) {
         self.committed.quick.notify_one();
+        self.committed.outward.notify_one();
         self.committed.long.notify_one();
     }
 
     /// Waits until something was committed.
     pub async fn woken(&self) {
         self.committed.quick.notified().await;
+    }
+
+    /// As [`Db::woken`], for whoever talks with other companies' programs.
+    pub async fn woken_for_outward_work(&self) {
+        self.committed.outward.notified().await;
     }
 
     /// As [`Db::woken`], for whoever does long work.

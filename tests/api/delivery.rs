@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
+use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 
 use chrono::Duration;
@@ -347,6 +348,8 @@ enum Says {
     Status(u16, &'static str),
     /// Reads it all and hangs up.
     Nothing,
+    /// Reads it all, and hangs up when it is told to.
+    NothingYet(Receiver<()>),
 }
 
 impl Other {
@@ -375,12 +378,16 @@ impl Other {
                     let mut script = script.lock().unwrap();
                     if script.is_empty() { Says::Status(404, "{}") } else { script.remove(0) }
                 };
-                if let Says::Status(status, body) = next {
-                    let answer = format!(
-                        "HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
-                        body.len()
-                    );
-                    let _gone = stream.write_all(answer.as_bytes());
+                match next {
+                    Says::Nothing => {}
+                    Says::NothingYet(told) => told.recv().unwrap(),
+                    Says::Status(status, body) => {
+                        let answer = format!(
+                            "HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+                            body.len()
+                        );
+                        let _gone = stream.write_all(answer.as_bytes());
+                    }
                 }
             }
         });
@@ -460,6 +467,37 @@ fn an_access_point_by_http_is_asked_with_one_key_and_what_it_did_not_answer_is_n
     other.will(Says::Status(500, "oops"));
     app.stage.settle().unwrap();
     assert_eq!(by(&reviewer, &invoiced, "peppol")["state"], "delivered", "an answer that is none changes nothing");
+}
+
+#[test]
+fn no_mail_waits_for_a_slow_access_point() {
+    let app = TestApp::start();
+    let (cast, member) = app.with_member();
+    let other = Other::start();
+    let worker = worker_by(&app, Arc::new(HttpAccessPoint::new(&other.url, None)));
+    let (tell, told) = channel();
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let working = std::thread::spawn(move || tokio::runtime::Runtime::new().unwrap().block_on(worker.run(stopped)));
+    let until = |what: &str, holds: &dyn Fn() -> bool| {
+        let begun = std::time::Instant::now();
+        while !holds() {
+            assert!(begun.elapsed() < std::time::Duration::from_secs(15), "{what}");
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+    };
+    let is = |invoiced: &Invoiced, channel: &str, state: &str| {
+        deliveries(&member.client, invoiced).iter().any(|it| it["channel"] == channel && it["state"] == state)
+    };
+    other.will(Says::NothingYet(told));
+    let first = issued(&app, &cast, &member);
+    until("the access point is asked", &|| is(&first, "peppol", "sending"));
+    let second = issued(&app, &cast, &member);
+    until("the mail of the second leaves", &|| is(&second, "email", "deposited"));
+    assert!(is(&first, "peppol", "sending"), "meanwhile the first waits");
+    tell.send(()).unwrap();
+    until("the first is over", &|| is(&first, "peppol", "unknown"));
+    stop.send(true).unwrap();
+    working.join().unwrap();
 }
 
 #[test]
