@@ -235,6 +235,7 @@ const CONSTRAINTS: &[(&str, StatusCode, &str)] = &[
     ("invoice_immutable", StatusCode::CONFLICT, "already_issued"),
     ("order_amount_exceeded", StatusCode::CONFLICT, "order_amount_exceeded"),
     ("balance_completes_order", StatusCode::CONFLICT, "balance_does_not_add_up"),
+    ("delivery_one_try", StatusCode::CONFLICT, "state_conflict"),
     ("series_begun", StatusCode::CONFLICT, "series_begun"),
     ("number_template_pkey", StatusCode::CONFLICT, "series_begun"),
     ("self_issue_within_ceiling", StatusCode::CONFLICT, "above_own_ceiling"),
