@@ -231,15 +231,15 @@ struct AssignBankLine {
     person_id: PersonId,
 }
 
-/// Imports a camt.053 file: whole or not at all, each file once, each account without a gap.
+/// Imports a file of statements, camt.053 or CODA: whole or not at all, each file once, each account without a gap.
 #[utoipa::path(tag = "bank", params(("dry_run" = Option<bool>, Query, description = "Show what would happen; nothing is kept")),
-    request_body(content((Vec<u8> = "application/xml"), (Vec<u8> = "text/xml"))),
+    request_body(content((Vec<u8> = "application/xml"), (Vec<u8> = "text/xml"), (Vec<u8> = "text/plain"))),
     responses((status = 201, body = ImportView)), extensions(("x-roles" = json!(["reviewer"]))))]
 #[post("/v1/bank_statements")]
 async fn import_bank_statement(who: Reviewer, db: Data<Db>, upload: Upload) -> Result<HttpResponse> {
-    if !matches!(upload.media_type.as_str(), "application/xml" | "text/xml") {
+    if !matches!(upload.media_type.as_str(), "application/xml" | "text/xml" | "text/plain") {
         let refused = Error::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "media_type_unsupported");
-        return Err(refused.with("expected", "application/xml"));
+        return Err(refused.with("expected", "application/xml, text/plain"));
     }
     // Nobody without the role makes us read a large file.
     db.write(who.clone().into(), |_tx| Ok(())).await?;

@@ -8,7 +8,7 @@ use super::store::{self, LineRow, StatementRow};
 use super::{StatementSummary, allocate, invoice_fact, with_totals};
 use crate::archive::{self, Kind, NewFile};
 use crate::charter::{self, BankAccountRow};
-use crate::formats::camt053::{self, Statement};
+use crate::formats::bank_statement::{self, Form, Statement};
 use crate::invoicing::{self, OpenInvoice};
 use crate::kernel::ids::{BankLineId, EntityId, FileId, PayoutId, PersonId, StatementId};
 use crate::kernel::money::Minor;
@@ -87,13 +87,14 @@ pub fn import(tx: &mut Tx<'_>, statements: &[Statement], bytes: &[u8]) -> Result
 fn keep_file(tx: &mut Tx<'_>, subject: StatementId, statement: &Statement, bytes: &[u8]) -> Result<FileId> {
     let safe: String =
         statement.id.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).take(100).collect();
-    let name = format!("statement-{safe}.xml");
+    let form = Form::of(bytes);
+    let name = format!("statement-{safe}.{}", form.ending());
     let file = NewFile {
         kind: Kind::BankStatement,
         subject: subject.0,
         owner: None,
         name: &name,
-        media_type: "application/xml",
+        media_type: form.media_type(),
         bytes,
     };
     archive::keep(tx, &file)
@@ -127,7 +128,7 @@ impl ImportDesk<'_> {
     ///
     /// Money that went out comes first, because banks list a day in any order and a payout may come back on the
     /// day it was sent. What waits is written at the end, many lines at once.
-    fn place_lines(&self, tx: &mut Tx<'_>, lines: &[camt053::Line]) -> Result<()> {
+    fn place_lines(&self, tx: &mut Tx<'_>, lines: &[bank_statement::Line]) -> Result<()> {
         let rows = self.rows(tx, lines)?;
         let (outgoing, incoming): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row.amount_minor < Minor::ZERO);
         let mut waiting = Vec::new();
@@ -149,7 +150,7 @@ impl ImportDesk<'_> {
     }
 
     /// The lines as they are kept. A line that moves nothing is left out: some banks write one to inform.
-    fn rows(&self, tx: &mut Tx<'_>, lines: &[camt053::Line]) -> Result<Vec<LineRow>> {
+    fn rows(&self, tx: &mut Tx<'_>, lines: &[bank_statement::Line]) -> Result<Vec<LineRow>> {
         let moving: Vec<_> = lines.iter().filter(|line| line.amount != Minor::ZERO).collect();
         let fingerprints: Vec<Vec<u8>> = moving.iter().map(|line| rules::fingerprint(line)).collect();
         let mut seen = store::count_fingerprints(tx, self.account.id, &fingerprints)?;

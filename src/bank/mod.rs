@@ -19,7 +19,7 @@ use crate::access;
 use crate::archive::{self, ArchivedFile};
 use crate::charter;
 use crate::costs::{self, SupplierPayment};
-use crate::formats::camt053::{self, Refused, Statement};
+use crate::formats::bank_statement::{self, Refused, Statement};
 use crate::formats::safe_xml::{self, Limits};
 use crate::invoicing::{self, OpenInvoice};
 use crate::kernel::ids::{
@@ -69,12 +69,12 @@ pub struct LineSummary {
     pub owner_name: Option<String>,
 }
 
-/// Reads a camt.053 file. Takes no database, so that nothing waits while it runs.
+/// Reads a file of statements, camt.053 or CODA. Takes no database, so that nothing waits while it runs.
 ///
 /// # Errors
 /// 422 with the reader's own code and the element that is wrong.
 pub fn read(bytes: &[u8]) -> Result<Vec<Statement>> {
-    camt053::read(bytes, Limits::default()).map_err(|refused| {
+    bank_statement::read(bytes, Limits::default()).map_err(|refused| {
         let error = Error::value(refused.code());
         match &refused {
             Refused::Xml(safe_xml::Refused::TooLarge { bytes_max, .. }) => {
@@ -91,6 +91,8 @@ pub fn read(bytes: &[u8]) -> Result<Vec<Statement>> {
             | Refused::DirectionInvalid { at }
             | Refused::DateInvalid { at, .. }
             | Refused::CurrencyDiffers { at, .. }
+            | Refused::RecordInvalid { at, .. }
+            | Refused::Incomplete { at }
             | Refused::BatchDoesNotAddUp { at, .. } => error.with("at", at),
             Refused::DoesNotBalance { at, opening, entries, closing, currency } => {
                 let plain = |amount: &Minor| format!("{} {currency}", to_plain(*amount, currency.exponent()));

@@ -4,7 +4,7 @@
 use chrono::NaiveDate;
 
 use super::store::{LineRow, StatementRow};
-use crate::formats::camt053::{self, Balance, Line};
+use crate::formats::bank_statement::{self, Balance, Line};
 use crate::kernel::ids::{BankAccountId, BankLineId, EntityId, InvoiceId, PayoutId, ShareId, StatementId};
 use crate::kernel::money::{Currency, Minor, to_plain};
 use crate::kernel::references::Ogm;
@@ -29,7 +29,7 @@ pub(super) struct Frame {
 ///
 /// The reader checks that opening + lines = closing only when both are there; we need both, because the books
 /// of a bank account are its last closing balance.
-pub(super) fn frame(statement: &camt053::Statement, n: usize, currency: Currency) -> Result<Frame, Refusal> {
+pub(super) fn frame(statement: &bank_statement::Statement, n: usize, currency: Currency) -> Result<Frame, Refusal> {
     let missing = |element: &str| Refusal::value("statement_field_missing").with("at", format!("Stmt[{n}]/{element}"));
     if !(1..=SHORT_MAX).contains(&statement.id.chars().count()) || statement.id.chars().any(char::is_control) {
         return Err(missing("Id"));
@@ -111,7 +111,7 @@ pub(super) fn line(of: &Line, at: Place, n: i32, occurrence: i32, now: chrono::D
 
 /// The fingerprint of a line as 32 bytes.
 pub(super) fn fingerprint(line: &Line) -> Vec<u8> {
-    let hex = camt053::fingerprint(line);
+    let hex = bank_statement::fingerprint(line);
     let digit = |c: u8| char::from(c).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
     hex.as_bytes()
         .chunks_exact(2)

@@ -171,12 +171,12 @@ fn a_line_keeps_what_the_bank_said_without_what_could_harm() {
     assert_eq!((row.remittance.as_str(), row.counterparty.len()), ("a b c", 140));
     assert_eq!((row.counterparty_iban_last4.as_str(), row.bank_reference.as_str()), ("7034", "B1"));
     let hex: Vec<String> = row.fingerprint.iter().map(|byte| format!("{byte:02x}")).collect();
-    assert_eq!(hex.concat(), camt053::fingerprint(&of));
+    assert_eq!(hex.concat(), bank_statement::fingerprint(&of));
 }
 
-fn statement(opening: Option<i64>, closing: Option<i64>) -> camt053::Statement {
+fn statement(opening: Option<i64>, closing: Option<i64>) -> bank_statement::Statement {
     let balance = |amount: i64| Balance { amount: Minor::new(amount), on: day("2026-11-16") };
-    camt053::Statement {
+    bank_statement::Statement {
         id: "2026-11".to_owned(),
         sequence: None,
         account: "BE68539007547034".to_owned(),
@@ -194,7 +194,7 @@ fn statement(opening: Option<i64>, closing: Option<i64>) -> camt053::Statement {
 fn a_statement_needs_its_name_both_balances_and_the_currency_of_the_account() {
     assert!(frame(&statement(Some(0), Some(0)), 1, Currency::EUR).is_ok());
     let sek: Currency = "SEK".parse().unwrap();
-    let unnamed = camt053::Statement { id: "x".repeat(141), ..statement(Some(0), Some(0)) };
+    let unnamed = bank_statement::Statement { id: "x".repeat(141), ..statement(Some(0), Some(0)) };
     let cases = [
         (frame(&statement(None, Some(0)), 2, Currency::EUR), "statement_field_missing", "Stmt[2]/Bal[OPBD]"),
         (frame(&statement(Some(0), None), 1, Currency::EUR), "statement_field_missing", "Stmt[1]/Bal[CLBD]"),

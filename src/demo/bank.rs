@@ -3,7 +3,7 @@
 use chrono::{DateTime, NaiveDate, Utc};
 
 use super::DemoError;
-use crate::formats::camt053::{Balance, Line, Statement, write};
+use crate::formats::bank_statement::{Balance, Line, Statement, write};
 use crate::kernel::money::{Currency, Minor};
 
 /// A bank account with what stands on it.

@@ -1,8 +1,8 @@
 //! Facts in, bytes out, or back: documents and bank files. Nothing here reads a database or a clock.
 
+pub mod bank_statement;
 mod bank_xml;
 pub mod beancount;
-pub mod camt053;
 pub mod einvoice;
 pub mod evidence;
 #[cfg(test)]

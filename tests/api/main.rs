@@ -12,6 +12,7 @@
 
 mod bad_input;
 mod bad_requests;
+mod bank_files;
 mod collectives;
 #[cfg(feature = "faults")]
 mod concurrency;

@@ -18,6 +18,20 @@ pub enum Refused {
     /// A camt.053 without a statement.
     #[error("the file has no statement")]
     NoStatement,
+    /// A record that is none, in a file of records.
+    #[error("{at}: not a record that we know: {text:?}")]
+    RecordInvalid {
+        /// The line and position.
+        at: String,
+        /// What stands there.
+        text: String,
+    },
+    /// The file ends before it is over, or does not hold what its trailer counts.
+    #[error("{at}: the file is not whole")]
+    Incomplete {
+        /// The line and position.
+        at: String,
+    },
     /// Something without which a statement says nothing.
     #[error("{at}: missing")]
     FieldMissing {
@@ -102,6 +116,8 @@ impl Refused {
             Self::Xml(safe_xml::Refused::TooManyElements { .. }) => "statement_too_many_elements",
             Self::NotCamt053 { .. } => "statement_not_camt053",
             Self::NoStatement => "statement_missing",
+            Self::RecordInvalid { .. } => "statement_record_invalid",
+            Self::Incomplete { .. } => "statement_incomplete",
             Self::FieldMissing { .. } => "statement_field_missing",
             Self::AmountInvalid { .. } => "statement_amount_invalid",
             Self::DirectionInvalid { .. } => "statement_direction_invalid",

@@ -1,4 +1,5 @@
-//! Bank statements, ISO 20022 `camt.053`, read as untrusted input and written as a sandbox bank would.
+//! Statements of bank accounts, read as untrusted input: ISO 20022 `camt.053` and Belgian CODA; and `camt.053` written as
+//! a sandbox bank would.
 //!
 //! Reading is tolerant of what banks really send (versions `.001.02` to `.001.13`, any namespace and prefix, elements
 //! nobody asked for) and strict about what decides a cent: direction, digits, batch sums, opening + entries = closing.
@@ -6,7 +7,8 @@
 //!
 //! [`read`] refuses document types and entities, and bounds size, depth, elements and attributes.
 
-mod extract;
+mod camt;
+mod coda;
 mod refused;
 mod vocabulary;
 mod write;
@@ -16,10 +18,45 @@ use std::fmt::Write as _;
 use chrono::NaiveDate;
 use sha2::{Digest, Sha256};
 
-use super::safe_xml::{Limits, Tree};
+use super::safe_xml::{self, Limits, Tree};
 use crate::kernel::money::{Currency, Minor};
 pub use refused::Refused;
 pub use write::write;
+
+/// How a file of statements is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// ISO 20022, XML.
+    Camt053,
+    /// Belgian records of 128 characters.
+    Coda,
+}
+
+impl Form {
+    /// What the file looks like by its first bytes.
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Self {
+        if coda::is_coda(bytes) { Self::Coda } else { Self::Camt053 }
+    }
+
+    /// The media type under which it is kept.
+    #[must_use]
+    pub const fn media_type(self) -> &'static str {
+        match self {
+            Self::Camt053 => "application/xml",
+            Self::Coda => "text/plain",
+        }
+    }
+
+    /// The ending of its name.
+    #[must_use]
+    pub const fn ending(self) -> &'static str {
+        match self {
+            Self::Camt053 => "xml",
+            Self::Coda => "cod",
+        }
+    }
+}
 
 /// One statement of one account.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,13 +136,21 @@ pub struct BankCode {
     pub sub_family: String,
 }
 
-/// Reads the statements of a file.
+/// Reads the statements of a file, in whichever form it is.
 ///
 /// # Errors
-/// Refuses what is not a camt.053 within the limits, and what does not add up. See [`Refused`].
+/// Refuses what is no statement within the limits, and what does not add up. See [`Refused`].
 pub fn read(bytes: &[u8], limits: Limits) -> Result<Vec<Statement>, Refused> {
-    let (tree, root) = Tree::open(bytes, &vocabulary::VOCABULARY, limits)?;
-    extract::statements(tree, root)
+    if bytes.len() > limits.bytes_max {
+        return Err(safe_xml::Refused::TooLarge { bytes: bytes.len(), bytes_max: limits.bytes_max }.into());
+    }
+    match Form::of(bytes) {
+        Form::Coda => coda::statements(bytes, limits),
+        Form::Camt053 => {
+            let (tree, root) = Tree::open(bytes, &vocabulary::VOCABULARY, limits)?;
+            camt::statements(tree, root)
+        }
+    }
 }
 
 /// A stable text for finding a line that was imported before: SHA-256 in hexadecimal over the booking date, the amount,
@@ -140,5 +185,24 @@ pub fn fingerprint(line: &Line) -> String {
     fingerprint
 }
 
+/// The arithmetic of the bank itself; the first thing an altered or incomplete file breaks.
+fn check_balance(statement: &Statement, at: &str) -> Result<(), Refused> {
+    let out_of_range = |_overflow| Refused::AmountInvalid { at: at.to_owned(), text: "sum out of range".to_owned() };
+    let entries = Minor::sum(statement.lines.iter().map(|line| line.amount)).map_err(out_of_range)?;
+    let (Some(opening), Some(closing)) = (statement.opening, statement.closing) else { return Ok(()) };
+    if opening.amount.plus(entries).map_err(out_of_range)? == closing.amount {
+        return Ok(());
+    }
+    Err(Refused::DoesNotBalance {
+        at: at.to_owned(),
+        opening: opening.amount,
+        entries,
+        closing: closing.amount,
+        currency: statement.currency,
+    })
+}
+
 #[cfg(test)]
-mod tests;
+mod camt_tests;
+#[cfg(test)]
+mod coda_tests;

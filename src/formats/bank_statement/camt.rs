@@ -1,4 +1,4 @@
-//! From elements to facts: which element says what, and the sums that must hold.
+//! ISO 20022 `camt.053`: from elements to facts, which element says what, and the sums that must hold.
 
 use chrono::NaiveDate;
 
@@ -132,25 +132,8 @@ fn statement(tree: &mut Tree<'_>, at: &str) -> Result<Statement, Refused> {
         lines,
         unbooked_count,
     };
-    check_balance(&statement, at)?;
+    super::check_balance(&statement, at)?;
     Ok(statement)
-}
-
-/// The arithmetic of the bank itself; the first thing an altered or incomplete file breaks.
-fn check_balance(statement: &Statement, at: &str) -> Result<(), Refused> {
-    let out_of_range = |_overflow| Refused::AmountInvalid { at: at.to_owned(), text: "sum out of range".to_owned() };
-    let entries = Minor::sum(statement.lines.iter().map(|line| line.amount)).map_err(out_of_range)?;
-    let (Some(opening), Some(closing)) = (statement.opening, statement.closing) else { return Ok(()) };
-    if opening.amount.plus(entries).map_err(out_of_range)? == closing.amount {
-        return Ok(());
-    }
-    Err(Refused::DoesNotBalance {
-        at: at.to_owned(),
-        opening: opening.amount,
-        entries,
-        closing: closing.amount,
-        currency: statement.currency,
-    })
 }
 
 fn account(reading: &mut Reading, node: &Node) -> Result<(), Refused> {
