@@ -10,12 +10,12 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::{LineFilter, LineSummary, StatementSummary};
+use super::{Candidate, Guess, LineFilter, LineSummary, StatementSummary, Why};
 use crate::access::{Desk, Reviewer};
 use crate::kernel::ids::{
     BankAccountId, BankLineId, CostId, EntityId, InvoiceId, PersonId, RedemptionId, StatementId, WriteOffId,
 };
-use crate::kernel::money::{Minor, Money};
+use crate::kernel::money::{Currency, Minor, Money};
 use crate::platform::db::Db;
 use crate::platform::error::{Error, Result};
 use crate::platform::keys::Keys;
@@ -28,6 +28,7 @@ crate::endpoints!(
     download_bank_statement,
     list_bank_lines,
     show_bank_line,
+    list_bank_line_guesses,
     match_bank_line,
     recover_bank_line,
     pay_cost_by_bank_line,
@@ -326,6 +327,57 @@ async fn list_bank_lines(
 async fn show_bank_line(who: Desk, db: Data<Db>, id: Path<BankLineId>) -> Result<Json<LineView>> {
     let id = id.into_inner();
     Ok(Json(db.write(who.into(), move |tx| super::find_line(tx, id).map(LineView::from)).await?))
+}
+
+/// An invoice that a line may pay.
+#[derive(Debug, Serialize, ToSchema)]
+struct MeantInvoice {
+    /// Its id, for the match.
+    invoice_id: InvoiceId,
+    /// Its number.
+    number: String,
+    /// Who pays it.
+    client_name: String,
+    /// Still to pay.
+    open: Money,
+}
+
+/// What money that waits may be.
+#[derive(Debug, Serialize, ToSchema)]
+struct GuessView {
+    /// From 30 to 99, never certain: whoever matches looks first.
+    score: u8,
+    /// Why, the strongest reason first.
+    why: Vec<Why>,
+    /// One invoice, or several that come to exactly what waits.
+    invoices: Vec<MeantInvoice>,
+}
+
+/// Guesses which invoices the money that waits of a line may pay, the likeliest first.
+#[utoipa::path(tag = "bank", params(("id" = BankLineId, Path)), responses((status = 200, body = Vec<GuessView>)),
+    extensions(("x-roles" = json!(["reviewer", "payout_approver", "accountant", "administrator"]))))]
+#[get("/v1/bank_lines/{id}/guesses")]
+async fn list_bank_line_guesses(who: Desk, db: Data<Db>, id: Path<BankLineId>) -> Result<Json<Vec<GuessView>>> {
+    let id = id.into_inner();
+    let guesses = db
+        .write(who.into(), move |tx| {
+            let currency = super::find_line(tx, id)?.row.currency;
+            Ok(super::guesses(tx, id)?.into_iter().map(|it| GuessView::new(it, currency)).collect())
+        })
+        .await?;
+    Ok(Json(guesses))
+}
+
+impl GuessView {
+    fn new(it: Guess, currency: Currency) -> Self {
+        let meant = |it: Candidate| MeantInvoice {
+            invoice_id: it.invoice,
+            number: it.number,
+            client_name: it.client_name,
+            open: Money { amount_minor: it.open, currency },
+        };
+        Self { score: it.score, why: it.why, invoices: it.invoices.into_iter().map(meant).collect() }
+    }
 }
 
 /// Matches what waits of a line with an invoice.

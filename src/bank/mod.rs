@@ -21,7 +21,7 @@ use crate::charter;
 use crate::costs::{self, SupplierPayment};
 use crate::formats::bank_statement::{self, Refused, Statement};
 use crate::formats::safe_xml::{self, Limits};
-use crate::invoicing::{self, OpenInvoice};
+use crate::invoicing::{self, OpenInvoice, UnpaidInvoice};
 use crate::kernel::ids::{
     AllocationId, BankLineId, CostId, EntityId, InvoiceId, PersonId, RedemptionId, StatementId, WriteOffId,
 };
@@ -35,7 +35,11 @@ use crate::shares::{self, Outgoing};
 use crate::write_offs;
 pub use import::import;
 use rules::InvoiceFact;
+pub use rules::{Candidate, Guess, Why};
 pub use store::{LineRow, StatementRow, Totals};
+
+/// Unpaid invoices that are looked at for one line, those due first.
+const UNPAID_MAX: i64 = 5_000;
 
 /// Which lines to list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
@@ -167,6 +171,36 @@ pub fn match_line(tx: &mut Tx<'_>, id: BankLineId, expected: i32, invoice: Invoi
     let saved = store::save_line(tx, line, &changed)?;
     allocate(tx, &saved, &invoice, amount, on, Arrival::Suspense(id))?;
     find_line(tx, id)
+}
+
+/// Invoices that money which waits may pay, the likeliest first, with why. Nothing is matched by it.
+///
+/// # Errors
+/// 404.
+pub fn guesses(tx: &mut Tx<'_>, id: BankLineId) -> Result<Vec<Guess>> {
+    let line = find_line(tx, id)?;
+    let statement = store::find_statement(tx, line.row.statement_id)?;
+    if line.waiting <= Minor::ZERO {
+        return Ok(Vec::new());
+    }
+    let open = invoicing::unpaid(tx, statement.entity_id, line.row.currency, UNPAID_MAX)?;
+    let paid = store::list_paid_from(tx, statement.entity_id, &line.row.counterparty_iban_last4)?;
+    let known = invoicing::clients_of(tx, &paid)?;
+    let candidates: Vec<Candidate> = open.into_iter().map(Candidate::from).collect();
+    Ok(rules::guesses(&line.row, line.waiting, &candidates, &known))
+}
+
+impl From<UnpaidInvoice> for Candidate {
+    fn from(it: UnpaidInvoice) -> Self {
+        Self {
+            invoice: it.id,
+            number: it.number,
+            reference: it.payment_reference,
+            client: it.client_id,
+            client_name: it.client_name,
+            open: it.open_minor,
+        }
+    }
 }
 
 /// Matches a line that left the account with the cost whose supplier it paid, in full.

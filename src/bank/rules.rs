@@ -1,6 +1,8 @@
 //! What is acceptable as a statement, and which document each of its lines belongs to. Only what is certain is
 //! matched: an exact amount under our own id, or a reference with a valid check. The rest waits for a person.
 
+mod guesses;
+
 use chrono::NaiveDate;
 
 use super::store::{LineRow, StatementRow};
@@ -10,6 +12,7 @@ use crate::kernel::money::{Currency, Minor, to_plain};
 use crate::kernel::references::Ogm;
 use crate::kernel::refusal::Refusal;
 use crate::payouts::PayoutState;
+pub use guesses::{Candidate, Guess, Why, guesses};
 
 /// As the tables keep them; ISO 20022 allows 35 to 140 for these.
 const SHORT_MAX: usize = 140;

@@ -11,7 +11,7 @@ fn day(text: &str) -> NaiveDate {
     text.parse().unwrap()
 }
 
-fn movement(amount: i64) -> Line {
+pub(super) fn movement(amount: i64) -> Line {
     Line {
         entry: 1,
         amount: Minor::new(amount),
@@ -30,7 +30,7 @@ fn movement(amount: i64) -> Line {
     }
 }
 
-fn kept(of: &Line) -> LineRow {
+pub(super) fn kept(of: &Line) -> LineRow {
     let place = Place {
         id: BankLineId(Uuid::from_u128(10)),
         statement: StatementId(Uuid::from_u128(11)),

@@ -319,6 +319,21 @@ pub(super) fn sum_allocations(tx: &mut Tx<'_>, lines: &[BankLineId]) -> Result<B
     Ok(rows.into_iter().map(|row| (row.bank_line_id, row.amount_minor)).collect())
 }
 
+/// The last invoices that were paid from an account, by the end of its number: none for no number.
+pub(super) fn list_paid_from(tx: &mut Tx<'_>, entity: EntityId, iban_last4: &str) -> Result<Vec<InvoiceId>> {
+    if iban_last4.is_empty() {
+        return Ok(Vec::new());
+    }
+    Ok(allocation::table
+        .inner_join(bank_line::table.inner_join(bank_statement::table))
+        .filter(bank_line::counterparty_iban_last4.eq(iban_last4))
+        .filter(bank_statement::entity_id.eq(entity))
+        .order(allocation::id.desc())
+        .select(allocation::invoice_id)
+        .limit(500)
+        .load(tx.conn())?)
+}
+
 pub(super) fn insert_allocation(tx: &mut Tx<'_>, row: &AllocationRow) -> Result<()> {
     diesel::insert_into(allocation::table).values(row).execute(tx.conn())?;
     Ok(())

@@ -19,11 +19,15 @@ mod store;
 mod vat_proof;
 
 use chrono::NaiveDate;
-pub use payments::{advance, advances_due, levies_to_come, open_by_reference, open_invoice, settle, write_off};
+pub use payments::{
+    advance, advances_due, clients_of, levies_to_come, open_by_reference, open_invoice, settle, unpaid, write_off,
+};
 pub use rules::{InvoiceState, Issued, Settlement, Stage, Wanted, mention as reverse_charge_mention};
 use rust_decimal::Decimal;
 use std::collections::BTreeMap;
-pub use store::{Filter, InvoiceLineRow, InvoiceRow, IssuedDocument, Open, OpenInvoice, PartRow, TaxRow};
+pub use store::{
+    Filter, InvoiceLineRow, InvoiceRow, IssuedDocument, Open, OpenInvoice, PartRow, TaxRow, UnpaidInvoice,
+};
 use uuid::Uuid;
 pub use vat_proof::vat_number_to_prove;
 

@@ -2,14 +2,14 @@
 
 use chrono::NaiveDate;
 
-use super::store::OpenInvoice;
+use super::store::{OpenInvoice, UnpaidInvoice};
 use super::{rules, store};
 use crate::access;
 use crate::charter;
 use crate::formats::letters::Letter;
 use crate::guarantee;
-use crate::kernel::ids::{AllocationId, EntityId, InvoiceId, WriteOffId};
-use crate::kernel::money::{Minor, Money};
+use crate::kernel::ids::{AllocationId, ClientId, EntityId, InvoiceId, WriteOffId};
+use crate::kernel::money::{Currency, Minor, Money};
 use crate::ledger::{self, Holders, events};
 use crate::levies;
 use crate::outbox::{self, QueuedLetter};
@@ -33,6 +33,22 @@ pub fn open_by_reference(tx: &mut Tx<'_>, entity: EntityId, digits: &str) -> Res
 /// 404 when it is not there or not issued.
 pub fn open_invoice(tx: &mut Tx<'_>, id: InvoiceId) -> Result<OpenInvoice> {
     store::lock_open(tx, id)
+}
+
+/// Issued invoices of an entity with something to pay, those due first.
+///
+/// # Errors
+/// Fails with the database.
+pub fn unpaid(tx: &mut Tx<'_>, entity: EntityId, currency: Currency, limit: i64) -> Result<Vec<UnpaidInvoice>> {
+    store::list_unpaid(tx, entity, currency, limit)
+}
+
+/// The clients of invoices, each once.
+///
+/// # Errors
+/// Fails with the database.
+pub fn clients_of(tx: &mut Tx<'_>, invoices: &[InvoiceId]) -> Result<Vec<ClientId>> {
+    store::list_clients_of(tx, invoices)
 }
 
 /// Books that a client paid part or all of an invoice; the allocation exists by now.

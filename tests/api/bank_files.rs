@@ -121,3 +121,39 @@ fn a_text_that_is_no_statement_is_refused_with_what_to_do() {
     }
     assert_eq!(app.count("SELECT count(*) FROM bank_statement WHERE reference LIKE '2026%'"), 0);
 }
+
+#[test]
+fn money_that_waits_comes_with_guesses_of_what_it_may_be() {
+    let app = TestApp::start();
+    let (mut cast, member) = app.with_member();
+    let reviewer = cast.staff.reviewer.clone();
+    let issued = |amount| {
+        let submitted = app.stage.submitted_invoice(&member, None, amount).unwrap();
+        app.stage.issue(&reviewer, &submitted).unwrap()
+    };
+    let (first, second, third) = (issued(10_000), issued(20_000), issued(70_000));
+    let sum = first.gross + second.gross;
+    cast.bank.receives_unknown(umbel::kernel::money::Minor::new(sum), "for both, thank you", app.stage.today());
+    let text = format!("our ref 77, invoice {}", third.number.replace('-', " / "));
+    cast.bank.receives_unknown(umbel::kernel::money::Minor::new(third.gross - 1_500), &text, app.stage.today());
+    app.stage.import(&mut cast).unwrap();
+    let lines = reviewer.get("/v1/bank_lines?state=suspense").unwrap().json();
+    let guesses = |amount: i64| {
+        let line = lines["data"].as_array().unwrap().iter().find(|it| it["amount"]["amount_minor"] == amount).unwrap();
+        let path = format!("/v1/bank_lines/{}", line["id"].as_str().unwrap());
+        (path.clone(), reviewer.get(&format!("{path}/guesses")).unwrap().expect(200).unwrap())
+    };
+    let (_, both) = guesses(sum);
+    let numbers: Vec<_> =
+        both[0]["invoices"].as_array().unwrap().iter().map(|it| it["number"].as_str().unwrap()).collect();
+    assert_eq!(numbers, [first.number.as_str(), second.number.as_str()], "{both}");
+    assert_eq!(both[0]["why"], serde_json::json!(["sum_of_several"]));
+    let (path, charged) = guesses(third.gross - 1_500);
+    assert_eq!(charged[0]["invoices"][0]["invoice_id"].as_str(), Some(third.id.as_str()));
+    assert_eq!(charged[0]["why"], serde_json::json!(["number_in_text", "amount_less_charges"]), "{charged}");
+    // A person decides; what a guess named can be matched at once.
+    let body = serde_json::json!({"invoice_id": third.id});
+    reviewer.change(&format!("{path}/match"), 1, &body).unwrap().expect(200).unwrap();
+    assert_eq!(reviewer.get(&format!("{path}/guesses")).unwrap().json(), serde_json::json!([]));
+    assert_eq!(member.client.get(&format!("{path}/guesses")).unwrap().status, 403);
+}

@@ -1,12 +1,14 @@
 //! An issued document as those see it who bring it to its client: invoice or credit note alike.
 
 use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Text, Uuid as SqlUuid};
 use serde_json::Value;
 use umbel_schema::invoice;
 
 use super::super::rules::InvoiceState;
 use super::PartySnapshot;
-use crate::kernel::ids::{EntityId, InvoiceId, PersonId};
+use crate::kernel::ids::{ClientId, EntityId, InvoiceId, PersonId};
+use crate::kernel::money::{Currency, Minor};
 use crate::platform::db::Tx;
 use crate::platform::error::{Error, Result};
 
@@ -45,4 +47,49 @@ pub(in crate::invoicing) fn find_issued(tx: &mut Tx<'_>, id: InvoiceId) -> Resul
         }
         _ => Err(Error::state_conflict(state, "deliver")),
     }
+}
+
+/// An issued invoice with something to pay.
+#[derive(Debug, Clone, QueryableByName)]
+pub struct UnpaidInvoice {
+    /// Its id.
+    #[diesel(sql_type = SqlUuid)]
+    pub id: InvoiceId,
+    /// Its number.
+    #[diesel(sql_type = Text)]
+    pub number: String,
+    /// Its structured reference, digits alone.
+    #[diesel(sql_type = Text)]
+    pub payment_reference: String,
+    /// Who pays.
+    #[diesel(sql_type = SqlUuid)]
+    pub client_id: ClientId,
+    /// What they were called when it was issued.
+    #[diesel(sql_type = Text)]
+    pub client_name: String,
+    /// Still to pay.
+    #[diesel(sql_type = BigInt)]
+    pub open_minor: Minor,
+}
+
+pub(in crate::invoicing) fn list_unpaid(
+    tx: &mut Tx<'_>,
+    entity: EntityId,
+    currency: Currency,
+    limit: i64,
+) -> Result<Vec<UnpaidInvoice>> {
+    Ok(diesel::sql_query(
+        "SELECT i.id, i.number, coalesce(i.payment_reference, '') AS payment_reference, i.client_id, \
+                coalesce(i.buyer_snapshot ->> 'name', '') AS client_name, o.open_minor \
+         FROM invoice_open o JOIN invoice i ON i.id = o.invoice_id \
+         WHERE o.entity_id = $1 AND i.currency = $2 AND o.open_minor > 0 ORDER BY i.due_on, i.issued_on, i.seq LIMIT $3",
+    )
+    .bind::<SqlUuid, _>(entity)
+    .bind::<Text, _>(currency)
+    .bind::<BigInt, _>(limit)
+    .load(tx.conn())?)
+}
+
+pub(in crate::invoicing) fn list_clients_of(tx: &mut Tx<'_>, invoices: &[InvoiceId]) -> Result<Vec<ClientId>> {
+    Ok(invoice::table.filter(invoice::id.eq_any(invoices)).select(invoice::client_id).distinct().load(tx.conn())?)
 }
