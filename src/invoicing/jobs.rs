@@ -12,6 +12,7 @@ use super::rules::{Stage, vat_back_mention};
 use super::store::{self, InvoiceLineRow, PartySnapshot, TaxRow};
 use crate::access::LinkPurpose;
 use crate::archive::{self, ArchivedFile, Kind, NewFile};
+use crate::charter::BankAccountRow;
 use crate::formats::invoice_pdf::design::Design;
 use crate::formats::invoice_pdf::{
     Adjustment, Corrected, DocumentKind, InvoiceFacts, Line, More, Party, Payment, Supply, VatSummary, render_with,
@@ -55,7 +56,7 @@ pub fn prepare(db: &Db, id: InvoiceId) -> Result<Package> {
     let (facts, invoice, structured, link) = db.write_blocking(&Actor::System, |tx| {
         let invoice = super::find(tx, id)?;
         let terms = terms(tx, invoice.row.seller_snapshot.as_ref(), invoice.row.supplied_on)?;
-        let account = charter::bank_account(tx, invoice.row.entity_id)?;
+        let account = account(tx, id)?;
         let beside = beside(tx, &invoice)?;
         let papers = beside.papers.clone();
         let structured = einvoice::of_invoice(&invoice, &terms, &(account.iban, account.bic), beside)?;
@@ -103,6 +104,12 @@ pub fn prepare_credit_note(db: &Db, id: InvoiceId) -> Result<Package> {
     let owner = Some(note.row.member_id);
     let letter = QueuedLetter { to: buyer.email, language: facts.language, letter, subject: id.0, owner };
     Ok(Package { letter, attachments })
+}
+
+/// Our account to which an issued invoice is paid, as its row names it.
+fn account(tx: &mut Tx<'_>, id: InvoiceId) -> Result<BankAccountRow> {
+    let account = store::account_of(tx, id)?;
+    charter::bank_account_by_id(tx, account)
 }
 
 /// What the VAT cases of the seller's country mean on the tax point.
@@ -244,7 +251,7 @@ pub fn facts(tx: &mut Tx<'_>, invoice: &Invoice) -> Result<InvoiceFacts> {
     let seller = einvoice::snapshot(row.seller_snapshot.as_ref())?;
     let buyer = einvoice::snapshot(row.buyer_snapshot.as_ref())?;
     let terms = terms(tx, row.seller_snapshot.as_ref(), row.supplied_on)?;
-    let account = charter::bank_account(tx, row.entity_id)?;
+    let account = account(tx, row.id)?;
     let member = access::person(tx, row.member_id)?;
     let language = buyer.language.as_deref().and_then(|tag| tag.parse().ok()).unwrap_or(Language::En);
     let is_abroad = seller.country != buyer.country;

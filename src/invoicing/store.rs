@@ -22,7 +22,7 @@ use diesel::sql_types::{Array, BigInt, Date, Jsonb, Nullable, Numeric, Text, Uui
 pub use issue::{CaseTerms, IssueContext, PartySnapshot, Series, VatProof};
 pub(super) use issue::{insert_issue_parts, issue_context, parties, seal, take_number};
 pub use issued::{IssuedDocument, UnpaidInvoice};
-pub(super) use issued::{find_issued, list_clients_of, list_unpaid};
+pub(super) use issued::{account_of, find_issued, list_clients_of, list_unpaid};
 pub use office::{CeilingRow, TemplateRow};
 pub(super) use office::{ceiling_on, insert_ceiling, insert_template, list_ceilings, list_templates, templates_from};
 pub use parts::{Earlier, PartRow};

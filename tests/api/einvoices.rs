@@ -1,8 +1,12 @@
 //! Electronic invoices as the people live them: each VAT case, discounts and exact prices, identifiers, and what is
 //! refused before anything is written.
 
+use diesel::Connection;
+use diesel::connection::SimpleConnection;
+use diesel::pg::PgConnection;
 use serde_json::{Value, json};
 use umbel::demo::{Answer, Cast, Client, MemberCast};
+use umbel::formats::letters::Letter;
 
 use super::credit_notes::{credit, full, left_in_the_books};
 use super::support::TestApp;
@@ -101,6 +105,28 @@ fn figures(view: &Value) -> [i64; 3] {
 fn wrong(answer: &Answer) -> (u16, Vec<String>) {
     let errors = answer.json()["errors"].as_array().cloned().unwrap_or_default();
     (answer.status, errors.iter().map(|error| text(error, "pointer")).collect())
+}
+
+#[test]
+fn an_invoice_is_paid_to_the_account_that_it_was_issued_with() {
+    let app = TestApp::start();
+    let (cast, member) = app.with_member();
+    let second = json!({"id": cast.staff.administrator.new_id(), "iban": "BE30001216371411", "bic": "GEBABEBB", "currency": "EUR"});
+    let path = format!("/v1/entities/{}/bank_accounts", cast.entity_id);
+    cast.staff.administrator.post(&path, &second).unwrap().expect(201).unwrap();
+    let id = text(&issued(&app, &cast, &member, json!({})), "id");
+    // As if it had been issued while the second account was the first one.
+    let url = app.database.owner_url.replace("user=umbel_owner", "user=postgres");
+    let moved = format!(
+        "SET session_replication_role = replica; UPDATE invoice SET bank_account_id = '{}' WHERE id = '{id}'",
+        text(&second, "id")
+    );
+    PgConnection::establish(&url).unwrap().batch_execute(&moved).unwrap();
+    let package = umbel::invoicing::jobs::prepare(&app.db, umbel::kernel::ids::InvoiceId(id.parse().unwrap())).unwrap();
+    let Letter::InvoiceToClient { iban, .. } = package.letter.letter else { panic!("another mail") };
+    assert_eq!(iban, "BE30001216371411", "in the mail and the PDF");
+    let ubl = xml(&member.client, "invoices", &id, "ubl");
+    assert!(ubl.contains("BE30001216371411") && !ubl.contains("BE68539007547034"), "{ubl}");
 }
 
 #[test]

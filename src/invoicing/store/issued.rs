@@ -7,7 +7,7 @@ use umbel_schema::invoice;
 
 use super::super::rules::InvoiceState;
 use super::PartySnapshot;
-use crate::kernel::ids::{ClientId, EntityId, InvoiceId, PersonId};
+use crate::kernel::ids::{BankAccountId, ClientId, EntityId, InvoiceId, PersonId};
 use crate::kernel::money::{Currency, Minor};
 use crate::platform::db::Tx;
 use crate::platform::error::{Error, Result};
@@ -47,6 +47,12 @@ pub(in crate::invoicing) fn find_issued(tx: &mut Tx<'_>, id: InvoiceId) -> Resul
         }
         _ => Err(Error::state_conflict(state, "deliver")),
     }
+}
+
+/// Our account to which an issued invoice is paid.
+pub(in crate::invoicing) fn account_of(tx: &mut Tx<'_>, id: InvoiceId) -> Result<BankAccountId> {
+    let account: Option<BankAccountId> = invoice::table.find(id).select(invoice::bank_account_id).first(tx.conn())?;
+    account.ok_or_else(Error::not_found)
 }
 
 /// An issued invoice with something to pay.
