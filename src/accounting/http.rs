@@ -11,8 +11,8 @@ use uuid::Uuid;
 
 use super::{JournalFormat, Period, PeriodRow, Violation, rules};
 use crate::access::{Accountant, BooksReader};
-use crate::archive;
-use crate::kernel::ids::{EntityId, PersonId};
+use crate::archive::{self, KeptFile, KeptFilter, RetentionRule};
+use crate::kernel::ids::{EntityId, FileId, PersonId};
 use crate::kernel::money::{Currency, Minor, Money, MoneyError};
 use crate::ledger::{JournalRow, TrialRow};
 use crate::platform::db::{Actor, Db};
@@ -29,6 +29,8 @@ crate::endpoints!(
     list_periods,
     close_period,
     check_invariants,
+    list_archived_files,
+    list_retention_rules,
 );
 
 /// An account in a trial balance.
@@ -404,4 +406,158 @@ async fn check_invariants(who: BooksReader, db: Data<Db>) -> Result<Json<Invaria
         })
         .await?;
     Ok(Json(view))
+}
+
+/// Why a file is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RetentionClass {
+    /// Invoices and what the VAT return rests on.
+    TaxDocument,
+    /// What the books rest on.
+    Accounting,
+    /// What the pay of a person rests on.
+    PayAccount,
+    /// Papers that prove nothing to others.
+    Internal,
+}
+
+impl RetentionClass {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::TaxDocument => "tax_document",
+            Self::Accounting => "accounting",
+            Self::PayAccount => "pay_account",
+            Self::Internal => "internal",
+        }
+    }
+}
+
+/// A kept file.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct KeptFileView {
+    /// Its id.
+    pub id: FileId,
+    /// What it is, as in `invoice_pdf`.
+    pub kind: String,
+    /// The id of what it belongs to.
+    pub subject_id: Uuid,
+    /// What it is called when it is downloaded.
+    pub name: String,
+    /// Its media type.
+    pub media_type: String,
+    /// How many bytes it has.
+    pub size: i64,
+    /// SHA-256 of its bytes, in hexadecimal.
+    pub sha256: String,
+    /// Why it is kept.
+    pub retention_class: String,
+    /// The last day on which it must be there.
+    pub keep_until: NaiveDate,
+    /// When it was kept.
+    pub created_at: DateTime<Utc>,
+}
+
+impl From<KeptFile> for KeptFileView {
+    fn from(it: KeptFile) -> Self {
+        Self {
+            id: it.id,
+            kind: it.kind,
+            subject_id: it.subject_id,
+            name: it.name,
+            media_type: it.media_type,
+            size: it.size,
+            sha256: hex(&it.sha256),
+            retention_class: it.retention_class,
+            keep_until: it.keep_until,
+            created_at: it.created_at,
+        }
+    }
+}
+
+/// Which files to list.
+#[derive(Debug, Serialize, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+struct KeptFilesFilter {
+    /// Kept for this reason.
+    #[param(inline)]
+    retention_class: Option<RetentionClass>,
+    /// Of this kind, as in `invoice_pdf`.
+    #[param(max_length = 40)]
+    kind: Option<String>,
+    /// That need not stay until this day.
+    keep_until_before: Option<NaiveDate>,
+    /// Rows a page, 1 to 200.
+    #[serde(skip_serializing)]
+    #[param(minimum = 1, maximum = 200)]
+    limit: Option<i64>,
+    /// From the page before.
+    #[serde(skip_serializing)]
+    cursor: Option<String>,
+}
+
+/// Lists kept files with their hash and until when they must stay, the last kept first. Nothing is deleted by it.
+#[utoipa::path(tag = "accounting", params(KeptFilesFilter), responses((status = 200, body = Page<KeptFileView>)),
+    extensions(("x-roles" = json!(["accountant", "administrator"]))))]
+#[get("/v1/archived_files")]
+async fn list_archived_files(
+    who: BooksReader,
+    db: Data<Db>,
+    keys: Data<Keys>,
+    filter: QueryOf<KeptFilesFilter>,
+) -> Result<Json<Page<KeptFileView>>> {
+    let filter = filter.0;
+    let listing = Listing::new(&keys, who.person(), "archived_files", &filter, filter.limit, filter.cursor.as_deref())?;
+    let wanted = KeptFilter {
+        class: filter.retention_class.map(|class| class.name().to_owned()),
+        kind: filter.kind,
+        keep_until_before: filter.keep_until_before,
+    };
+    let page = db
+        .write(who.into(), move |tx| {
+            let rows = archive::kept(tx, &wanted, listing.after, listing.fetch)?;
+            Ok(listing.page(rows, |it| it.id.0, KeptFileView::from))
+        })
+        .await?;
+    Ok(Json(page))
+}
+
+/// For how long files of a class must stay.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RetentionRuleView {
+    /// Why they are kept.
+    pub class: String,
+    /// Whose law it is.
+    pub country: String,
+    /// For files from this day on.
+    pub valid_from: NaiveDate,
+    /// Full years, from 1 January after the year of the file.
+    pub years: i32,
+    /// Where that is written.
+    pub source: String,
+    /// When somebody should look whether it still is.
+    pub needs_review_on: NaiveDate,
+}
+
+impl From<RetentionRule> for RetentionRuleView {
+    fn from(it: RetentionRule) -> Self {
+        Self {
+            class: it.class,
+            country: it.country,
+            valid_from: it.valid_from,
+            years: it.years,
+            source: it.source,
+            needs_review_on: it.needs_review_on,
+        }
+    }
+}
+
+/// Lists for how long files must stay, by class and country. Of the countries of the mutual the longest counts.
+#[utoipa::path(tag = "accounting", responses((status = 200, body = Vec<RetentionRuleView>)),
+    extensions(("x-roles" = json!(["accountant", "administrator"]))))]
+#[get("/v1/retention_rules")]
+async fn list_retention_rules(who: BooksReader, db: Data<Db>) -> Result<Json<Vec<RetentionRuleView>>> {
+    let rules = db.write(who.into(), archive::retention_rules).await?;
+    Ok(Json(rules.into_iter().map(RetentionRuleView::from).collect()))
 }

@@ -1,13 +1,14 @@
 //! Files that never change: invoices, sealed bank files, what members upload, what banks send.
 //!
-//! Owns `archived_file`. A file is written once with its SHA-256 and is read back byte-equal; PostgreSQL refuses
-//! any change. Files lie in the database, so that a backup is whole and a file commits with what it belongs to.
+//! Owns `archived_file` and reads `retention_rule`. A file is written once with its SHA-256 and is read back byte-equal;
+//! PostgreSQL refuses any change. Files lie in the database, so that a backup is whole and a file commits with what it
+//! belongs to. How long each must stay PostgreSQL says when it is kept, by the rules of the countries of the mutual.
 
 mod rules;
 mod store;
 
 pub use rules::{MediaType, recognise};
-pub use store::{ArchivedFile, FileInfo};
+pub use store::{ArchivedFile, FileInfo, KeptFile, KeptFilter, RetentionRule};
 
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -155,6 +156,22 @@ pub fn find(tx: &mut Tx<'_>, id: FileId) -> Result<ArchivedFile> {
 /// Fails with the database.
 pub fn find_of(tx: &mut Tx<'_>, subject: Uuid, kind: Kind) -> Result<Option<ArchivedFile>> {
     store::find_of(tx, subject, kind)
+}
+
+/// Files with how long they must stay, the last kept first.
+///
+/// # Errors
+/// Fails with the database.
+pub fn kept(tx: &mut Tx<'_>, filter: &KeptFilter, after: Option<Uuid>, limit: i64) -> Result<Vec<KeptFile>> {
+    store::list_kept(tx, filter, after, limit)
+}
+
+/// For how long files must stay, by class and country.
+///
+/// # Errors
+/// Fails with the database.
+pub fn retention_rules(tx: &mut Tx<'_>) -> Result<Vec<RetentionRule>> {
+    store::list_retention_rules(tx)
 }
 
 /// What belongs to something, oldest first, without the bytes.

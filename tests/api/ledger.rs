@@ -437,6 +437,7 @@ pub const APPEND_ONLY: &[&str] = &[
     "recurring_run",
     "redemption_policy",
     "redemption_run",
+    "retention_rule",
     "rule_set",
     "rule_set_band",
     "rule_set_levy",

@@ -10,6 +10,7 @@
     reason = "a test fails by panicking, and so do its helpers; clippy.toml allows it only inside of #[test]"
 )]
 
+mod archive;
 mod bad_input;
 mod bad_requests;
 mod bank_files;

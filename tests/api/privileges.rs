@@ -22,6 +22,7 @@ const PRIVILEGES: &[(&str, &[&str])] = &[
             "ledger_event",
             "ledger_source",
             "legal_reserve_minimum",
+            "retention_rule",
             "state_history",
             "state_transition",
             "vat_rate",

@@ -194,6 +194,8 @@ diesel::table! {
         size -> Int8,
         bytes -> Bytea,
         created_at -> Timestamptz,
+        retention_class -> Text,
+        keep_until -> Date,
     }
 }
 
@@ -1460,6 +1462,17 @@ diesel::table! {
 }
 
 diesel::table! {
+    retention_rule (class, country, valid_from) {
+        class -> Text,
+        country -> Bpchar,
+        valid_from -> Date,
+        years -> Int4,
+        source -> Text,
+        needs_review_on -> Date,
+    }
+}
+
+diesel::table! {
     role_grant (id) {
         id -> Uuid,
         person_id -> Uuid,
@@ -2158,6 +2171,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     redemption_policy,
     redemption_run,
     refresh_token,
+    retention_rule,
     role_grant,
     rule_set,
     rule_set_band,
