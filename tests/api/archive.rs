@@ -61,7 +61,7 @@ fn each_file_says_why_it_is_kept_and_until_when() {
         "id": administrator.new_id(), "name": "Ombelle France", "legal_form": "SCIC", "enterprise_number": "732829320",
         "vat_number": "FR44732829320", "zone": "Europe/Paris", "email": "paris@ombelle.example",
         "contact_name": "Bureau", "contact_phone": "+33 1 55 55 00 00",
-        "address": {"street": "Rue des Fleurs 1", "postcode": "75001", "city": "Paris", "country": "FR"},
+        "address": {"street": "Rue des Fleurs", "building_number": "1", "postcode": "75001", "town": "Paris", "country": "FR"},
     });
     administrator.post("/v1/entities", &french).unwrap().expect(201).unwrap();
     cast.bank.receives_unknown(umbel::kernel::money::Minor::new(5), "x", app.stage.today());
