@@ -2,6 +2,8 @@
 
 mod attachments;
 mod credit;
+mod differences;
+mod foreign;
 mod issue;
 mod issued;
 mod office;
@@ -19,6 +21,13 @@ pub(super) use credit::{
 };
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Date, Jsonb, Nullable, Numeric, Text, Uuid as SqlUuid};
+pub use differences::{DifferenceKind, DifferenceRow};
+pub(super) use differences::{insert_difference, is_paid_by, list_differences};
+pub use foreign::DocumentLineRow;
+pub(super) use foreign::{
+    credited_of_document, delete_document, find_document, insert_credit_document, insert_document,
+    insert_document_taxes, list_document_lines, list_document_taxes, list_documents, rest_of_document,
+};
 pub use issue::{CaseTerms, IssueContext, PartySnapshot, Series, VatProof};
 pub(super) use issue::{insert_issue_parts, issue_context, parties, seal, take_number};
 pub use issued::IssuedDocument;
@@ -31,15 +40,16 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use umbel_schema::{
-    allocation, invoice, invoice_line, invoice_open, invoice_purchase_order, invoice_reduction, invoice_tax,
+    allocation, invoice, invoice_currency, invoice_line, invoice_open, invoice_purchase_order, invoice_reduction,
+    invoice_tax,
 };
 use uuid::Uuid;
 
 use super::Draft;
 use super::rules::{InvoiceState, Settlement};
 use crate::kernel::ids::{ActivityId, ClientId, EntityId, InvoiceId, OrderId, PersonId, RuleSetId, WriteOffId};
-use crate::kernel::lines::{self, DocumentLine, LineKind};
-use crate::kernel::money::{Currency, Minor, Money};
+use crate::kernel::lines::{self, DocumentLine, LineKind, Record};
+use crate::kernel::money::{Currency, Minor, Money, Ppm};
 use crate::kernel::vat::{TaxLine, Totals, VatCase};
 use crate::platform::db::{Locked, Tx};
 use crate::platform::error::{Error, Result};
@@ -71,7 +81,7 @@ pub struct InvoiceRow {
     pub state: InvoiceState,
     /// One line.
     pub title: String,
-    /// Of every amount.
+    /// Of every amount: that of the books.
     pub currency: Currency,
     /// The last day of work.
     pub supplied_on: NaiveDate,
@@ -186,6 +196,12 @@ impl TaxRow {
             tax_minor: tax.tax,
         }
     }
+
+    /// As it is computed.
+    #[must_use]
+    pub const fn line(&self) -> TaxLine {
+        TaxLine { case: self.vat_case, rate: Ppm(self.rate_ppm), base: self.base_minor, tax: self.tax_minor }
+    }
 }
 
 /// An issued invoice and what is still open of it.
@@ -270,7 +286,7 @@ pub(super) fn insert(
                 invoice::title.eq(draft.title.trim()),
             ),
             (
-                invoice::currency.eq(draft.currency),
+                invoice::currency.eq(Currency::EUR),
                 invoice::supplied_on.eq(draft.supplied_on),
                 invoice::buyer_reference.eq(draft.buyer_reference.as_deref()),
                 invoice::net_minor.eq(totals.net),
@@ -289,7 +305,7 @@ pub(super) fn save_draft(tx: &mut Tx<'_>, row: &Locked<InvoiceRow>, draft: &Draf
             invoice::client_id.eq(draft.client),
             invoice::order_id.eq(draft.order),
             invoice::title.eq(draft.title.trim()),
-            invoice::currency.eq(draft.currency),
+            invoice::currency.eq(Currency::EUR),
             invoice::supplied_on.eq(draft.supplied_on),
             invoice::buyer_reference.eq(draft.buyer_reference.as_deref()),
             invoice::net_minor.eq(totals.net),
@@ -305,13 +321,7 @@ pub(super) fn delete_lines(tx: &mut Tx<'_>, id: InvoiceId) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn insert_lines(
-    tx: &mut Tx<'_>,
-    id: InvoiceId,
-    draft: &Draft,
-    totals: &Totals,
-) -> Result<Vec<InvoiceLineRow>> {
-    let records = lines::records(&draft.lines, &draft.adjustments, totals)?;
+pub(super) fn insert_lines(tx: &mut Tx<'_>, id: InvoiceId, records: &[Record]) -> Result<Vec<InvoiceLineRow>> {
     let mut rows: Vec<InvoiceLineRow> = diesel::sql_query(
         "INSERT INTO invoice_line (invoice_id, n, label, quantity, unit_price_minor, vat_case, net_minor, kind, unit, unit_price_e4, \
                                    adjustments, vat_justification) \
@@ -509,14 +519,19 @@ pub(super) fn mark_discarded(tx: &mut Tx<'_>, row: &Locked<InvoiceRow>) -> Resul
 }
 
 pub(super) fn invoiced_of_order(tx: &mut Tx<'_>, order: OrderId, but: InvoiceId) -> Result<Minor> {
-    let nets: Vec<(String, Minor)> = invoice::table
+    // In the currency of the order, which is that of its documents.
+    let nets: Vec<(String, Minor, Option<Minor>)> = invoice::table
+        .left_join(invoice_currency::table)
         .filter(invoice::order_id.eq(order))
         .filter(invoice::state.eq_any([InvoiceState::Submitted, InvoiceState::Issued]))
         .filter(invoice::id.ne(but))
-        .select((invoice::kind, invoice::net_minor))
+        .select((invoice::kind, invoice::net_minor, invoice_currency::net_minor.nullable()))
         .load(tx.conn())?;
     // What is credited is free to be invoiced again.
-    let signed = |(kind, net): (String, Minor)| if kind == INVOICE { Ok(net) } else { net.negated() };
+    let signed = |(kind, net, said): (String, Minor, Option<Minor>)| {
+        let net = said.unwrap_or(net);
+        if kind == INVOICE { Ok(net) } else { net.negated() }
+    };
     let nets: Vec<Minor> = nets.into_iter().map(signed).collect::<Result<_, _>>()?;
     Ok(Minor::sum(nets)?)
 }

@@ -26,6 +26,7 @@ mod einvoice_documents;
 mod einvoices;
 mod evidence;
 mod explain;
+mod foreign;
 mod ground;
 mod guarantee;
 mod guarantee_limits;
