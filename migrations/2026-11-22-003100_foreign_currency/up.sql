@@ -10,11 +10,12 @@ CREATE TABLE exchange_rate (
     on_date date NOT NULL,
     rate numeric(16, 6) NOT NULL CHECK (rate > 0),
     source text NOT NULL CHECK (length(source) BETWEEN 1 AND 100),
-    replaces_id uuid UNIQUE,
+    replaces_id uuid,
     reason text CHECK (length(reason) BETWEEN 1 AND 500),
     entered_by uuid NOT NULL REFERENCES person,
     created_at timestamptz NOT NULL DEFAULT umbel_now(),
     UNIQUE (id, currency, on_date),
+    CONSTRAINT exchange_rate_replaced_once UNIQUE (replaces_id, currency, on_date),
     CONSTRAINT exchange_rate_replaces FOREIGN KEY (replaces_id, currency, on_date) REFERENCES exchange_rate (id, currency, on_date),
     CHECK ((replaces_id IS NULL) = (reason IS NULL))
 );

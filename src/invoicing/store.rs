@@ -28,7 +28,7 @@ pub(super) use foreign::{
     credited_of_document, delete_document, find_document, insert_credit_document, insert_document,
     insert_document_taxes, list_document_lines, list_document_taxes, list_documents, rest_of_document,
 };
-pub use issue::{CaseTerms, IssueContext, PartySnapshot, Series, VatProof};
+pub use issue::{CaseTerms, IssueContext, Number, PartySnapshot, Series, VatProof};
 pub(super) use issue::{insert_issue_parts, issue_context, parties, seal, take_number};
 pub use issued::IssuedDocument;
 pub(super) use issued::find_issued;

@@ -81,14 +81,15 @@ impl Papers {
         };
         let all = |currency: &str| {
             json!([
-                line_in(currency, "3.5", 8_731, json!({})),
+                line_in(currency, if currency == "JPY" { "7" } else { "3.5" }, 8_731, json!({})),
                 line_in(currency, "1", 20_003, justified("reduced")),
                 line_in(currency, "2", 999, case("exempt"))
             ])
         };
         let abroad =
             |currency: &str, case_name: &str| in_currency(currency, &[line_in(currency, "7", 45_000, case(case_name))]);
-        let (us, fr) = (american(member), french(member));
+        let german = json!({"name": "Müller & Töchter GmbH", "language": "de", "vat_number": "DE136695976", "address": at("DE", "10115", "Berlin")});
+        let (us, german) = (american(member), client(member, german));
         let kinds = [
             ("dollars", json!({"currency": "USD", "lines": all("USD")})),
             (
@@ -104,7 +105,7 @@ impl Papers {
                 json!({"currency": "JPY", "lines": all("JPY"), "adjustments": [with(off("JPY", json!({"amount": 333})), case("standard"))]}),
             ),
             ("yen_export", with(abroad("JPY", "export"), json!({"client_id": us}))),
-            ("dollars_reverse_charge", with(abroad("USD", "reverse_charge"), json!({"client_id": fr}))),
+            ("dollars_reverse_charge", with(abroad("USD", "reverse_charge"), json!({"client_id": german}))),
             ("francs_fine", in_currency("CHF", &[line_in("CHF", "12345", 4, json!({"exact_unit_price": "0.0375"}))])),
         ];
         for (name, over) in kinds {

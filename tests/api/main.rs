@@ -32,6 +32,7 @@ mod guarantee;
 mod guarantee_limits;
 mod holders;
 mod house;
+mod internal_invoices;
 mod invariants;
 mod invoice_page;
 mod jobs;

@@ -146,6 +146,7 @@ const PRIVILEGES: &[(&str, &[&str])] = &[
             "email_message",
             "entity",
             "idempotency_key",
+            "internal_invoice",
             "invoice",
             "member",
             "orders",

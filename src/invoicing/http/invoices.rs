@@ -97,6 +97,9 @@ impl InvoiceBody {
         };
         let missing = |pointer: &'static str| move || Error::field(pointer, "required");
         let base = from_order.as_ref();
+        if base.is_some_and(|order| self.currency.is_some_and(|currency| currency != order.currency)) {
+            return Err(Error::field("/currency", "not_allowed"));
+        }
         Ok(Draft {
             order: self.order_id,
             activity: self.activity_id.or(base.map(|d| d.activity)).ok_or_else(missing("/activity_id"))?,

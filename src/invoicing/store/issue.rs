@@ -231,6 +231,8 @@ named! {
         Invoice = "invoice",
         /// Credit notes: `C2026-0001` unless the entity writes them otherwise.
         CreditNote = "credit_note",
+        /// Invoices between members of one legal person: `I2026-0001` unless the entity writes them otherwise.
+        Internal = "internal_invoice",
     }
 }
 
@@ -241,6 +243,7 @@ impl Series {
         match self {
             Self::Invoice => "{YYYY}-{SEQ:4}",
             Self::CreditNote => "C{YYYY}-{SEQ:4}",
+            Self::Internal => "I{YYYY}-{SEQ:4}",
         }
     }
 }
@@ -248,10 +251,12 @@ impl Series {
 /// The number that a document got.
 #[derive(Debug, Clone)]
 pub struct Number {
-    pub(super) year: i32,
-    pub(super) seq: i64,
+    /// Of which year.
+    pub year: i32,
+    /// Its place in the series.
+    pub seq: i64,
     /// As it stands on the document.
-    pub(super) text: String,
+    pub text: String,
 }
 
 /// Reads across the tables of other rooms, in one statement instead of nine: the only store that does. The activity

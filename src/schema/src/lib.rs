@@ -696,6 +696,32 @@ diesel::table! {
 }
 
 diesel::table! {
+    internal_invoice (id) {
+        id -> Uuid,
+        entity_id -> Uuid,
+        member_id -> Uuid,
+        activity_id -> Uuid,
+        to_member_id -> Uuid,
+        to_activity_id -> Uuid,
+        state -> Text,
+        title -> Text,
+        currency -> Bpchar,
+        lines -> Jsonb,
+        total_minor -> Int8,
+        from_name -> Text,
+        to_name -> Text,
+        series_year -> Nullable<Int4>,
+        seq -> Nullable<Int8>,
+        number -> Nullable<Text>,
+        sent_on -> Nullable<Date>,
+        refusal_reason -> Nullable<Text>,
+        transfer_id -> Nullable<Uuid>,
+        created_at -> Timestamptz,
+        version -> Int4,
+    }
+}
+
+diesel::table! {
     invoice (id) {
         id -> Uuid,
         entity_id -> Uuid,
@@ -1982,6 +2008,9 @@ diesel::joinable!(guarantee_draw -> member (member_id));
 diesel::joinable!(guarantee_draw_run -> currency (currency));
 diesel::joinable!(guarantee_draw_run -> entity (entity_id));
 diesel::joinable!(guarantee_draw_run -> person (made_by));
+diesel::joinable!(internal_invoice -> currency (currency));
+diesel::joinable!(internal_invoice -> entity (entity_id));
+diesel::joinable!(internal_invoice -> transfer (transfer_id));
 diesel::joinable!(invoice -> currency (currency));
 diesel::joinable!(invoice -> entity (entity_id));
 diesel::joinable!(invoice -> entity_bank_account (bank_account_id));
@@ -2192,6 +2221,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     guarantee_draw_run,
     holiday,
     idempotency_key,
+    internal_invoice,
     invoice,
     invoice_attachment,
     invoice_currency,
