@@ -84,7 +84,7 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public AS $$
     SELECT a.entity_id, a.member_id, a.closed_at IS NOT NULL, a.name, p.name, p.email::text, p.language
     FROM activity a JOIN person p ON p.id = a.member_id WHERE a.id = p_activity
 $$;
-GRANT EXECUTE ON FUNCTION activity_party TO umbel_app;
+GRANT EXECUTE ON FUNCTION activity_party, internal_invoice_total TO umbel_app;
 
 -- The other side sees it once it was sent.
 ALTER TABLE internal_invoice ENABLE ROW LEVEL SECURITY;

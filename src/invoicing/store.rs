@@ -35,13 +35,12 @@ pub(super) use issued::find_issued;
 pub use office::{CeilingRow, TemplateRow};
 pub(super) use office::{ceiling_on, insert_ceiling, insert_template, list_ceilings, list_templates, templates_from};
 pub use parts::{Earlier, PartRow};
-pub(super) use parts::{find_part, invoiced_by_case, save_part};
+pub(super) use parts::{find_part, invoiced_by_case, invoiced_of_order, save_part};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use umbel_schema::{
-    allocation, invoice, invoice_currency, invoice_line, invoice_open, invoice_purchase_order, invoice_reduction,
-    invoice_tax,
+    allocation, invoice, invoice_line, invoice_open, invoice_purchase_order, invoice_reduction, invoice_tax,
 };
 use uuid::Uuid;
 
@@ -516,24 +515,6 @@ pub(super) fn mark_returned(tx: &mut Tx<'_>, row: &Locked<InvoiceRow>, reason: &
 pub(super) fn mark_discarded(tx: &mut Tx<'_>, row: &Locked<InvoiceRow>) -> Result<()> {
     diesel::update(invoice::table.find(row.id)).set(invoice::state.eq(InvoiceState::Discarded)).execute(tx.conn())?;
     Ok(())
-}
-
-pub(super) fn invoiced_of_order(tx: &mut Tx<'_>, order: OrderId, but: InvoiceId) -> Result<Minor> {
-    // In the currency of the order, which is that of its documents.
-    let nets: Vec<(String, Minor, Option<Minor>)> = invoice::table
-        .left_join(invoice_currency::table)
-        .filter(invoice::order_id.eq(order))
-        .filter(invoice::state.eq_any([InvoiceState::Submitted, InvoiceState::Issued]))
-        .filter(invoice::id.ne(but))
-        .select((invoice::kind, invoice::net_minor, invoice_currency::net_minor.nullable()))
-        .load(tx.conn())?;
-    // What is credited is free to be invoiced again.
-    let signed = |(kind, net, said): (String, Minor, Option<Minor>)| {
-        let net = said.unwrap_or(net);
-        if kind == INVOICE { Ok(net) } else { net.negated() }
-    };
-    let nets: Vec<Minor> = nets.into_iter().map(signed).collect::<Result<_, _>>()?;
-    Ok(Minor::sum(nets)?)
 }
 
 pub(super) fn find_by_reference(tx: &mut Tx<'_>, entity: EntityId, digits: &str) -> Result<Option<InvoiceId>> {

@@ -186,7 +186,7 @@ fn a_loss_closes_the_small_rest_and_the_activity_bears_it() {
         "SELECT count(*) FROM posting p JOIN journal_entry e ON e.id = p.entry_id WHERE e.event = 'exchange_settled'";
     assert_eq!(app.count(postings), 5);
     let posting = app.count("SELECT p.id FROM posting p JOIN journal_entry e ON e.id = p.entry_id WHERE e.event = 'exchange_settled' AND p.account = 'funds.pending'");
-    let explained = member.client.get(&format!("/v1/postings/{posting}/explain")).unwrap();
+    let explained = member.client.get(&format!("/v1/postings/{posting}/trace")).unwrap();
     assert!(
         String::from_utf8_lossy(&explained.body).contains("Le cours a bougé"),
         "{:?}",

@@ -2,7 +2,7 @@
 
 use chrono::NaiveDate;
 use diesel::prelude::*;
-use umbel_schema::{invoice, invoice_line, invoice_line_currency, order_part};
+use umbel_schema::{invoice, invoice_currency, invoice_line, invoice_line_currency, order_part};
 
 use super::INVOICE;
 use crate::invoicing::Draft;
@@ -94,4 +94,23 @@ pub(in crate::invoicing) fn invoiced_by_case(
     let issued = documents.into_iter().filter(|(_, kind, ..)| kind == INVOICE);
     let issued = issued.filter_map(|(_, _, number, on)| Some(Earlier { number: number?, issued_on: on? }));
     Ok((sums, issued.collect()))
+}
+
+/// What is invoiced of an order, less what was credited, in its currency; `but` one.
+pub(in crate::invoicing) fn invoiced_of_order(tx: &mut Tx<'_>, order: OrderId, but: InvoiceId) -> Result<Minor> {
+    // In the currency of the order, which is that of its documents.
+    let nets: Vec<(String, Minor, Option<Minor>)> = invoice::table
+        .left_join(invoice_currency::table)
+        .filter(invoice::order_id.eq(order))
+        .filter(invoice::state.eq_any([InvoiceState::Submitted, InvoiceState::Issued]))
+        .filter(invoice::id.ne(but))
+        .select((invoice::kind, invoice::net_minor, invoice_currency::net_minor.nullable()))
+        .load(tx.conn())?;
+    // What is credited is free to be invoiced again.
+    let signed = |(kind, net, said): (String, Minor, Option<Minor>)| {
+        let net = said.unwrap_or(net);
+        if kind == INVOICE { Ok(net) } else { net.negated() }
+    };
+    let nets: Vec<Minor> = nets.into_iter().map(signed).collect::<Result<_, _>>()?;
+    Ok(Minor::sum(nets)?)
 }
