@@ -47,6 +47,7 @@ rooms!(
     shares,
     surplus,
     transfers,
+    internal_invoices,
     payouts,
     bank,
     accounting,

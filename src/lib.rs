@@ -18,6 +18,7 @@ pub mod demo;
 pub mod explain;
 pub mod formats;
 pub mod guarantee;
+pub mod internal_invoices;
 pub mod invoicing;
 pub mod jobs;
 pub mod kernel;

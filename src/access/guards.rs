@@ -164,6 +164,8 @@ doors! {
     Desk, DeskDoor => [Reviewer, PayoutApprover, Accountant, Administrator];
     /// A reviewer.
     Reviewer, ReviewerDoor => [Reviewer];
+    /// Who looks at what arrived.
+    ReviewerOrAccountant, ReviewerOrAccountantDoor => [Reviewer, Accountant];
     /// A payout approver.
     Approver, ApproverDoor => [PayoutApprover];
     /// Who may look at batches.

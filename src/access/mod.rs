@@ -15,7 +15,7 @@ mod tokens;
 use chrono::{DateTime, Duration, NaiveDate, Utc};
 pub use guards::{
     Accountant, Administrator, Approver, BatchDesk, BooksReader, Caller, Desk, Member, MemberOrDesk, MemberOrReviewer,
-    Reviewer, ReviewerOrAdministrator, SignedIn, ViewBatches, Visitor,
+    Reviewer, ReviewerOrAccountant, ReviewerOrAdministrator, SignedIn, ViewBatches, Visitor,
 };
 pub use passwords::Passwords;
 pub use rules::{LinkPurpose, Tokens};

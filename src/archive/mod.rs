@@ -29,6 +29,8 @@ pub enum Kind {
     InvoiceUbl,
     /// The same as the XML of Factur-X: one for ever.
     InvoiceCii,
+    /// The PDF of an invoice between members: one for ever.
+    InternalInvoicePdf,
     /// The logo of an entity.
     Logo,
     /// The bank file of a sealed batch.
@@ -60,6 +62,7 @@ impl Kind {
             Self::InvoiceAttachment => "invoice_attachment",
             Self::InvoiceUbl => "invoice_ubl",
             Self::InvoiceCii => "invoice_cii",
+            Self::InternalInvoicePdf => "internal_invoice_pdf",
             Self::Logo => "logo",
             Self::BatchFile => "batch_file",
             Self::IdentityProof => "identity_proof",

@@ -11,9 +11,11 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::{Candidate, Guess, LineFilter, LineSummary, StatementSummary, Why};
-use crate::access::{Desk, Reviewer};
+use crate::access::{Desk, Reviewer, ReviewerOrAccountant};
+use crate::invoicing::differences::NewDifference;
 use crate::kernel::ids::{
-    BankAccountId, BankLineId, CostId, EntityId, InvoiceId, PersonId, RedemptionId, StatementId, WriteOffId,
+    BankAccountId, BankLineId, CostId, EntityId, ExchangeDifferenceId, InvoiceId, PersonId, RedemptionId, StatementId,
+    WriteOffId,
 };
 use crate::kernel::money::{Currency, Minor, Money};
 use crate::platform::db::Db;
@@ -31,6 +33,7 @@ crate::endpoints!(
     list_bank_line_guesses,
     match_bank_line,
     recover_bank_line,
+    gain_of_bank_line,
     pay_cost_by_bank_line,
     pay_redemption,
     assign_bank_line,
@@ -483,6 +486,45 @@ async fn assign_bank_line(
 struct RecoverBankLine {
     /// The write-off that the line brings money for, as far as both go.
     write_off_id: WriteOffId,
+}
+
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct GainOfBankLine {
+    /// Made by the sender.
+    id: ExchangeDifferenceId,
+    /// The invoice in another currency that the line paid.
+    invoice_id: InvoiceId,
+    /// Why the rest is a difference of the rate and no payment too much; the member reads it.
+    #[schema(max_length = 500)]
+    reason: String,
+}
+
+/// Books what waits of a line beyond the invoice that it paid as a gain, because the rate moved: at most a twentieth of
+/// the invoice. It goes to those who got the money of the invoice.
+#[utoipa::path(tag = "bank", params(("id" = BankLineId, Path), ("dry_run" = Option<bool>, Query)), request_body = GainOfBankLine,
+    responses((status = 200, body = LineView)), extensions(("x-roles" = json!(["reviewer", "accountant"]))))]
+#[post("/v1/bank_lines/{id}/exchange_gain")]
+async fn gain_of_bank_line(
+    who: ReviewerOrAccountant,
+    db: Data<Db>,
+    id: Path<BankLineId>,
+    command: Command<GainOfBankLine>,
+) -> Result<HttpResponse> {
+    command
+        .about_money()
+        .change(
+            &db,
+            who.into(),
+            "gain_of_bank_line",
+            id.into_inner(),
+            |tx, id| super::find_line(tx, id).map(LineView::from),
+            |tx, id, expected, body| {
+                let new = NewDifference { id: body.id, invoice: body.invoice_id, reason: body.reason };
+                super::gain_line(tx, id, expected, &new).map(LineView::from)
+            },
+        )
+        .await
 }
 
 /// Books what waits of a line as money that came for a write-off: the guarantee fund is refilled first.

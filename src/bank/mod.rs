@@ -21,6 +21,7 @@ use crate::charter;
 use crate::costs::{self, SupplierPayment};
 use crate::formats::bank_statement::{self, Refused, Statement};
 use crate::formats::safe_xml::{self, Limits};
+use crate::invoicing::differences::{self, NewDifference};
 use crate::invoicing::{self, OpenInvoice, UnpaidInvoice};
 use crate::kernel::ids::{
     AllocationId, BankLineId, CostId, EntityId, InvoiceId, PersonId, RedemptionId, StatementId, WriteOffId,
@@ -381,6 +382,36 @@ fn summaries(tx: &mut Tx<'_>, rows: Vec<(LineRow, EntityId)>) -> Result<Vec<Line
 /// Fails with the database.
 pub fn waiting_through(tx: &mut Tx<'_>, entity: EntityId, through: NaiveDate) -> Result<i64> {
     store::count_waiting(tx, entity, through)
+}
+
+/// Books what waits of a line beyond the invoice that it paid as a gain, because the rate moved: all of it.
+///
+/// # Errors
+/// 404; 403 for the invoice's member; 409 `bank_line_already_matched` and what the invoice refuses; 412; 422 for an
+/// invoice that the line did not pay and for the reason.
+pub fn gain_line(tx: &mut Tx<'_>, id: BankLineId, expected: i32, new: &NewDifference) -> Result<LineSummary> {
+    let line = store::lock_line(tx, id)?;
+    if line.version != expected {
+        return Err(Error::version_stale(line.version));
+    }
+    let statement = store::find_statement(tx, line.statement_id)?;
+    let explained = store::sum_allocations(tx, &[id])?.get(&id).copied().unwrap_or_default();
+    let waiting = rules::waiting(&line, explained);
+    if waiting <= Minor::ZERO || line.state == "suspense" {
+        return Err(if waiting == Minor::ZERO {
+            Error::conflict("bank_line_already_matched")
+        } else {
+            Error::field("/invoice_id", "not_allowed")
+        });
+    }
+    let on = rules::counts_on(line.booked_on, ledger::first_open_day(tx, statement.entity_id)?);
+    let changed = LineRow { owner_id: None, ..(*line).clone() };
+    differences::exchange_gain(tx, new, id, waiting, on).map_err(|error| match error.code {
+        "not_found" => Error::field("/invoice_id", "invalid"),
+        _ => error,
+    })?;
+    store::save_line(tx, line, &changed)?;
+    find_line(tx, id)
 }
 
 /// Books what waits of a line as money that came for a write-off, as far as both go.

@@ -311,7 +311,8 @@ pub(super) fn sum_allocations(tx: &mut Tx<'_>, lines: &[BankLineId]) -> Result<B
     let rows: Vec<Allocated> = diesel::sql_query(
         "SELECT bank_line_id, sum(amount_minor)::bigint AS amount_minor FROM ( \
              SELECT bank_line_id, amount_minor FROM allocation WHERE bank_line_id = ANY($1) \
-             UNION ALL SELECT bank_line_id, amount_minor FROM recovery WHERE bank_line_id = ANY($1)) explained \
+             UNION ALL SELECT bank_line_id, amount_minor FROM recovery WHERE bank_line_id = ANY($1) \
+             UNION ALL SELECT bank_line_id, amount_minor FROM exchange_difference WHERE bank_line_id = ANY($1)) explained \
          GROUP BY bank_line_id",
     )
     .bind::<Array<SqlUuid>, _>(lines)

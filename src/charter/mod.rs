@@ -1,11 +1,12 @@
 //! The mutual itself: its legal entities, where their money lies, and the rules that are in force on a day.
 //!
-//! Owns `entity`, `entity_bank_account`, `rule_set`, `rule_set_levy`, `rule_set_band`, `agreement`, `entity_design`, and reads `vat_rate` and
+//! Owns `entity`, `entity_bank_account`, `rule_set`, `rule_set_levy`, `rule_set_band`, `agreement`, `entity_design`, `exchange_rate`, and reads `vat_rate` and
 //! `holiday`, which only a migration changes. A rule set is decided once and never edited: a new decision is a new
 //! version with a day from which it holds, and documents keep the version they were made under. Nothing is cached.
 //! The vote behind a decision is a text here; votes will be a room of their own.
 
 pub mod design;
+pub mod exchange;
 pub mod http;
 mod levy_rules;
 mod rules;

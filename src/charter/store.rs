@@ -1,10 +1,14 @@
 //! The SQL of the charter.
 
+mod exchange;
+
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Days, NaiveDate, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Date, Integer, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+pub use exchange::ExchangeRateRow;
+pub(super) use exchange::{find_last_rate, find_rate, find_rate_of, insert_rate, is_currency, list_rates};
 use serde_json::Value;
 use umbel_schema::{
     agreement, entity, entity_bank_account, entity_design, holiday, rule_set, rule_set_band, rule_set_levy, vat_rate,

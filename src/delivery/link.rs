@@ -50,7 +50,7 @@ pub(super) fn behind(tx: &mut Tx<'_>, keys: &Keys, token: &str) -> Result<Behind
     let has = |kind: Kind| files.iter().any(|file| file.kind == kind.name());
     Ok(Behind {
         facts: invoicing::jobs::facts(tx, &invoice)?,
-        open: invoice.open.amount,
+        open: invoice.open_shown()?,
         is_disputed: invoice.dispute.is_some(),
         has_pdf: has(Kind::InvoicePdf),
         has_xml: has(Kind::InvoiceUbl),

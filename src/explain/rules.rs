@@ -101,7 +101,7 @@ pub(super) fn origin(event: Event, account: Account, is_debit: bool) -> Origin {
         Event::ShareRedeemed => Origin::Redemption,
         Event::RedemptionPaid => Origin::Redeemed,
         Event::SurplusAppropriated => Origin::SurplusPart,
-        Event::YearClosed | Event::ContributionReturned => Origin::Document,
+        Event::YearClosed | Event::ContributionReturned | Event::ExchangeSettled => Origin::Document,
         Event::CreditNoteIssued => credit_note_issued(account, is_debit),
         Event::Transferred if account == Account::FundsAvailable && is_debit => Origin::Available,
         Event::Transferred => Origin::Opposite,
@@ -181,6 +181,7 @@ pub(super) fn grows_by_debit(account: Account) -> bool {
         | Account::OperatingCost
         | Account::PoolCost
         | Account::BadDebt
+        | Account::ExchangeResult
         | Account::MemoAdvances => true,
         Account::VatOutput
         | Account::FundsPending

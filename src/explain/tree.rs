@@ -563,6 +563,7 @@ fn address(source: Source, line: &LineRow) -> Option<String> {
         | Source::Allocation(_)
         | Source::Draw(_)
         | Source::Recovery(_)
+        | Source::ExchangeDifference(_)
         | Source::ContributionReturn(_) => of_invoice(),
         Source::CostCredit(id) => Some(format!("/v1/cost_credits/{id}")),
         Source::Statement(id) => Some(format!("/v1/bank_statements/{id}")),

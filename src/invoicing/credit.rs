@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::rules::{self, Standing, Wanted};
 use super::store::{self, InvoiceLineRow, Series, TaxRow};
 pub use super::store::{ClientCredit, CreditNoteFilter, CreditNoteRow, CreditedLine, TakenFrom};
-use super::{InvoiceRow, IssueCharge, einvoice, jobs};
+use super::{Foreign, InvoiceRow, IssueCharge, einvoice, foreign, jobs};
 use crate::charter;
 use crate::guarantee;
 use crate::kernel::ids::{ActivityId, InvoiceId, PersonId};
@@ -42,8 +42,10 @@ pub struct NewCreditNote {
 pub struct CreditNote {
     /// Its row.
     pub row: CreditNoteRow,
-    /// Its lines.
+    /// Its lines as they are booked.
     pub lines: Vec<InvoiceLineRow>,
+    /// What it says in its own currency, where that is not the euro.
+    pub foreign: Option<Foreign>,
     /// Which line of the invoice each of them gives back.
     pub credited: Vec<CreditedLine>,
     /// VAT by case and rate.
@@ -71,7 +73,15 @@ pub fn issue(tx: &mut Tx<'_>, new: &NewCreditNote) -> Result<CreditNote> {
     tx.reason(reason)?;
     let charged = levies::charges_about(tx, invoice.id)?;
     let rest = store::rest(tx, &invoice, rules::levies_left(&charged)?)?;
-    let credited = rules::credit(&rest, &new.wanted)?;
+    let document = store::find_document(tx, invoice.id)?;
+    let (credited, said) = match &document {
+        None => (rules::credit(&rest, &new.wanted)?, None),
+        Some(_) => {
+            let of_document = store::rest_of_document(tx, invoice.id)?;
+            let (credited, said) = rules::credit_foreign(&rest, &of_document, &new.wanted)?;
+            (credited, Some(said))
+        }
+    };
     let waiting = store::waiting_of(tx, invoice.id)?;
     let holders = ledger::holders(tx, invoice.id)?;
     let standing = Standing {
@@ -85,7 +95,10 @@ pub fn issue(tx: &mut Tx<'_>, new: &NewCreditNote) -> Result<CreditNote> {
     let short = short_of_fund(tx, &invoice, &credited)?;
     let zone = charter::entity(tx, invoice.entity_id)?.zone();
     let today = tx.today(zone);
-    store::insert_credit_note(tx, new.id, &invoice, reason, &credited, today)?;
+    store::insert_credit_note(tx, new.id, &invoice, reason, (&credited, said.as_ref()), today)?;
+    if let (Some(document), Some(said)) = (&document, &said) {
+        store::insert_credit_document(tx, new.id, invoice.id, document, said)?;
+    }
     let taxes: Vec<_> = credited.taxes.iter().map(|tax| (tax.case, tax.tax)).collect();
     let levies: Vec<_> = credited.levies.iter().map(|levy| (levy.kind, levy.amount)).collect();
     let freed: Vec<_> = taking.freed.iter().map(|it| (it.activity, it.owner, it.amount)).collect();
@@ -191,12 +204,13 @@ fn available(tx: &mut Tx<'_>, own: ActivityId, freed: &[(ActivityId, PersonId, M
 pub fn find(tx: &mut Tx<'_>, id: InvoiceId) -> Result<CreditNote> {
     let row = store::find_credit_note(tx, id)?;
     let lines = store::list_lines(tx, id)?;
+    let foreign = foreign::load_issued(tx, id)?;
     let credited = store::list_credit_lines(tx, id)?;
     let taxes = store::list_taxes(tx, id)?;
     let charges = levies::charges_on(tx, ChargeSource::CreditNote, id.0)?;
     let charges = charges.into_iter().map(IssueCharge::from).collect();
     let taken = store::taken_from(tx, &row)?;
-    Ok(CreditNote { row, lines, credited, taxes, charges, taken })
+    Ok(CreditNote { row, lines, foreign, credited, taxes, charges, taken })
 }
 
 /// A charge of a credit note as people read it: what is given back, above zero.

@@ -6,28 +6,31 @@ use std::collections::BTreeMap;
 use chrono::NaiveDate;
 use rust_decimal::Decimal;
 
-use super::Invoice;
 use super::credit::CreditNote;
 use super::rules::{Issued, Stage, vat_back_mention};
 use super::store::{CaseTerms, Earlier, InvoiceLineRow, InvoiceRow, IssueContext, PartySnapshot, TaxRow};
+use super::{Foreign, Invoice};
 use crate::archive::ArchivedFile;
 use crate::formats::einvoice::{
     Account, Address, Adjustment, Attachment, Category, Contact, Delivery, Document, Facts, Faults, File, Identifier,
-    Kind, Line, LineAdjustment, Note, Party, Payment, Preceding, Share, Vat, VatTerms, cii, ubl,
+    Kind, Line, LineAdjustment, Note, Party, Payment, Preceding, Share, Vat, VatAccounting, VatTerms, cii, ubl,
 };
 use crate::kernel::identifiers;
+use crate::kernel::ids::InvoiceId;
 use crate::kernel::language::Language;
 use crate::kernel::lines::{self, AdjustmentKind, LineKind, Row as _};
 use crate::kernel::money::{Currency, Minor, MoneyError, Ppm};
 use crate::kernel::references::Ogm;
 use crate::kernel::refusal::{FieldRefusal, Refusal};
-use crate::kernel::vat::{Totals, VatCase};
+use crate::kernel::vat::{TaxLine, Totals, VatCase};
 use crate::platform::error::{Error, Result as Outcome};
 
 /// Our own rule beside those of EN 16931: the books and the structured document say the same.
 const TOTALS: &str = "LEDGER-TOTALS";
 /// A SEPA credit transfer (UNTDID 4461).
 const SEPA_TRANSFER: &str = "58";
+/// A credit transfer of any kind: SEPA carries nothing but euro.
+const TRANSFER: &str = "30";
 /// Stands for the number until a document has one.
 const UNNUMBERED: &str = "0000-0000";
 
@@ -64,8 +67,10 @@ struct Source<'a> {
     corrects: Option<Corrects<'a>>,
     stage: Stage,
     beside: Beside,
-    /// Without VAT, VAT and with VAT: what the ledger books.
+    /// Without VAT, VAT and with VAT: what the ledger books, but for another currency.
     totals: (Minor, Minor, Minor),
+    /// The VAT in euro, where the document is in another currency.
+    in_euro: Option<Minor>,
 }
 
 /// What belongs to an invoice and is not in its rows.
@@ -87,7 +92,7 @@ pub(super) struct Structured {
 }
 
 /// What a document that is not issued yet would be made of.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Parts<'a> {
     /// Who sells.
     pub seller: &'a PartySnapshot,
@@ -95,8 +100,14 @@ pub(super) struct Parts<'a> {
     pub buyer: &'a PartySnapshot,
     /// What is sold.
     pub lines: &'a [InvoiceLineRow],
-    /// What it comes to.
-    pub totals: &'a Totals,
+    /// What it comes to: without VAT, VAT, with VAT.
+    pub totals: (Minor, Minor, Minor),
+    /// VAT by case and rate.
+    pub taxes: Vec<TaxRow>,
+    /// Of every amount.
+    pub currency: Currency,
+    /// The VAT in euro, where the document is in another currency.
+    pub in_euro: Option<Minor>,
     /// What its cases mean.
     pub terms: &'a Terms,
     /// The buyer's purchase order.
@@ -113,29 +124,26 @@ pub(super) fn check(
     account: Option<&BankAccount>,
     on: NaiveDate,
 ) -> Result<(), Refusal> {
-    let category = |case: VatCase| parts.terms.get(&case).map(|terms| terms.category.clone()).unwrap_or_default();
-    let taxes = parts.totals.taxes.iter();
-    let taxes: Vec<_> =
-        taxes.map(|tax| TaxRow { category: category(tax.case), ..TaxRow::preview(row.id, tax) }).collect();
     let source = Source {
         number: UNNUMBERED,
         issued_on: on,
         due_on: Some(on),
         supplied_on: row.supplied_on,
-        currency: row.currency,
+        currency: parts.currency,
         title: &row.title,
         buyer_reference: row.buyer_reference.as_deref(),
         purchase_order: parts.purchase_order,
         seller: parts.seller,
         buyer: parts.buyer,
         lines: parts.lines,
-        taxes: &taxes,
+        taxes: &parts.taxes,
         terms: parts.terms,
-        payment: account.map(|account| payment(account, parts.seller, None)),
+        payment: account.map(|account| payment((account, parts.currency), parts.seller, None)),
         corrects: None,
         stage: Stage::Single,
         beside: Beside::default(),
-        totals: (parts.totals.net, parts.totals.tax, parts.totals.gross),
+        totals: parts.totals,
+        in_euro: parts.in_euro,
     };
     structured(&source).map(drop)
 }
@@ -144,16 +152,33 @@ pub(super) fn check(
 ///
 /// # Errors
 /// As [`check`].
-pub(super) fn check_issue(row: &InvoiceRow, context: &IssueContext, issued: &Issued) -> Result<(), Refusal> {
+pub(super) fn check_issue(
+    row: &InvoiceRow,
+    context: &IssueContext,
+    issued: &Issued,
+    foreign: Option<&Foreign>,
+) -> Result<(), Refusal> {
+    let booked = &issued.totals;
+    let said = foreign.map(|said| said.lines(&context.lines));
     let parts = Parts {
         seller: &context.seller,
         buyer: &context.buyer,
-        lines: &context.lines,
-        totals: &issued.totals,
+        lines: said.as_deref().unwrap_or(&context.lines),
+        totals: foreign.map_or((booked.net, booked.tax, booked.gross), |said| (said.net, said.tax, said.gross)),
+        taxes: foreign.map_or_else(|| tax_rows(row.id, booked, &context.terms), |said| said.taxes.clone()),
+        currency: foreign.map_or(row.currency, |said| said.currency),
+        in_euro: foreign.map(|_| booked.tax),
         terms: &context.terms,
         purchase_order: context.purchase_order.as_deref(),
     };
     check(row, parts, Some(&context.account), issued.issued_on)
+}
+
+/// VAT as it will be stored, with the categories of its cases.
+pub(super) fn tax_rows(invoice: InvoiceId, totals: &Totals, terms: &Terms) -> Vec<TaxRow> {
+    let category = |case: VatCase| terms.get(&case).map(|terms| terms.category.clone()).unwrap_or_default();
+    let row = |tax: &TaxLine| TaxRow { category: category(tax.case), ..TaxRow::preview(invoice, tax) };
+    totals.taxes.iter().map(row).collect()
 }
 
 /// An issued invoice.
@@ -172,25 +197,27 @@ pub(super) fn of_invoice(
     };
     let (seller, buyer) = (snapshot(row.seller_snapshot.as_ref())?, snapshot(row.buyer_snapshot.as_ref())?);
     let reference = row.payment_reference.as_deref().and_then(Ogm::parse).map(|ogm| ogm.printed());
+    let said = invoice.shown();
     Ok(structured(&Source {
         number,
         issued_on,
         due_on: row.due_on,
         supplied_on: row.supplied_on,
-        currency: row.currency,
+        currency: said.currency,
         title: &row.title,
         buyer_reference: row.buyer_reference.as_deref(),
         purchase_order: invoice.purchase_order.as_deref(),
         seller: &seller,
         buyer: &buyer,
-        lines: &invoice.lines,
-        taxes: &invoice.taxes,
+        lines: &said.lines,
+        taxes: &said.taxes,
         terms,
-        payment: Some(payment(account, &seller, reference)),
+        payment: Some(payment((account, said.currency), &seller, reference)),
         corrects: None,
         stage: invoice.part.map_or(Stage::Single, |part| part.stage),
         beside,
-        totals: (row.net_minor, row.tax_minor, row.gross_minor),
+        totals: (said.net, said.tax, said.gross),
+        in_euro: said.in_euro.map(|(tax, _)| tax),
     })?)
 }
 
@@ -201,19 +228,20 @@ pub(super) fn of_invoice(
 pub(super) fn of_credit_note(note: &CreditNote, terms: &Terms) -> Outcome<Structured> {
     let row = &note.row;
     let (seller, buyer) = (snapshot(Some(&row.seller_snapshot))?, snapshot(Some(&row.buyer_snapshot))?);
+    let said = note.shown();
     Ok(structured(&Source {
         number: &row.number,
         issued_on: row.issued_on,
         due_on: None,
         supplied_on: row.supplied_on,
-        currency: row.currency,
+        currency: said.currency,
         title: &row.title,
         buyer_reference: row.buyer_reference.as_deref(),
         purchase_order: row.purchase_order.as_deref(),
         seller: &seller,
         buyer: &buyer,
-        lines: &note.lines,
-        taxes: &note.taxes,
+        lines: &said.lines,
+        taxes: &said.taxes,
         terms,
         payment: None,
         corrects: Some(Corrects {
@@ -223,7 +251,8 @@ pub(super) fn of_credit_note(note: &CreditNote, terms: &Terms) -> Outcome<Struct
         }),
         stage: Stage::Single,
         beside: Beside::default(),
-        totals: (row.net_minor, row.tax_minor, row.gross_minor),
+        totals: (said.net, said.tax, said.gross),
+        in_euro: said.in_euro.map(|(tax, _)| tax),
     })?)
 }
 
@@ -236,10 +265,15 @@ pub(super) fn snapshot(value: Option<&serde_json::Value>) -> Outcome<PartySnapsh
     Ok(serde_json::from_value(value.clone())?)
 }
 
-fn payment(account: &BankAccount, seller: &PartySnapshot, reference: Option<String>) -> Payment {
+fn payment(
+    (account, currency): (&BankAccount, Currency),
+    seller: &PartySnapshot,
+    reference: Option<String>,
+) -> Payment {
+    let means = if currency == Currency::EUR { SEPA_TRANSFER } else { TRANSFER };
     let (iban, bic) = account.clone();
     let account = Account { id: iban, name: Some(seller.name.clone()), bic };
-    Payment { means: SEPA_TRANSFER.to_owned(), reference, accounts: vec![account] }
+    Payment { means: means.to_owned(), reference, accounts: vec![account] }
 }
 
 /// Builds the document and everything that is sent of it; refuses also what does not come to what the ledger books.
@@ -321,6 +355,7 @@ fn facts(source: &Source<'_>) -> Result<Facts, MoneyError> {
     let parties = (party(source.seller, true), party(source.buyer, false));
     let mut facts = Facts::new(kind, source.number, source.issued_on, source.currency, parties);
     facts.due_on = source.due_on;
+    facts.vat_accounting = source.in_euro.map(|tax| VatAccounting { currency: Currency::EUR, tax });
     facts.payment.clone_from(&source.payment);
     facts.delivery = Some(Delivery { on: Some(source.supplied_on), ..Delivery::default() });
     facts.purchase_order = source.purchase_order.map(str::to_owned);

@@ -5,17 +5,18 @@ use std::sync::Arc;
 
 use chrono::{Duration, NaiveDate};
 
-use super::Invoice;
 use super::credit::{self, CreditNote};
 use super::einvoice::{self, Beside, Structured, Terms};
 use super::rules::{Stage, vat_back_mention};
 use super::store::{self, InvoiceLineRow, PartySnapshot, TaxRow};
+use super::{Invoice, Shown};
 use crate::access::LinkPurpose;
 use crate::archive::{self, ArchivedFile, Kind, NewFile};
 use crate::charter::BankAccountRow;
 use crate::formats::invoice_pdf::design::Design;
 use crate::formats::invoice_pdf::{
-    Adjustment, Corrected, DocumentKind, InvoiceFacts, Line, More, Party, Payment, Supply, VatSummary, render_with,
+    Adjustment, Corrected, DocumentKind, InvoiceFacts, Line, More, Party, Payment, Supply, TaxInEuro, VatSummary,
+    render_with,
 };
 use crate::formats::letters::Letter;
 use crate::formats::pdf::attachment::{Attachment, Media, Relationship};
@@ -98,7 +99,7 @@ pub fn prepare_credit_note(db: &Db, id: InvoiceId) -> Result<Package> {
         entity: facts.seller.name.clone(),
         number: note.row.number,
         corrects: note.row.corrects_number,
-        total: Money { amount_minor: note.row.gross_minor, currency: note.row.currency },
+        total: Money { amount_minor: facts.gross, currency: facts.currency },
         reason: note.row.reason,
     };
     let owner = Some(note.row.member_id);
@@ -257,6 +258,7 @@ pub fn facts(tx: &mut Tx<'_>, invoice: &Invoice) -> Result<InvoiceFacts> {
     let is_abroad = seller.country != buyer.country;
     let design = design_for(tx, row.entity_id, &buyer)?;
     let reference = row.payment_reference.as_deref().and_then(Ogm::parse).map(|ogm| ogm.printed());
+    let said = invoice.shown();
     Ok(InvoiceFacts {
         language,
         kind: match invoice.part.map(|part| part.stage) {
@@ -272,23 +274,23 @@ pub fn facts(tx: &mut Tx<'_>, invoice: &Invoice) -> Result<InvoiceFacts> {
         supply: Some(Supply::On(row.supplied_on)),
         seller: party(&seller, is_abroad),
         buyer: party(&buyer, is_abroad),
-        currency: row.currency,
-        lines: document_lines(&invoice.lines, &invoice.taxes),
-        vat: invoice.taxes.iter().map(vat_summary).collect(),
-        net: row.net_minor,
-        tax: row.tax_minor,
-        gross: row.gross_minor,
+        currency: said.currency,
+        lines: document_lines(&said.lines, &said.taxes),
+        vat: said.taxes.iter().map(vat_summary).collect(),
+        net: said.net,
+        tax: said.tax,
+        gross: said.gross,
         payment: Some(Payment {
             iban: account.iban,
             bic: account.bic,
             beneficiary: seller.name,
             reference: reference.unwrap_or_default(),
         }),
-        mentions: mentions(&invoice.taxes, &invoice.lines, &terms, language),
+        mentions: mentions(&said.taxes, &said.lines, &terms, language),
         buyer_reference: row.buyer_reference.clone(),
         order_reference: None,
         member_name: Some(member.name),
-        more: more(&invoice.lines, invoice.purchase_order.clone(), design),
+        more: more(&said, invoice.purchase_order.clone(), design),
     })
 }
 
@@ -300,7 +302,8 @@ fn credit_note_facts(tx: &mut Tx<'_>, note: &CreditNote, terms: &Terms, member: 
     let language = buyer.language.as_deref().and_then(|tag| tag.parse().ok()).unwrap_or(Language::En);
     let is_abroad = seller.country != buyer.country;
     let design = design_for(tx, row.entity_id, &buyer)?;
-    let mut mentions = mentions(&note.taxes, &note.lines, terms, language);
+    let said = note.shown();
+    let mut mentions = mentions(&said.taxes, &said.lines, terms, language);
     if seller.country == "BE" && row.tax_minor > Minor::ZERO {
         mentions.push(vat_back_mention(language).to_owned());
     }
@@ -318,18 +321,18 @@ fn credit_note_facts(tx: &mut Tx<'_>, note: &CreditNote, terms: &Terms, member: 
         supply: Some(Supply::On(row.supplied_on)),
         seller: party(&seller, is_abroad),
         buyer: party(&buyer, is_abroad),
-        currency: row.currency,
-        lines: document_lines(&note.lines, &note.taxes),
-        vat: note.taxes.iter().map(vat_summary).collect(),
-        net: row.net_minor,
-        tax: row.tax_minor,
-        gross: row.gross_minor,
+        currency: said.currency,
+        lines: document_lines(&said.lines, &said.taxes),
+        vat: said.taxes.iter().map(vat_summary).collect(),
+        net: said.net,
+        tax: said.tax,
+        gross: said.gross,
         payment: None,
         mentions,
         buyer_reference: row.buyer_reference.clone(),
         order_reference: None,
         member_name: Some(member),
-        more: more(&note.lines, row.purchase_order.clone(), design),
+        more: more(&said, row.purchase_order.clone(), design),
     })
 }
 
@@ -340,9 +343,15 @@ fn design_for(tx: &mut Tx<'_>, entity: EntityId, buyer: &PartySnapshot) -> Resul
 }
 
 /// What only some documents show.
-fn more(rows: &[InvoiceLineRow], purchase_order: Option<String>, design: Design) -> More {
-    let on_all = rows.iter().filter(|row| row.kind != LineKind::Line);
-    More { purchase_order, adjustments: on_all.flat_map(adjustments).collect(), design, ..More::default() }
+fn more(said: &Shown, purchase_order: Option<String>, design: Design) -> More {
+    let on_all = said.lines.iter().filter(|row| row.kind != LineKind::Line);
+    let tax_in_euro = said.in_euro.as_ref().map(|(tax, rate)| TaxInEuro {
+        tax: *tax,
+        rate: rate.rate.normalize(),
+        source: rate.source.clone(),
+        on: rate.on_date,
+    });
+    More { purchase_order, adjustments: on_all.flat_map(adjustments).collect(), design, tax_in_euro, ..More::default() }
 }
 
 /// Why the tax is what it is: the legal mention of each case, and what the lines say about theirs.

@@ -1,6 +1,7 @@
 //! Invoices: written by members, issued by the office, paid by clients.
 //!
-//! Owns `invoice`, `invoice_line`, `invoice_tax`, `invoice_attachment`, `document_series`, `number_template`,
+//! Owns `invoice`, `invoice_line`, `invoice_tax`, `invoice_currency`, `invoice_line_currency`, `invoice_tax_currency`,
+//! `exchange_difference`, `invoice_attachment`, `document_series`, `number_template`,
 //! `self_issue_ceiling`, and of `invoice_reduction` what
 //! credit notes bring. A draft has no number. Issuing is one transaction: totals, VAT, what the mutual keeps, the
 //! entry, the letter queued, and last the number, so that a refused issue leaves no gap and holds nobody up. What is
@@ -9,7 +10,10 @@
 
 pub mod attachments;
 pub mod credit;
+pub mod differences;
 mod einvoice;
+mod foreign;
+mod from_order;
 pub mod http;
 pub mod jobs;
 pub mod office;
@@ -19,11 +23,12 @@ mod store;
 mod vat_proof;
 
 use chrono::NaiveDate;
+pub use foreign::{Foreign, Shown};
+pub use from_order::{draft_from_order, draft_of_part};
 pub use payments::{
     advance, advances_due, clients_of, levies_to_come, open_by_reference, open_invoice, settle, unpaid, write_off,
 };
 pub use rules::{InvoiceState, Issued, Settlement, Stage, Wanted, mention as reverse_charge_mention};
-use rust_decimal::Decimal;
 use std::collections::BTreeMap;
 pub use store::{
     Filter, InvoiceLineRow, InvoiceRow, IssuedDocument, Open, OpenInvoice, PartRow, TaxRow, UnpaidInvoice,
@@ -60,7 +65,7 @@ pub struct Draft {
     pub client: ClientId,
     /// One line.
     pub title: String,
-    /// Of every amount.
+    /// Of every amount; the books are in euro.
     pub currency: Currency,
     /// The last day of work: the tax point, and where the promised day counts from.
     pub supplied_on: NaiveDate,
@@ -111,8 +116,10 @@ impl From<levies::ChargeRow> for IssueCharge {
 pub struct Invoice {
     /// Its row.
     pub row: InvoiceRow,
-    /// Its lines, and after them what is on all of them.
+    /// Its lines as they are booked, and after them what is on all of them.
     pub lines: Vec<InvoiceLineRow>,
+    /// What it says in its own currency, where that is not the euro.
+    pub foreign: Option<Foreign>,
     /// Which part of its order; none in particular when absent.
     pub part: Option<PartRow>,
     /// The buyer's purchase order.
@@ -123,7 +130,7 @@ pub struct Invoice {
     pub charges: Vec<IssueCharge>,
     /// What the client still owes; nothing before it is issued.
     pub open: Open,
-    /// What credit notes gave back of each line, net.
+    /// What credit notes gave back of each line, net, in the currency of the document.
     pub credited: BTreeMap<i32, Minor>,
     /// The advance, if the member was paid before the client paid.
     pub advance: Option<guarantee::AdvanceRow>,
@@ -143,6 +150,7 @@ impl Invoice {
         Self {
             row,
             lines,
+            foreign: None,
             part: None,
             purchase_order: None,
             taxes,
@@ -177,11 +185,16 @@ pub fn create_for(tx: &mut Tx<'_>, member: PersonId, id: InvoiceId, draft: &Draf
         return Err(Error::field("/activity_id", "invalid"));
     }
     let totals = check_draft(tx, draft, activity.entity_id, member)?;
-    let row = store::insert(tx, id, member, activity.entity_id, draft, &totals)?;
-    let lines = store::insert_lines(tx, id, draft, &totals)?;
+    let booked = foreign::book(tx, activity.entity_id, draft, totals)?;
+    let row = store::insert(tx, id, member, activity.entity_id, draft, &booked.totals)?;
+    let lines = store::insert_lines(tx, id, &booked.records)?;
+    foreign::save(tx, id, &booked, true)?;
     store::save_purchase_order(tx, id, draft, true)?;
     store::save_part(tx, id, draft, true)?;
-    let taxes = totals.taxes.iter().map(|tax| TaxRow::preview(id, tax)).collect();
+    if booked.is_foreign() {
+        return find(tx, id);
+    }
+    let taxes = booked.totals.taxes.iter().map(|tax| TaxRow::preview(id, tax)).collect();
     let purchase_order = draft.purchase_order.as_deref().map(|number| number.trim().to_owned());
     let part = Some(PartRow { stage: draft.stage, share_ppm: draft.share.map(|share| share.0) });
     Ok(Invoice { part, purchase_order, ..Invoice::fresh(tx, row, lines, taxes, false) })
@@ -209,9 +222,11 @@ pub fn revise(tx: &mut Tx<'_>, id: InvoiceId, expected: i32, draft: &Draft) -> R
     rules::may(invoice.state, rules::Command::Revise)?;
     let activity = activities::require_open(tx, draft.activity)?;
     let totals = check_draft(tx, draft, invoice.entity_id, activity.member_id)?;
+    let booked = foreign::book(tx, invoice.entity_id, draft, totals)?;
     store::delete_lines(tx, id)?;
-    store::save_draft(tx, &invoice, draft, &totals)?;
-    store::insert_lines(tx, id, draft, &totals)?;
+    store::save_draft(tx, &invoice, draft, &booked.totals)?;
+    store::insert_lines(tx, id, &booked.records)?;
+    foreign::save(tx, id, &booked, false)?;
     store::save_part(tx, id, draft, false)?;
     store::save_purchase_order(tx, id, draft, false)?;
     find(tx, id)
@@ -315,6 +330,7 @@ fn seal(tx: &mut Tx<'_>, invoice: &Locked<InvoiceRow>) -> Result<Invoice> {
     let mut context = store::issue_context(tx, invoice)?;
     context.buyer.vat_proof = vat_proof::vat_proof(tx, invoice, &context.lines)?;
     let today = tx.today(context.zone());
+    let document = foreign::at_issue(tx, invoice, &mut context, today)?;
     let advance_due_on = context
         .is_covered
         .then(|| {
@@ -322,12 +338,16 @@ fn seal(tx: &mut Tx<'_>, invoice: &Locked<InvoiceRow>) -> Result<Invoice> {
             add_working_days(from, u32::try_from(context.advance_working_days).unwrap_or_default(), &context.holidays)
         })
         .flatten();
-    // Computed on the total that the member saw; `rules::issue` refuses another one.
-    let charges = levies::at_issue(tx, invoice.activity_id, &context.levies, invoice.net_minor, today)?;
-    let issued = rules::issue(invoice, &context, charges, today, advance_due_on)?;
-    einvoice::check_issue(invoice, &context, &issued)?;
+    let (foreign, converted) = document.unzip();
+    let totals = rules::issue_totals(invoice, &context, converted)?;
+    let charges = levies::at_issue(tx, invoice.activity_id, &context.levies, totals.net, today)?;
+    let issued = rules::issue(invoice, &context, totals, charges, (today, advance_due_on))?;
+    einvoice::check_issue(invoice, &context, &issued, foreign.as_ref())?;
     ledger::post(tx, &issued.entry)?;
     store::insert_issue_parts(tx, invoice, &context, &issued)?;
+    if let Some(foreign) = &foreign {
+        store::insert_document_taxes(tx, id, &foreign.taxes)?;
+    }
     outbox::queue(tx, &Job::SendInvoice { invoice: id }, id.0, &format!("send_invoice:{id}"))?;
     let number = store::take_number(tx, invoice.entity_id, Series::Invoice, today)?;
     let row = store::seal(tx, invoice, &context, &issued, &number)?;
@@ -340,7 +360,7 @@ fn seal(tx: &mut Tx<'_>, invoice: &Locked<InvoiceRow>) -> Result<Invoice> {
     };
     let purchase_order = context.purchase_order;
     let fresh = Invoice::fresh(tx, row, context.lines, taxes, context.is_covered);
-    Ok(Invoice { part, purchase_order, charges, open, ..fresh })
+    Ok(Invoice { part, purchase_order, charges, open, foreign, ..fresh })
 }
 
 /// An invoice.
@@ -356,6 +376,7 @@ pub fn find(tx: &mut Tx<'_>, id: InvoiceId) -> Result<Invoice> {
 fn whole(tx: &mut Tx<'_>, row: InvoiceRow) -> Result<Invoice> {
     let id = row.id;
     let lines = store::list_lines(tx, id)?;
+    let foreign = foreign::load(tx, &row, &lines)?;
     let part = match row.order_id {
         Some(_) => store::find_part(tx, id)?,
         None => None,
@@ -366,18 +387,21 @@ fn whole(tx: &mut Tx<'_>, row: InvoiceRow) -> Result<Invoice> {
         None => false,
     };
     if row.state != InvoiceState::Issued {
-        let taxes = preview_taxes(tx, &row, &lines)?;
-        return Ok(Invoice { part, purchase_order, ..Invoice::fresh(tx, row, lines, taxes, is_covered) });
+        let taxes = preview_taxes(tx, &row, &lines, foreign.as_ref())?;
+        return Ok(Invoice { part, purchase_order, foreign, ..Invoice::fresh(tx, row, lines, taxes, is_covered) });
     }
     let taxes = store::list_taxes(tx, id)?;
     let charges = levies::charges_at_issue(tx, id)?.into_iter().map(IssueCharge::from).collect();
     let open = store::open_of(tx, id)?;
-    let credited = store::credited_of(tx, id)?;
+    let credited = match foreign {
+        Some(_) => store::credited_of_document(tx, id)?,
+        None => store::credited_of(tx, id)?,
+    };
     let advance = guarantee::advance_of(tx, id)?;
     let hold = guarantee::hold_of(tx, id)?;
     let dispute = guarantee::dispute_of(tx, id)?;
     let fresh = Invoice::fresh(tx, row, lines, taxes, is_covered);
-    Ok(Invoice { part, purchase_order, charges, open, credited, advance, hold, dispute, ..fresh })
+    Ok(Invoice { part, purchase_order, foreign, charges, open, credited, advance, hold, dispute, ..fresh })
 }
 
 /// What has come of an invoice.
@@ -386,82 +410,22 @@ pub fn settlement(row: &InvoiceRow, open: Open) -> Settlement {
     rules::settlement(row.state, row.gross_minor, open)
 }
 
+/// An invoice in a list: its row, what is open of it, and what it says with VAT where it is not in euro.
+pub type Listed = (InvoiceRow, Open, Option<Money>);
+
 /// Invoices, newest first.
 ///
 /// # Errors
 /// Fails with the database.
-pub fn list(tx: &mut Tx<'_>, filter: &Filter, after: Option<Uuid>, limit: i64) -> Result<Vec<(InvoiceRow, Open)>> {
-    store::list(tx, filter, after, limit)
-}
-
-/// The draft of an order: its lines, its client, its last day of work.
-///
-/// # Errors
-/// 404; 409 `order_not_confirmed` for an order that may not be invoiced.
-pub fn draft_from_order(tx: &mut Tx<'_>, order: OrderId) -> Result<Draft> {
-    let row = orders::row(tx, order)?;
-    if !matches!(row.state, OrderState::Confirmed | OrderState::Sent) {
-        return Err(Error::conflict("order_not_confirmed").with("state", row.state));
-    }
-    let (lines, adjustments) = lines::apart(&orders::lines(tx, order)?, row.currency);
-    Ok(Draft {
-        order: Some(order),
-        activity: row.activity_id,
-        client: row.client_id,
-        title: row.title,
-        currency: row.currency,
-        supplied_on: row.work_ends_on,
-        buyer_reference: row.buyer_reference,
-        stage: Stage::Single,
-        share: None,
-        purchase_order: row.purchase_order,
-        lines,
-        adjustments,
-    })
-}
-
-/// The draft of a part of an order: one line for each way VAT applies. `share` is the part of the whole order that a
-/// deposit or an intermediate invoice asks for; a balance asks for what is left of it.
-///
-/// # Errors
-/// As [`draft_from_order`]; 422 for a share that is none; 409 `order_amount_exceeded` when less is left.
-pub fn draft_of_part(
-    tx: &mut Tx<'_>,
-    order: OrderId,
-    stage: Stage,
-    share: Option<Ppm>,
-    but: Option<InvoiceId>,
-) -> Result<Draft> {
-    let base = draft_from_order(tx, order)?;
-    let mut ordered = rules::ByCase::new();
-    for line in orders::lines(tx, order)? {
-        let sum = ordered.entry(line.vat_case).or_default();
-        *sum = sum.plus(line.net_minor)?;
-    }
-    let (invoiced, earlier) = store::invoiced_by_case(tx, order, but)?;
-    let parts = match (stage, share) {
-        (Stage::Single, _) => return Ok(base),
-        (Stage::Deposit | Stage::Interim, Some(share)) => rules::share_of(&ordered, &invoiced, share)?,
-        (Stage::Deposit | Stage::Interim, None) => return Err(Error::field("/share", "required")),
-        (Stage::Balance, None) => rules::balance_of(&ordered, &invoiced)?,
-        (Stage::Balance, Some(_)) => return Err(Error::field("/share", "not_allowed")),
-    };
-    let language = clients::client(tx, base.client)?.language;
-    let numbers: Vec<String> = earlier.into_iter().map(|document| document.number).collect();
-    let label = rules::part_label((stage, share), language, &base.title, &numbers);
-    let why = |case| base.lines.iter().find(|line| line.vat_case == case)?.vat_justification.clone();
-    let line = |(vat_case, net): (_, Minor)| DocumentLine {
-        label: label.clone(),
-        quantity: Decimal::ONE,
-        unit: "C62".to_owned(),
-        unit_price: Money { amount_minor: net, currency: base.currency },
-        exact_unit_price: None,
-        vat_case,
-        vat_justification: why(vat_case),
-        adjustments: Vec::new(),
-    };
-    let lines = parts.into_iter().map(line).collect();
-    Ok(Draft { stage, share, lines, adjustments: Vec::new(), ..base.clone() })
+pub fn list(tx: &mut Tx<'_>, filter: &Filter, after: Option<Uuid>, limit: i64) -> Result<Vec<Listed>> {
+    let rows = store::list(tx, filter, after, limit)?;
+    let ids: Vec<InvoiceId> = rows.iter().map(|(row, _)| row.id).collect();
+    let mut said = store::list_documents(tx, &ids)?;
+    Ok(rows
+        .into_iter()
+        .map(|(row, open)| (said.remove(&row.id), row, open))
+        .map(|(said, row, open)| (row, open, said))
+        .collect())
 }
 
 fn check_version(invoice: &InvoiceRow, expected: i32) -> Result<()> {
@@ -475,7 +439,10 @@ fn check_order_amount(tx: &mut Tx<'_>, invoice: &InvoiceRow) -> Result<()> {
     if !matches!(order.state, OrderState::Confirmed | OrderState::Sent) {
         return Err(Error::conflict("order_not_confirmed").with("state", order.state));
     }
-    let invoiced = store::invoiced_of_order(tx, order.id, invoice.id)?.plus(invoice.net_minor)?;
+    let said = store::find_document(tx, invoice.id)?;
+    let (currency, net) = said.map_or((invoice.currency, invoice.net_minor), |said| (said.currency, said.net_minor));
+    foreign::check_currency(tx, currency, Some(order.currency))?;
+    let invoiced = store::invoiced_of_order(tx, order.id, invoice.id)?.plus(net)?;
     if invoiced > order.net_minor {
         return Err(Error::conflict("order_amount_exceeded")
             .with("ordered_minor", order.net_minor.get())
@@ -491,12 +458,15 @@ fn check_draft(tx: &mut Tx<'_>, draft: &Draft, entity: EntityId, member: PersonI
     if client.member_id != member {
         return Err(Error::field("/client_id", "invalid"));
     }
+    let mut of_order = None;
     if let Some(order) = draft.order {
         let order = orders::row(tx, order)?;
         if order.member_id != member || order.client_id != draft.client {
             return Err(Error::field("/order_id", "invalid"));
         }
+        of_order = Some(order.currency);
     }
+    foreign::check_currency(tx, draft.currency, of_order)?;
     let buyer = vat::Buyer {
         country: &client.country,
         vat_number: client.vat_number.as_deref(),
@@ -515,10 +485,14 @@ fn check_draft(tx: &mut Tx<'_>, draft: &Draft, entity: EntityId, member: PersonI
 /// What a receiver of the electronic invoice would refuse is found before the office has it.
 fn check_einvoice(tx: &mut Tx<'_>, row: &InvoiceRow) -> Result<()> {
     let (seller, buyer) = store::parties(tx, row)?;
-    let rows = store::list_lines(tx, row.id)?;
-    vat_proof::vat_proof(tx, row, &rows)?;
+    let booked = store::list_lines(tx, row.id)?;
+    vat_proof::vat_proof(tx, row, &booked)?;
     let tariffs = charter::vat_tariffs(tx, &seller.country, row.supplied_on)?;
-    let (lines, adjustments) = lines::apart(&rows, row.currency);
+    let foreign = foreign::load(tx, row, &booked)?;
+    let in_euro = foreign.as_ref().map(|_| row.tax_minor);
+    let (rows, currency) =
+        foreign.map_or_else(|| (booked.clone(), row.currency), |said| (said.lines(&booked), said.currency));
+    let (lines, adjustments) = lines::apart(&rows, currency);
     let totals = lines::totals(&lines, &adjustments, &charter::rates_of(&tariffs))?;
     let account = charter::bank_account(tx, row.entity_id).ok().map(|account| (account.iban, account.bic));
     let zone = charter::entity(tx, row.entity_id)?.zone();
@@ -529,14 +503,28 @@ fn check_einvoice(tx: &mut Tx<'_>, row: &InvoiceRow) -> Result<()> {
         seller: &seller,
         buyer: &buyer,
         lines: &rows,
-        totals: &totals,
+        totals: (totals.net, totals.tax, totals.gross),
+        taxes: einvoice::tax_rows(row.id, &totals, &terms),
+        currency,
+        in_euro,
         terms: &terms,
         purchase_order: purchase_order.as_deref(),
     };
     Ok(einvoice::check(row, parts, account.as_ref(), today)?)
 }
 
-fn preview_taxes(tx: &mut Tx<'_>, row: &InvoiceRow, lines: &[InvoiceLineRow]) -> Result<Vec<TaxRow>> {
+fn preview_taxes(
+    tx: &mut Tx<'_>,
+    row: &InvoiceRow,
+    lines: &[InvoiceLineRow],
+    foreign: Option<&Foreign>,
+) -> Result<Vec<TaxRow>> {
+    if let Some(foreign) = foreign {
+        let nets: Vec<_> = lines.iter().map(|line| (line.vat_case, line.net_minor)).collect();
+        let taxes: Vec<_> = foreign.taxes.iter().map(TaxRow::line).collect();
+        let totals = rules::foreign_totals(&nets, &taxes)?;
+        return Ok(totals.taxes.iter().map(|tax| TaxRow::preview(row.id, tax)).collect());
+    }
     let entity = charter::entity(tx, row.entity_id)?;
     let rates = charter::vat_rates(tx, &entity.country, row.supplied_on)?;
     let (lines, adjustments) = lines::apart(lines, row.currency);
@@ -551,12 +539,13 @@ pub fn issued(tx: &mut Tx<'_>, id: InvoiceId) -> Result<IssuedDocument> {
     store::find_issued(tx, id)
 }
 
-/// The currency of an invoice.
+/// The currency of what an invoice says.
 ///
 /// # Errors
 /// 404.
 pub fn currency(tx: &mut Tx<'_>, id: InvoiceId) -> Result<Currency> {
-    Ok(store::find(tx, id)?.currency)
+    let booked = store::find(tx, id)?.currency;
+    Ok(store::find_document(tx, id)?.map_or(booked, |said| said.currency))
 }
 
 /// Who owns an invoice: for files and mails about it.

@@ -4,7 +4,7 @@ use chrono::{Datelike, NaiveDate};
 
 use super::rules::Template;
 use super::store;
-pub use super::store::{CeilingRow, Series, TemplateRow};
+pub use super::store::{CeilingRow, Number, Series, TemplateRow};
 use crate::kernel::ids::{CeilingId, EntityId, PersonId};
 use crate::kernel::money::Money;
 use crate::kernel::refusal::Checks;
@@ -49,6 +49,14 @@ pub fn set_template(
 pub fn templates(tx: &mut Tx<'_>, entity: EntityId) -> Result<Vec<TemplateRow>> {
     charter::entity(tx, entity)?;
     store::list_templates(tx, entity)
+}
+
+/// The next number of the invoices between members. From here to the commit nobody else numbers in this series.
+///
+/// # Errors
+/// 409 `issue_date_before_last`.
+pub fn internal_number(tx: &mut Tx<'_>, entity: EntityId, on: NaiveDate) -> Result<Number> {
+    store::take_number(tx, entity, Series::Internal, on)
 }
 
 /// Sets up to which total without VAT a member issues without the office, from a day on. Zero ends it.

@@ -1,12 +1,14 @@
 //! What may happen to an invoice, and what issuing it means.
 
 mod credit;
+mod foreign;
 mod numbering;
 mod parts;
 
 use chrono::{Days, Duration, NaiveDate};
 pub use credit::{Credited, Rest, RestLevy, RestLine, RestTax, Standing, Waiting, Wanted};
 pub(super) use credit::{credit, levies_left, may_credit, take};
+pub(super) use foreign::{DIFFERENCE_PARTS, credit_foreign, in_euro, totals as foreign_totals};
 pub use numbering::Template;
 pub use parts::{ByCase, Stage};
 pub(super) use parts::{balance_of, label as part_label, share_of};
@@ -131,13 +133,13 @@ pub struct Issued {
     pub entry: Entry,
 }
 
-pub(super) fn issue(
+/// What is booked when an invoice is issued: computed again, and refused where it is not what the member saw. What is in
+/// another currency was compared and `converted` before.
+pub(super) fn issue_totals(
     invoice: &InvoiceRow,
     context: &IssueContext,
-    charges: Vec<Charge>,
-    today: NaiveDate,
-    advance_due_on: Option<NaiveDate>,
-) -> Result<Issued, Refusal> {
+    converted: Option<Totals>,
+) -> Result<Totals, Refusal> {
     let (lines, adjustments) = lines::apart(&context.lines, invoice.currency);
     let buyer = Buyer {
         country: &context.buyer.country,
@@ -149,11 +151,24 @@ pub(super) fn issue(
     let needs = |case| context.terms.get(&case).is_some_and(|terms| terms.needs_justification);
     lines::check_justified(&lines, needs, &mut checks);
     checks.done()?;
+    if let Some(converted) = converted {
+        return Ok(converted);
+    }
     let totals = lines::totals(&lines, &adjustments, &context.rates)?;
     if (totals.net, totals.tax) != (invoice.net_minor, invoice.tax_minor) {
         // The rate changed between writing and issuing: the member sees the new total first.
         return Err(Refusal::state("totals_changed").with("tax_minor", totals.tax.get()));
     }
+    Ok(totals)
+}
+
+pub(super) fn issue(
+    invoice: &InvoiceRow,
+    context: &IssueContext,
+    totals: Totals,
+    charges: Vec<Charge>,
+    (today, advance_due_on): (NaiveDate, Option<NaiveDate>),
+) -> Result<Issued, Refusal> {
     let terms = u64::try_from(context.payment_terms_days).unwrap_or_default();
     let due_on = today.checked_add_days(Days::new(terms)).ok_or_else(|| Refusal::value("date_out_of_range"))?;
     let at = events::Booking { entity: invoice.entity_id, on: today, currency: invoice.currency };

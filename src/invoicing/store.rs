@@ -2,6 +2,8 @@
 
 mod attachments;
 mod credit;
+mod differences;
+mod foreign;
 mod issue;
 mod issued;
 mod office;
@@ -19,14 +21,21 @@ pub(super) use credit::{
 };
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Date, Jsonb, Nullable, Numeric, Text, Uuid as SqlUuid};
-pub use issue::{CaseTerms, IssueContext, PartySnapshot, Series, VatProof};
+pub use differences::{DifferenceKind, DifferenceRow};
+pub(super) use differences::{insert_difference, is_paid_by, list_differences};
+pub use foreign::DocumentLineRow;
+pub(super) use foreign::{
+    credited_of_document, delete_document, find_document, insert_credit_document, insert_document,
+    insert_document_taxes, list_document_lines, list_document_taxes, list_documents, rest_of_document,
+};
+pub use issue::{CaseTerms, IssueContext, Number, PartySnapshot, Series, VatProof};
 pub(super) use issue::{insert_issue_parts, issue_context, parties, seal, take_number};
 pub use issued::{IssuedDocument, UnpaidInvoice};
 pub(super) use issued::{account_of, find_issued, list_clients_of, list_unpaid};
 pub use office::{CeilingRow, TemplateRow};
 pub(super) use office::{ceiling_on, insert_ceiling, insert_template, list_ceilings, list_templates, templates_from};
 pub use parts::{Earlier, PartRow};
-pub(super) use parts::{find_part, invoiced_by_case, save_part};
+pub(super) use parts::{find_part, invoiced_by_case, invoiced_of_order, save_part};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -38,8 +47,8 @@ use uuid::Uuid;
 use super::Draft;
 use super::rules::{InvoiceState, Settlement};
 use crate::kernel::ids::{ActivityId, ClientId, EntityId, InvoiceId, OrderId, PersonId, RuleSetId, WriteOffId};
-use crate::kernel::lines::{self, DocumentLine, LineKind};
-use crate::kernel::money::{Currency, Minor, Money};
+use crate::kernel::lines::{self, DocumentLine, LineKind, Record};
+use crate::kernel::money::{Currency, Minor, Money, Ppm};
 use crate::kernel::vat::{TaxLine, Totals, VatCase};
 use crate::platform::db::{Locked, Tx};
 use crate::platform::error::{Error, Result};
@@ -71,7 +80,7 @@ pub struct InvoiceRow {
     pub state: InvoiceState,
     /// One line.
     pub title: String,
-    /// Of every amount.
+    /// Of every amount: that of the books.
     pub currency: Currency,
     /// The last day of work.
     pub supplied_on: NaiveDate,
@@ -186,6 +195,12 @@ impl TaxRow {
             tax_minor: tax.tax,
         }
     }
+
+    /// As it is computed.
+    #[must_use]
+    pub const fn line(&self) -> TaxLine {
+        TaxLine { case: self.vat_case, rate: Ppm(self.rate_ppm), base: self.base_minor, tax: self.tax_minor }
+    }
 }
 
 /// An issued invoice and what is still open of it.
@@ -270,7 +285,7 @@ pub(super) fn insert(
                 invoice::title.eq(draft.title.trim()),
             ),
             (
-                invoice::currency.eq(draft.currency),
+                invoice::currency.eq(Currency::EUR),
                 invoice::supplied_on.eq(draft.supplied_on),
                 invoice::buyer_reference.eq(draft.buyer_reference.as_deref()),
                 invoice::net_minor.eq(totals.net),
@@ -289,7 +304,7 @@ pub(super) fn save_draft(tx: &mut Tx<'_>, row: &Locked<InvoiceRow>, draft: &Draf
             invoice::client_id.eq(draft.client),
             invoice::order_id.eq(draft.order),
             invoice::title.eq(draft.title.trim()),
-            invoice::currency.eq(draft.currency),
+            invoice::currency.eq(Currency::EUR),
             invoice::supplied_on.eq(draft.supplied_on),
             invoice::buyer_reference.eq(draft.buyer_reference.as_deref()),
             invoice::net_minor.eq(totals.net),
@@ -305,13 +320,7 @@ pub(super) fn delete_lines(tx: &mut Tx<'_>, id: InvoiceId) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn insert_lines(
-    tx: &mut Tx<'_>,
-    id: InvoiceId,
-    draft: &Draft,
-    totals: &Totals,
-) -> Result<Vec<InvoiceLineRow>> {
-    let records = lines::records(&draft.lines, &draft.adjustments, totals)?;
+pub(super) fn insert_lines(tx: &mut Tx<'_>, id: InvoiceId, records: &[Record]) -> Result<Vec<InvoiceLineRow>> {
     let mut rows: Vec<InvoiceLineRow> = diesel::sql_query(
         "INSERT INTO invoice_line (invoice_id, n, label, quantity, unit_price_minor, vat_case, net_minor, kind, unit, unit_price_e4, \
                                    adjustments, vat_justification) \
@@ -506,19 +515,6 @@ pub(super) fn mark_returned(tx: &mut Tx<'_>, row: &Locked<InvoiceRow>, reason: &
 pub(super) fn mark_discarded(tx: &mut Tx<'_>, row: &Locked<InvoiceRow>) -> Result<()> {
     diesel::update(invoice::table.find(row.id)).set(invoice::state.eq(InvoiceState::Discarded)).execute(tx.conn())?;
     Ok(())
-}
-
-pub(super) fn invoiced_of_order(tx: &mut Tx<'_>, order: OrderId, but: InvoiceId) -> Result<Minor> {
-    let nets: Vec<(String, Minor)> = invoice::table
-        .filter(invoice::order_id.eq(order))
-        .filter(invoice::state.eq_any([InvoiceState::Submitted, InvoiceState::Issued]))
-        .filter(invoice::id.ne(but))
-        .select((invoice::kind, invoice::net_minor))
-        .load(tx.conn())?;
-    // What is credited is free to be invoiced again.
-    let signed = |(kind, net): (String, Minor)| if kind == INVOICE { Ok(net) } else { net.negated() };
-    let nets: Vec<Minor> = nets.into_iter().map(signed).collect::<Result<_, _>>()?;
-    Ok(Minor::sum(nets)?)
 }
 
 pub(super) fn find_by_reference(tx: &mut Tx<'_>, entity: EntityId, digits: &str) -> Result<Option<InvoiceId>> {

@@ -89,6 +89,12 @@ ids! {
     RecurringId,
     /// The text that an applicant accepts.
     AgreementId,
+    /// What one euro is in another currency on a day.
+    ExchangeRateId,
+    /// What arrived more or less than was booked, because a rate moved.
+    ExchangeDifferenceId,
+    /// An invoice from one member to another of the same legal person.
+    InternalInvoiceId,
     /// A dated rule set.
     RuleSetId,
     /// A payment to a member before the client paid.

@@ -6,6 +6,7 @@
 
 pub mod calendar;
 pub mod canonical;
+pub mod exchange;
 pub mod identifiers;
 pub mod ids;
 pub mod language;

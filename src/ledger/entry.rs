@@ -5,8 +5,8 @@ use uuid::Uuid;
 
 use crate::kernel::ids::{
     ActivityId, AdvanceId, AllocationId, AppropriationId, ArrearsId, BankAccountId, BankLineId, ChargeId, ClientId,
-    ContributionReturnId, CostCreditId, CostId, DrawId, EntityId, FiscalYearId, InvoiceId, PayoutId, PersonId, PoolId,
-    PoolRunId, RecoveryId, RedemptionId, ShareId, StatementId, TransferId, WriteOffId,
+    ContributionReturnId, CostCreditId, CostId, DrawId, EntityId, ExchangeDifferenceId, FiscalYearId, InvoiceId,
+    PayoutId, PersonId, PoolId, PoolRunId, RecoveryId, RedemptionId, ShareId, StatementId, TransferId, WriteOffId,
 };
 use crate::kernel::money::{Currency, Minor};
 use crate::kernel::refusal::Refusal;
@@ -71,6 +71,8 @@ named! {
         PoolCost = "pool_cost",
         /// Receivables that were given up.
         BadDebt = "bad_debt",
+        /// What arrived less (debit) or more (credit) than was booked, because a rate moved.
+        ExchangeResult = "exchange_result",
         /// Advances that wait for the client, off balance.
         MemoAdvances = "memo.advances",
         /// The other side of [`Account::MemoAdvances`].
@@ -149,6 +151,8 @@ sources! {
     FiscalYear(FiscalYearId) = "fiscal_year",
     /// A decision about its result.
     Appropriation(AppropriationId) = "appropriation",
+    /// What arrived more or less because a rate moved.
+    ExchangeDifference(ExchangeDifferenceId) = "exchange_difference",
 }
 
 named! {
@@ -186,6 +190,8 @@ named! {
         GuaranteeDrawn = "guarantee_drawn",
         /// Money came after a write-off.
         Recovered = "recovered",
+        /// What arrived was more or less than was booked, because a rate moved.
+        ExchangeSettled = "exchange_settled",
         /// What a supplier charged was approved.
         CostBooked = "cost_booked",
         /// A supplier was paid.

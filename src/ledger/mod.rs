@@ -237,6 +237,14 @@ pub fn borne(tx: &mut Tx<'_>, write_off: WriteOffId) -> Result<Vec<Held>> {
     store::list_borne(tx, write_off)
 }
 
+/// Who got the money of an invoice that was paid, and how much: what no longer waits of it, by activity.
+///
+/// # Errors
+/// Fails with the database.
+pub fn freed(tx: &mut Tx<'_>, invoice: InvoiceId) -> Result<Vec<Held>> {
+    store::list_freed(tx, invoice)
+}
+
 /// What activities owe, of those asked for that owe something.
 ///
 /// # Errors

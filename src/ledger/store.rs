@@ -329,6 +329,17 @@ pub(super) fn list_borne(tx: &mut Tx<'_>, write_off: WriteOffId) -> Result<Vec<H
     .load(tx.conn())?)
 }
 
+pub(super) fn list_freed(tx: &mut Tx<'_>, invoice: InvoiceId) -> Result<Vec<Held>> {
+    Ok(diesel::sql_query(
+        "SELECT p.activity_id AS activity, b.owner_id AS member, sum(p.amount_minor)::bigint AS amount \
+         FROM posting p JOIN journal_entry e ON e.id = p.entry_id JOIN activity_balance b ON b.activity_id = p.activity_id \
+         WHERE p.invoice_id = $1 AND p.account = 'funds.pending' AND e.event IN ('client_paid', 'guarantee_advanced') \
+         GROUP BY p.activity_id, b.owner_id HAVING sum(p.amount_minor) > 0 ORDER BY p.activity_id",
+    )
+    .bind::<SqlUuid, _>(invoice)
+    .load(tx.conn())?)
+}
+
 #[derive(QueryableByName)]
 struct Owed {
     #[diesel(sql_type = SqlUuid)]

@@ -66,13 +66,21 @@ struct OrderBody {
     #[serde(default)]
     #[schema(max_length = 50)]
     purchase_order: Option<String>,
-    /// What is sold, in euro.
+    /// Of every amount (ISO 4217), and of its invoices.
+    #[serde(default = "euro")]
+    #[schema(value_type = String, example = "EUR")]
+    currency: Currency,
+    /// What is sold, in that currency.
     #[schema(min_items = 1, max_items = 1000)]
     lines: Vec<DocumentLine>,
     /// Discounts and charges on all lines of a VAT case.
     #[serde(default)]
     #[schema(max_items = 10)]
     adjustments: Vec<Adjustment>,
+}
+
+const fn euro() -> Currency {
+    Currency::EUR
 }
 
 impl From<OrderBody> for Draft {
@@ -82,7 +90,7 @@ impl From<OrderBody> for Draft {
             client: body.client_id,
             title: body.title,
             description: body.description,
-            currency: Currency::EUR,
+            currency: body.currency,
             work_starts_on: body.work_starts_on,
             work_ends_on: body.work_ends_on,
             valid_until: body.valid_until,
@@ -102,6 +110,7 @@ impl From<Order> for OrderBody {
             id: None,
             activity_id: row.activity_id,
             client_id: row.client_id,
+            currency: row.currency,
             buyer_reference: row.buyer_reference,
             purchase_order: row.purchase_order,
             lines,

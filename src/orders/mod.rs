@@ -1,6 +1,7 @@
 //! Orders: what a member offers a client, what exactly was sent, and the client's answer.
 //!
-//! Owns `orders`, `order_line`, `order_version`, `order_answer`. What is sent is frozen as text with its SHA-256;
+//! Owns `orders`, `order_line`, `order_version`, `order_answer`, `order_currency`. An order may be in another currency than
+//! the euro; the guarantee, which is in euro, judges it by the rate of its confirmation. What is sent is frozen as text with its SHA-256;
 //! the client answers that text by a signed link, without signing in, and when, from where and with what they did
 //! is kept. The guarantee decides at that moment. An order that has to change goes back to draft and is sent again
 //! as the next version.
@@ -16,11 +17,12 @@ pub use store::{AnswerRow, OrderLineRow, OrderRow};
 use uuid::Uuid;
 
 use crate::access::{self, LinkPurpose};
+use crate::charter::exchange;
 use crate::formats::letters::Letter;
 use crate::guarantee::{self, Badge, Reason};
-use crate::kernel::ids::{ActivityId, ClientId, OrderId};
+use crate::kernel::ids::{ActivityId, ClientId, ExchangeRateId, OrderId};
 use crate::kernel::lines::{self as kept, Adjustment, DocumentLine};
-use crate::kernel::money::{Currency, Money};
+use crate::kernel::money::{Currency, Minor, Money};
 use crate::kernel::vat::{self, Totals};
 use crate::outbox::{self, QueuedLetter};
 use crate::platform::db::Tx;
@@ -282,6 +284,9 @@ pub fn answer(tx: &mut Tx<'_>, keys: &Keys, token: &str, given: &NewAnswer) -> R
         let inputs = guarantee_inputs(tx, &order)?;
         let rule_set = order.rule_set_id.ok_or_else(|| Error::internal("a sent order has rules"))?;
         guarantee::decide(tx, order.id, pair(&order), rule_set, &inputs.as_facts(&order, true))?;
+        if let Some(rate) = inputs.rate {
+            store::insert_rate(tx, order.id, rate)?;
+        }
     }
     if given.answer != Answer::ChangeRequested {
         access::use_link(tx, link)?;
@@ -317,6 +322,12 @@ struct GuaranteeInputs {
     is_share_current: bool,
     today: NaiveDate,
     limits: guarantee::Limits,
+    /// In euro.
+    gross: Minor,
+    /// In euro.
+    net: Minor,
+    /// By which rate, where the order is in another currency.
+    rate: Option<ExchangeRateId>,
 }
 
 impl GuaranteeInputs {
@@ -326,8 +337,8 @@ impl GuaranteeInputs {
             client_country: &self.client_country,
             is_share_current: self.is_share_current,
             is_declared: rules::is_declared(order.work_starts_on, order.work_ends_on, self.today),
-            order_gross: order.gross_minor,
-            order_net: order.net_minor,
+            order_gross: self.gross,
+            order_net: self.net,
             limits: self.limits,
         }
     }
@@ -344,7 +355,19 @@ fn guarantee_inputs(tx: &mut Tx<'_>, order: &OrderRow) -> Result<GuaranteeInputs
         Some(id) => charter::rule_set(tx, id)?,
         None => charter::rule_set_on(tx, order.entity_id, today)?,
     };
+    // The last rate that is known: what binds is the rate of the invoice, and a client's answer never waits for the office.
+    let rate = match order.currency {
+        Currency::EUR => None,
+        currency => Some(exchange::last_rate(tx, currency, today)?),
+    };
+    let in_euro = |amount| match &rate {
+        None => Ok(amount),
+        Some(rate) => Ok::<_, Error>(rate.exact()?.in_euro(amount, order.currency)?),
+    };
     Ok(GuaranteeInputs {
+        gross: in_euro(order.gross_minor)?,
+        net: in_euro(order.net_minor)?,
+        rate: rate.as_ref().map(|rate| rate.id),
         client_country: clients::client(tx, order.client_id)?.country,
         is_share_current: members::member(tx, order.member_id)?.state == members::MemberState::Active,
         today,
@@ -359,8 +382,16 @@ fn check_version(order: &OrderRow, expected: i32) -> Result<()> {
 /// Everything that can be wrong with a draft, and its totals at the rates of the last day of work.
 fn check_draft(tx: &mut Tx<'_>, draft: &Draft) -> Result<Totals> {
     rules::check_draft(draft, tx.now().date_naive())?;
+    if !exchange::is_currency(tx, draft.currency)? {
+        return Err(Error::field("/currency", "invalid"));
+    }
     let activity = activities::activity(tx, draft.activity)?;
     let entity = charter::entity(tx, activity.entity_id)?;
+    if draft.currency != Currency::EUR {
+        // Without a rate neither the guarantee nor an invoice could follow.
+        let today = tx.today(entity.zone());
+        exchange::rate_on(tx, draft.currency, today)?;
+    }
     let client = clients::client(tx, draft.client)?;
     if client.member_id != activity.member_id {
         return Err(Error::field("/client_id", "invalid"));
@@ -374,7 +405,7 @@ fn check_draft(tx: &mut Tx<'_>, draft: &Draft) -> Result<Totals> {
     let tariffs = charter::vat_tariffs(tx, &entity.country, draft.work_ends_on)?;
     charter::check_justified(&draft.lines, &tariffs)?;
     let totals = kept::totals(&draft.lines, &draft.adjustments, &charter::rates_of(&tariffs))?;
-    if totals.net <= crate::kernel::money::Minor::ZERO {
+    if totals.net <= Minor::ZERO {
         return Err(Error::field("/lines", "out_of_range"));
     }
     Ok(totals)

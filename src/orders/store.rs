@@ -5,11 +5,11 @@ use diesel::prelude::*;
 use rust_decimal::Decimal;
 use serde::Serialize;
 use serde_json::Value;
-use umbel_schema::{order_answer, order_line, order_version, orders};
+use umbel_schema::{order_answer, order_currency, order_line, order_version, orders};
 use uuid::Uuid;
 
 use super::{Draft, NewAnswer, OrderState};
-use crate::kernel::ids::{ActivityId, ClientId, EntityId, OrderId, PersonId, RuleSetId};
+use crate::kernel::ids::{ActivityId, ClientId, EntityId, ExchangeRateId, OrderId, PersonId, RuleSetId};
 use crate::kernel::lines::{self, LineKind};
 use crate::kernel::money::{Currency, Minor};
 use crate::kernel::vat::{Totals, VatCase};
@@ -179,6 +179,14 @@ pub(super) fn save_draft(tx: &mut Tx<'_>, order: &Locked<OrderRow>, draft: &Draf
             orders::buyer_reference.eq(draft.buyer_reference.as_deref().map(str::trim)),
             orders::purchase_order.eq(draft.purchase_order.as_deref().map(str::trim)),
         ))
+        .execute(tx.conn())?;
+    Ok(())
+}
+
+/// Keeps the rate by which the guarantee judged an order in another currency.
+pub(super) fn insert_rate(tx: &mut Tx<'_>, id: OrderId, rate: ExchangeRateId) -> Result<()> {
+    diesel::insert_into(order_currency::table)
+        .values((order_currency::order_id.eq(id), order_currency::exchange_rate_id.eq(rate)))
         .execute(tx.conn())?;
     Ok(())
 }

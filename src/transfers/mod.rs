@@ -98,6 +98,14 @@ pub fn give_back(tx: &mut Tx<'_>, id: TransferId, new: TransferId, reason: &str)
     give(tx, &intent, &giver, &ends, &[to])?.pop().ok_or_else(|| Error::internal("one transfer"))
 }
 
+/// The transfer that gave one back, if it was.
+///
+/// # Errors
+/// Fails with the database.
+pub fn returned_by(tx: &mut Tx<'_>, id: TransferId) -> Result<Option<TransferId>> {
+    store::find_return(tx, id)
+}
+
 /// A transfer.
 ///
 /// # Errors

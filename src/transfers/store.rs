@@ -212,6 +212,11 @@ pub(super) fn find(tx: &mut Tx<'_>, id: TransferId) -> Result<TransferRow> {
 }
 
 /// Whether somebody gave it back; of two at the same moment the second is refused by PostgreSQL.
+pub(super) fn find_return(tx: &mut Tx<'_>, id: TransferId) -> Result<Option<TransferId>> {
+    let back = transfer::table.filter(transfer::returns_id.eq(id)).select(transfer::id);
+    Ok(back.first(tx.conn()).optional()?)
+}
+
 pub(super) fn is_returned(tx: &mut Tx<'_>, id: TransferId) -> Result<bool> {
     let back = transfer::table.filter(transfer::returns_id.eq(id));
     Ok(diesel::select(diesel::dsl::exists(back)).get_result(tx.conn())?)

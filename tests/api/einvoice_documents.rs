@@ -11,6 +11,7 @@ use umbel::kernel::money::Minor;
 
 use super::credit_notes::{credit, full};
 use super::einvoices::{american, at, client, eur, file, french, issued, line, with};
+use super::foreign::{in_currency, line_in, rate};
 use super::support::TestApp;
 use super::world::text;
 
@@ -65,6 +66,65 @@ impl Papers {
         }
     }
 
+    /// Documents in other currencies, and what is given back of them.
+    fn in_other_currencies(&mut self, cast: &Cast, member: &MemberCast) {
+        let today = self.app.stage.today();
+        for (currency, value) in [("USD", "1.1603"), ("GBP", "0.87715"), ("CHF", "0.9345"), ("JPY", "163.07")] {
+            rate(&cast.staff.accountant, currency, value, today).expect(201).unwrap();
+        }
+        let off = |currency: &str, by: Value| {
+            let amount = by["amount"].as_i64().map(|amount| json!({"amount_minor": amount, "currency": currency}));
+            with(
+                json!({"kind": "discount", "reason": "Regular client"}),
+                amount.map_or(by, |amount| json!({"amount": amount})),
+            )
+        };
+        let all = |currency: &str| {
+            json!([
+                line_in(currency, if currency == "JPY" { "7" } else { "3.5" }, 8_731, json!({})),
+                line_in(currency, "1", 20_003, justified("reduced")),
+                line_in(currency, "2", 999, case("exempt"))
+            ])
+        };
+        let abroad =
+            |currency: &str, case_name: &str| in_currency(currency, &[line_in(currency, "7", 45_000, case(case_name))]);
+        let german = json!({"name": "Müller & Töchter GmbH", "language": "de", "vat_number": "DE136695976", "address": at("DE", "10115", "Berlin")});
+        let (us, german) = (american(member), client(member, german));
+        let kinds = [
+            ("dollars", json!({"currency": "USD", "lines": all("USD")})),
+            (
+                "pounds",
+                in_currency(
+                    "GBP",
+                    &[line_in("GBP", "3.5", 8_731, json!({"adjustments": [off("GBP", json!({"rate": "0.125"}))]}))],
+                ),
+            ),
+            ("francs", with(abroad("CHF", "outside_scope"), json!({"client_id": us}))),
+            (
+                "yen",
+                json!({"currency": "JPY", "lines": all("JPY"), "adjustments": [with(off("JPY", json!({"amount": 333})), case("standard"))]}),
+            ),
+            ("yen_export", with(abroad("JPY", "export"), json!({"client_id": us}))),
+            ("dollars_reverse_charge", with(abroad("USD", "reverse_charge"), json!({"client_id": german}))),
+            ("francs_fine", in_currency("CHF", &[line_in("CHF", "12345", 4, json!({"exact_unit_price": "0.0375"}))])),
+        ];
+        for (name, over) in kinds {
+            let view = self.invoice(name, cast, member, over);
+            self.credit_of(name, cast, &view);
+        }
+    }
+
+    /// A part of the first line, and then the rest.
+    fn credit_of(&mut self, name: &str, cast: &Cast, invoice: &Value) {
+        let reviewer = &cast.staff.reviewer;
+        let net = with(invoice["lines"][0]["net"].clone(), json!({"amount_minor": 101}));
+        let part = json!({"id": reviewer.new_id(), "reason": "Less was done", "lines": [{"n": 1, "net": net}]});
+        for (n, body) in [part, full(reviewer)].iter().enumerate() {
+            let view = credit(reviewer, &text(invoice, "id"), body).expect(201).unwrap();
+            self.made.push((format!("credit_{name}_{n}"), "credit_notes", view, true));
+        }
+    }
+
     /// An invoice with papers of every kind that may go along.
     fn with_papers(&mut self, cast: &Cast, member: &MemberCast) {
         let body = json!({"id": member.client.new_id(), "activity_id": member.activity_id, "client_id": member.client_id,
@@ -111,8 +171,8 @@ impl Papers {
                 let found = read(&answer.body, Limits::default()).unwrap();
                 assert_eq!((found.differences.len(), found.faults.len()), (0, 0), "{name} {form}: {:?}", found.faults);
                 let totals = found.document().unwrap().totals().clone();
-                let said =
-                    ["total_net", "total_vat", "total_gross"].map(|it| view[it]["amount_minor"].as_i64().unwrap());
+                let said = ["total_net", "total_vat", "total_gross"]
+                    .map(|it| said_by(view)[it]["amount_minor"].as_i64().unwrap());
                 assert_eq!([totals.net, totals.tax, totals.gross].map(Minor::get), said, "{name} {form}");
                 if let Some(folder) = &folder {
                     std::fs::create_dir_all(folder.join(form)).unwrap();
@@ -123,6 +183,11 @@ impl Papers {
         assert_eq!(self.app.violations(), Vec::<String>::new());
         self.made.len()
     }
+}
+
+/// The totals of a document in its own currency.
+fn said_by(view: &Value) -> &Value {
+    if view["document"].is_object() { &view["document"] } else { view }
 }
 
 fn case(name: &str) -> Value {
@@ -348,6 +413,7 @@ fn documents_of_every_kind_are_what_the_books_say() {
         papers.credit(&format!("credit_from_{country}"), &cast, &view, &[]);
     }
     papers.parts_of_an_order(&cast, &member);
+    papers.in_other_currencies(&cast, &member);
     let bilingual = client(&member, json!({"second_language": "nl", "language": "fr"}));
     papers.invoice("two_languages", &cast, &member, json!({"client_id": bilingual}));
     papers.with_papers(&cast, &member);

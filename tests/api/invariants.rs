@@ -193,6 +193,19 @@ const PLANTED: &[(&str, &str, &str)] = &[
                  '2026-05-04', false, false, 0, 0, 0, 5, 0)",
     ),
     (
+        "i27_currencies_agree",
+        "a document in dollars that does not come to its lines",
+        "INSERT INTO exchange_rate (id, currency, on_date, rate, source, entered_by) VALUES ('{client}', 'USD', '2026-05-04', 1.25, 'ECB', '{reviewer}'); \
+         INSERT INTO invoice_currency (invoice_id, currency, exchange_rate_id, net_minor, tax_minor, gross_minor) \
+         VALUES ('{issued}', 'USD', '{client}', 5, 1, 6)",
+    ),
+    (
+        "i27_currencies_agree",
+        "a loss that is in no entry",
+        "INSERT INTO exchange_difference (id, entity_id, invoice_id, member_id, kind, amount_minor, reason, settled_on, settled_by) \
+         VALUES ('{client}', '{entity}', '{issued}', '{member}', 'loss', 5, 'x', '2026-05-04', '{reviewer}')",
+    ),
+    (
         "i25_contributions_owed",
         "a contribution that the fund says it returned",
         "INSERT INTO contribution_owed (id, entity_id, credit_note_id, invoice_id, member_id, activity_id, client_id, currency, amount_minor, returned_minor, owed_on) \

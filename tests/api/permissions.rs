@@ -74,6 +74,7 @@ fn reach(prefix: &str) -> Reach {
         | "/v1/costs/"
         | "/v1/credit_notes/"
         | "/v1/deliveries/"
+        | "/v1/internal_invoices/"
         | "/v1/invitations/"
         | "/v1/invoice_attachments/"
         | "/v1/invoices/"

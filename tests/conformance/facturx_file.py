@@ -207,6 +207,9 @@ def amounts(text):
             whole, cents = re.sub(r"[.,\u00a0 ]", "", figure[:-3]), figure[-2:]
             if whole.isdigit() and cents.isdigit():
                 found.add(Decimal(f"{whole}.{cents}"))
+    # Of a currency without cents.
+    for match in re.findall(r"(?<![\d.,])\d[\d.,\u00a0\u202f ]*(?=[\u00a0\u202f ]JPY)|(?<=JPY)[\s\u00a0]*\d[\d.,\u00a0\u202f]*", text):
+        found.add(Decimal(re.sub(r"\D", "", re.split(r" {2,}", match.strip())[-1])))
     return found
 
 

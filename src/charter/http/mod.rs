@@ -3,6 +3,7 @@
 mod agreements;
 mod design;
 mod evidence;
+mod exchange;
 mod levies;
 mod vat_cases;
 
@@ -18,6 +19,8 @@ pub use design::DesignView;
 use design::{__path_add_logo, __path_list_designs, __path_set_design, add_logo, list_designs, set_design};
 pub use evidence::EvidenceView;
 use evidence::{__path_add_evidence, __path_download_evidence, add_evidence, download_evidence};
+pub use exchange::ExchangeRateView;
+use exchange::{__path_add_exchange_rate, __path_list_exchange_rates, add_exchange_rate, list_exchange_rates};
 pub use levies::{BandView, LevyView};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -54,6 +57,8 @@ crate::endpoints!(
     add_logo,
     set_design,
     list_designs,
+    add_exchange_rate,
+    list_exchange_rates,
 );
 
 /// Where somebody is.

@@ -61,6 +61,8 @@ pub enum DocumentKind {
     Order,
     /// Reminds of what is not paid.
     Reminder,
+    /// Asks another activity of the same legal person for payment.
+    Internal,
 }
 
 /// What a credit note corrects, and why.

@@ -6,7 +6,7 @@ use crate::kernel::language::Language;
 /// The labels of a document in one language.
 pub struct Words {
     /// By kind of document, in the order of [`DocumentKind`].
-    titles: [&'static str; 8],
+    titles: [&'static str; 9],
     /// Before the number.
     pub number: &'static str,
     issued_on: &'static str,
@@ -146,7 +146,7 @@ impl Words {
     /// What the document is called.
     #[must_use]
     pub const fn title(&self, kind: DocumentKind) -> &'static str {
-        let [invoice, credit_note, deposit, intermediate, balance, quote, order, reminder] = self.titles;
+        let [invoice, credit_note, deposit, intermediate, balance, quote, order, reminder, internal] = self.titles;
         match kind {
             DocumentKind::Invoice => invoice,
             DocumentKind::CreditNote => credit_note,
@@ -156,6 +156,7 @@ impl Words {
             DocumentKind::Quote => quote,
             DocumentKind::Order => order,
             DocumentKind::Reminder => reminder,
+            DocumentKind::Internal => internal,
         }
     }
 
@@ -166,7 +167,11 @@ impl Words {
             DocumentKind::Invoice | DocumentKind::Deposit | DocumentKind::Intermediate | DocumentKind::Balance => {
                 self.issued_on
             }
-            DocumentKind::CreditNote | DocumentKind::Quote | DocumentKind::Order | DocumentKind::Reminder => self.dated,
+            DocumentKind::CreditNote
+            | DocumentKind::Quote
+            | DocumentKind::Order
+            | DocumentKind::Reminder
+            | DocumentKind::Internal => self.dated,
         }
     }
 
@@ -178,7 +183,7 @@ impl Words {
                 self.bill_to
             }
             DocumentKind::CreditNote => self.credit_to,
-            DocumentKind::Quote | DocumentKind::Order | DocumentKind::Reminder => self.to,
+            DocumentKind::Quote | DocumentKind::Order | DocumentKind::Reminder | DocumentKind::Internal => self.to,
         }
     }
 
@@ -231,6 +236,7 @@ const FR: Words = Words {
         "Devis",
         "Bon de commande",
         "Rappel",
+        "Document interne",
     ],
     number: "N°",
     issued_on: "Date de facture",
@@ -301,6 +307,7 @@ const NL: Words = Words {
         "Offerte",
         "Bestelbon",
         "Herinnering",
+        "Intern document",
     ],
     number: "Nr.",
     issued_on: "Factuurdatum",
@@ -371,6 +378,7 @@ const EN: Words = Words {
         "Quote",
         "Order form",
         "Reminder",
+        "Internal invoice",
     ],
     number: "No.",
     issued_on: "Invoice date",
@@ -441,6 +449,7 @@ const DE: Words = Words {
         "Angebot",
         "Auftragsformular",
         "Zahlungserinnerung",
+        "Internes Dokument",
     ],
     number: "Nr.",
     issued_on: "Rechnungsdatum",

@@ -40,6 +40,10 @@ impl Letter {
             Self::ClientPaid { .. } => "client_paid",
             Self::CollectiveInvitation { .. } => "collective_invitation",
             Self::CollectiveHandOver { .. } => "collective_hand_over",
+            Self::InternalInvoiceReceived { .. } => "internal_invoice_received",
+            Self::InternalInvoiceWithdrawn { .. } => "internal_invoice_withdrawn",
+            Self::InternalInvoicePaid { .. } => "internal_invoice_paid",
+            Self::InternalInvoiceRefused { .. } => "internal_invoice_refused",
             Self::WrittenOffCovered { .. } => "written_off_covered",
             Self::WrittenOffNotCovered { .. } => "written_off_not_covered",
             Self::PayoutSent { .. } => "payout_sent",
@@ -141,6 +145,22 @@ pub(super) fn of(letter: &Letter, language: Language, from: &Letterhead<'_>) -> 
         Letter::CollectiveInvitation { inviter, collective } | Letter::CollectiveHandOver { inviter, collective } => {
             vec![("inviter", Some(without_links(inviter))), ("collective", Some(without_links(collective)))]
         }
+        Letter::InternalInvoiceReceived { from, number, title, total } => vec![
+            ("from", Some(without_links(from))),
+            ("number", line(number)),
+            ("title", Some(without_links(title))),
+            ("total", money(*total)),
+        ],
+        Letter::InternalInvoiceWithdrawn { from, number, total }
+        | Letter::InternalInvoicePaid { from, number, total } => {
+            vec![("from", Some(without_links(from))), ("number", line(number)), ("total", money(*total))]
+        }
+        Letter::InternalInvoiceRefused { from, number, total, reason } => vec![
+            ("from", Some(without_links(from))),
+            ("number", line(number)),
+            ("total", money(*total)),
+            ("reason", Some(lines(reason))),
+        ],
         Letter::WrittenOffCovered { number, client, total, waiting } => vec![
             ("number", line(number)),
             ("client", line(client)),

@@ -113,6 +113,14 @@ pub enum Letter {
     CollectiveInvitation { inviter: String, collective: String },
     /// To a member: the manager asks them to take a collective over.
     CollectiveHandOver { inviter: String, collective: String },
+    /// To a member: another one of the same legal person asks for payment.
+    InternalInvoiceReceived { from: String, number: String, title: String, total: Money },
+    /// To a member: what another one asked for was taken back.
+    InternalInvoiceWithdrawn { from: String, number: String, total: Money },
+    /// To the member: the other side accepted, and paid.
+    InternalInvoicePaid { from: String, number: String, total: Money },
+    /// To the member: the other side refused.
+    InternalInvoiceRefused { from: String, number: String, total: Money, reason: String },
     /// To the member: the client will not pay, and the guarantee bears it; what of it still waits for the fund.
     WrittenOffCovered { number: String, client: String, total: Money, waiting: Option<Money> },
     /// To the member: the client will not pay, and what the member bears.

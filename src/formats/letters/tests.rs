@@ -86,6 +86,28 @@ fn every_letter() -> Vec<Letter> {
         Letter::ClientPaid { number: "2026-0412".to_owned(), amount: total },
         Letter::CollectiveInvitation { inviter: "Awa Diop".to_owned(), collective: "Les Ombelles".to_owned() },
         Letter::CollectiveHandOver { inviter: "Awa Diop".to_owned(), collective: "Les Ombelles".to_owned() },
+        Letter::InternalInvoiceReceived {
+            from: "Bo Li (Mise en page)".to_owned(),
+            number: "I2026-0003".to_owned(),
+            title: "Mise en page du rapport".to_owned(),
+            total: amount,
+        },
+        Letter::InternalInvoiceWithdrawn {
+            from: "Bo Li (Mise en page)".to_owned(),
+            number: "I2026-0003".to_owned(),
+            total: amount,
+        },
+        Letter::InternalInvoicePaid {
+            from: "Awa Diop (Illustration)".to_owned(),
+            number: "I2026-0003".to_owned(),
+            total: amount,
+        },
+        Letter::InternalInvoiceRefused {
+            from: "Awa Diop (Illustration)".to_owned(),
+            number: "I2026-0003".to_owned(),
+            total: amount,
+            reason: "Une page manque.".to_owned(),
+        },
         Letter::WrittenOffCovered {
             number: "2026-0412".to_owned(),
             client: client(),

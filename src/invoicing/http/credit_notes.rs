@@ -6,7 +6,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::views::{ChargeView, TaxView, charge_view, tax_view};
+use super::views::{ChargeView, DocumentCurrencyView, TaxView, charge_view, tax_view};
 use crate::access::{Desk, MemberOrDesk, Reviewer};
 use crate::archive::{self, Kind};
 use crate::invoicing::Wanted;
@@ -139,6 +139,8 @@ pub struct CreditNoteView {
     pub client_id: ClientId,
     /// What is given back, line by line.
     pub lines: Vec<CreditLineView>,
+    /// What it says where it is not in euro, by the rate of its invoice: every amount but its lines is as it is booked.
+    pub document: Option<DocumentCurrencyView>,
     /// VAT by case and rate.
     pub taxes: Vec<TaxView>,
     /// What the mutual gives back of what it kept: its share of what was booked.
@@ -157,6 +159,7 @@ pub struct CreditNoteView {
 
 impl CreditNoteView {
     fn new(note: CreditNote) -> Result<Self> {
+        let said = note.shown();
         let row = note.row;
         let money = |amount_minor: Minor| Money { amount_minor, currency: row.currency };
         let given: Vec<_> = note.charges.iter().map(credit::given_back).collect::<Result<_>>()?;
@@ -167,10 +170,11 @@ impl CreditNoteView {
             kind: line.kind,
             label: line.label.clone(),
             vat_case: line.vat_case,
-            net: money(line.net_minor),
+            net: Money { amount_minor: line.net_minor, currency: said.currency },
         };
         Ok(Self {
-            lines: note.lines.iter().map(line).collect(),
+            document: note.foreign.as_ref().map(DocumentCurrencyView::from),
+            lines: said.lines.iter().map(line).collect(),
             taxes: note.taxes.iter().map(|tax| tax_view(tax, row.currency)).collect(),
             charges: given.iter().map(|charge| charge_view(charge, row.currency)).collect(),
             from_activity: TakenView {

@@ -69,7 +69,11 @@ struct InvoiceBody {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 50)]
     purchase_order: Option<String>,
-    /// What is sold, in euro.
+    /// Of every amount (ISO 4217): that of its order, or the euro. The books are in euro, by the rate of the day.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, example = "EUR")]
+    currency: Option<Currency>,
+    /// What is sold, in that currency.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(min_items = 1, max_items = 1000)]
     lines: Option<Vec<DocumentLine>>,
@@ -93,12 +97,15 @@ impl InvoiceBody {
         };
         let missing = |pointer: &'static str| move || Error::field(pointer, "required");
         let base = from_order.as_ref();
+        if base.is_some_and(|order| self.currency.is_some_and(|currency| currency != order.currency)) {
+            return Err(Error::field("/currency", "not_allowed"));
+        }
         Ok(Draft {
             order: self.order_id,
             activity: self.activity_id.or(base.map(|d| d.activity)).ok_or_else(missing("/activity_id"))?,
             client: self.client_id.or(base.map(|d| d.client)).ok_or_else(missing("/client_id"))?,
             title: self.title.or_else(|| base.map(|d| d.title.clone())).ok_or_else(missing("/title"))?,
-            currency: Currency::EUR,
+            currency: self.currency.or(base.map(|d| d.currency)).unwrap_or(Currency::EUR),
             supplied_on: self.supplied_on.or(base.map(|d| d.supplied_on)).ok_or_else(missing("/supplied_on"))?,
             buyer_reference: self.buyer_reference.or_else(|| base.and_then(|d| d.buyer_reference.clone())),
             stage,
@@ -116,13 +123,15 @@ impl InvoiceBody {
 
 impl From<Invoice> for InvoiceBody {
     fn from(invoice: Invoice) -> Self {
+        let said = invoice.shown();
         let row = invoice.row;
-        let (lines, adjustments) = lines::apart(&invoice.lines, row.currency);
+        let (lines, adjustments) = lines::apart(&said.lines, said.currency);
         Self {
             id: None,
             order_id: row.order_id,
             activity_id: Some(row.activity_id),
             client_id: Some(row.client_id),
+            currency: Some(said.currency),
             lines: Some(lines),
             adjustments: Some(adjustments),
             purchase_order: invoice.purchase_order,

@@ -2,6 +2,7 @@
 
 mod attachments;
 mod credit_notes;
+mod differences;
 mod files;
 mod invoices;
 mod office;
@@ -14,6 +15,7 @@ pub fn routes(config: &mut actix_web::web::ServiceConfig) {
     invoices::routes(config);
     credit_notes::routes(config);
     attachments::routes(config);
+    differences::routes(config);
     office::routes(config);
     files::routes(config);
 }
@@ -27,6 +29,7 @@ impl utoipa::OpenApi for Description {
         let mut whole = invoices::Description::openapi();
         whole.merge(credit_notes::Description::openapi());
         whole.merge(attachments::Description::openapi());
+        whole.merge(differences::Description::openapi());
         whole.merge(office::Description::openapi());
         whole.merge(files::Description::openapi());
         whole

@@ -5,8 +5,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::guarantee::http::{DisputeView, HoldView};
-use crate::invoicing::{self, Invoice, InvoiceRow, InvoiceState, IssueCharge, Open, Settlement, Stage, TaxRow};
-use crate::kernel::ids::{ActivityId, ClientId, EntityId, InvoiceId, OrderId, PersonId, RuleSetId};
+use crate::invoicing::{self, Foreign, Invoice, InvoiceState, IssueCharge, Settlement, Stage, TaxRow};
+use crate::kernel::ids::{ActivityId, ClientId, EntityId, ExchangeRateId, InvoiceId, OrderId, PersonId, RuleSetId};
 use crate::kernel::levies::LevyKind;
 use crate::kernel::lines::{self, Adjustment, DocumentLine, LineKind, Row as _};
 use crate::kernel::money::{Currency, Minor, Money, Ppm};
@@ -38,6 +38,47 @@ pub struct InvoiceAdjustmentView {
     pub net: Money,
     /// What credit notes gave back of that.
     pub credited: Money,
+}
+
+/// What a document says in another currency than the euro that are booked, and the rate between them.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DocumentCurrencyView {
+    /// The currency of the document.
+    #[schema(value_type = String, example = "USD")]
+    pub currency: Currency,
+    /// Units of it for one euro.
+    pub rate: String,
+    /// The day for which the rate was published.
+    pub rate_on: NaiveDate,
+    /// Who published it.
+    pub rate_source: String,
+    /// Its id.
+    pub exchange_rate_id: ExchangeRateId,
+    /// VAT by case and rate.
+    pub taxes: Vec<TaxView>,
+    /// Without VAT.
+    pub total_net: Money,
+    /// VAT.
+    pub total_vat: Money,
+    /// To pay.
+    pub total_gross: Money,
+}
+
+impl From<&Foreign> for DocumentCurrencyView {
+    fn from(said: &Foreign) -> Self {
+        let money = |amount_minor| Money { amount_minor, currency: said.currency };
+        Self {
+            currency: said.currency,
+            rate: said.rate.rate.normalize().to_string(),
+            rate_on: said.rate.on_date,
+            rate_source: said.rate.source.clone(),
+            exchange_rate_id: said.rate.id,
+            taxes: said.taxes.iter().map(|tax| tax_view(tax, said.currency)).collect(),
+            total_net: money(said.net),
+            total_vat: money(said.tax),
+            total_gross: money(said.gross),
+        }
+    }
 }
 
 /// VAT of one case and rate.
@@ -122,10 +163,13 @@ pub struct InvoiceView {
     pub payment_reference: Option<String>,
     /// The number of the buyer's purchase order.
     pub purchase_order: Option<String>,
-    /// What is sold.
+    /// What is sold, in the currency of the document.
     pub lines: Vec<InvoiceLineView>,
-    /// Discounts and charges on all lines of a VAT case.
+    /// Discounts and charges on all lines of a VAT case, in the currency of the document.
     pub adjustments: Vec<InvoiceAdjustmentView>,
+    /// What it says where it is not in euro: every amount but its lines is as it is booked. The rate is provisional
+    /// until it is issued.
+    pub document: Option<DocumentCurrencyView>,
     /// VAT by case and rate.
     pub taxes: Vec<TaxView>,
     /// Without VAT.
@@ -211,29 +255,32 @@ pub(super) fn charge_view(charge: &IssueCharge, currency: Currency) -> ChargeVie
 impl InvoiceView {
     pub(super) fn new(invoice: Invoice) -> Result<Self> {
         let payout_forecast = forecast(&invoice);
+        let said = invoice.shown();
         let row = invoice.row;
         let money = |amount_minor: Minor| Money { amount_minor, currency: row.currency };
+        let of_document = |amount_minor: Minor| Money { amount_minor, currency: said.currency };
         let kept = Minor::sum(invoice.charges.iter().map(|charge| charge.amount))?;
         let to_activity = row.net_minor.minus(kept)?;
         let is_issued = row.state == InvoiceState::Issued;
         let line = |line: &invoicing::InvoiceLineRow| InvoiceLineView {
-            line: line.document(row.currency),
-            net: money(line.net_minor),
-            credited: money(invoice.credited.get(&line.n).copied().unwrap_or_default()),
+            line: line.document(said.currency),
+            net: of_document(line.net_minor),
+            credited: of_document(invoice.credited.get(&line.n).copied().unwrap_or_default()),
         };
         let adjustment = |row: &invoicing::InvoiceLineRow, adjustment| InvoiceAdjustmentView {
             n: row.n,
             adjustment,
-            net: money(row.net_minor),
-            credited: money(invoice.credited.get(&row.n).copied().unwrap_or_default()),
+            net: of_document(row.net_minor),
+            credited: of_document(invoice.credited.get(&row.n).copied().unwrap_or_default()),
         };
-        let (sold, on_all): (Vec<_>, Vec<_>) = invoice.lines.iter().partition(|line| line.kind == LineKind::Line);
+        let (sold, on_all): (Vec<_>, Vec<_>) = said.lines.iter().partition(|line| line.kind == LineKind::Line);
         Ok(Self {
             adjustments: on_all
                 .into_iter()
                 .flat_map(|row| lines::adjustments(&row.adjustments).into_iter().map(move |it| (row, it)))
                 .map(|(row, it)| adjustment(row, it))
                 .collect(),
+            document: invoice.foreign.as_ref().map(DocumentCurrencyView::from),
             settlement: invoicing::settlement(&row, invoice.open),
             advance_hold: invoice.hold.map(|hold| HoldView::new(hold, invoice.language)),
             dispute: invoice.dispute.map(DisputeView::from),
@@ -301,16 +348,19 @@ pub struct InvoiceSummary {
     pub submitted_at: Option<DateTime<Utc>>,
     /// To pay.
     pub total_gross: Money,
+    /// What the document says of that, where it is not in euro.
+    pub document_gross: Option<Money>,
     /// Still to pay.
     pub open: Money,
 }
 
-impl From<(InvoiceRow, Open)> for InvoiceSummary {
-    fn from((row, open): (InvoiceRow, Open)) -> Self {
+impl From<invoicing::Listed> for InvoiceSummary {
+    fn from((row, open, document_gross): invoicing::Listed) -> Self {
         let money = |amount_minor| Money { amount_minor, currency: row.currency };
         Self {
             settlement: invoicing::settlement(&row, open),
             total_gross: money(row.gross_minor),
+            document_gross,
             open: money(open.amount.max(Minor::ZERO)),
             id: row.id,
             version: row.version,

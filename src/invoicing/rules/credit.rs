@@ -188,7 +188,7 @@ impl RestLevy {
 }
 
 /// The part of `whole` that belongs to `given` of `base`: the last part of a base takes all that is left.
-fn part(whole: Minor, given: Minor, base: Minor) -> Result<Minor, MoneyError> {
+pub(super) fn part(whole: Minor, given: Minor, base: Minor) -> Result<Minor, MoneyError> {
     let kept = base.minus(given)?;
     if kept <= Minor::ZERO {
         return Ok(whole);
@@ -244,7 +244,7 @@ fn with_adjustments(rest: &Rest, wanted: &[(i32, Minor)]) -> Result<Vec<(i32, Mi
     Ok(lines)
 }
 
-fn compute(rest: &Rest, lines: Vec<(i32, Minor)>, left: Minor) -> Result<Credited, MoneyError> {
+pub(super) fn compute(rest: &Rest, lines: Vec<(i32, Minor)>, left: Minor) -> Result<Credited, MoneyError> {
     let net = Minor::sum(lines.iter().map(|(_, net)| *net))?;
     let mut taxes = Vec::with_capacity(rest.taxes.len());
     for of in &rest.taxes {

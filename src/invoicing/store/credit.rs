@@ -261,6 +261,8 @@ pub(in crate::invoicing) fn waiting_of(tx: &mut Tx<'_>, id: InvoiceId) -> Result
 
 /// Writes a credit note as it will be issued, but for its number: what is booked must be there before its entry.
 ///
+/// `said` is what it gives back in its own currency, where that is not the euro.
+///
 /// A line that is given back whole stands there as on the invoice, a part of one as one piece at that price. A discount
 /// or charge on all lines is an amount: the lines that its rate was of are others now.
 pub(in crate::invoicing) fn insert_credit_note(
@@ -268,7 +270,7 @@ pub(in crate::invoicing) fn insert_credit_note(
     id: InvoiceId,
     of: &Locked<InvoiceRow>,
     reason: &str,
-    credited: &Credited,
+    (credited, said): (&Credited, Option<&Credited>),
     today: NaiveDate,
 ) -> Result<()> {
     diesel::sql_query(
@@ -293,14 +295,16 @@ pub(in crate::invoicing) fn insert_credit_note(
                 CASE WHEN o.kind <> 'line' THEN jsonb_build_array((o.adjustments -> 0) - 'rate' \
                           || jsonb_build_object('amount', jsonb_build_object('amount_minor', abs(c.net), 'currency', i.currency))) \
                      WHEN w.whole THEN o.adjustments ELSE '[]' END, o.vat_justification \
-         FROM unnest($3::int[], $4::bigint[]) WITH ORDINALITY AS c (line, net, n) \
+         FROM unnest($3::int[], $4::bigint[], $5::bigint[]) WITH ORDINALITY AS c (line, net, said, n) \
          JOIN invoice_line o ON o.invoice_id = $2 AND o.n = c.line JOIN invoice i ON i.id = $2 \
-         CROSS JOIN LATERAL (SELECT o.net_minor = c.net AS whole) w",
+         LEFT JOIN invoice_line_currency f ON (f.invoice_id, f.n) = (o.invoice_id, o.n) \
+         CROSS JOIN LATERAL (SELECT coalesce(f.net_minor = c.said, o.net_minor = c.net) AS whole) w",
     )
     .bind::<SqlUuid, _>(id)
     .bind::<SqlUuid, _>(of.id)
     .bind::<Array<Integer>, _>(credited.lines.iter().map(|(line, _)| *line).collect::<Vec<_>>())
     .bind::<Array<BigInt>, _>(credited.lines.iter().map(|(_, net)| *net).collect::<Vec<_>>())
+    .bind::<Array<BigInt>, _>(said.unwrap_or(credited).lines.iter().map(|(_, net)| *net).collect::<Vec<_>>())
     .execute(tx.conn())?;
     diesel::sql_query(
         "INSERT INTO invoice_tax (invoice_id, vat_case, category, rate_ppm, base_minor, tax_minor) \

@@ -134,6 +134,8 @@ pub struct IssueContext {
     pub holidays: Holidays,
     /// Whether the guarantee covers the order.
     pub is_covered: bool,
+    /// Whether it says its amounts in another currency.
+    pub is_foreign: bool,
     /// The lines.
     pub lines: Vec<InvoiceLineRow>,
     zone: String,
@@ -179,6 +181,8 @@ struct ContextRow {
     holidays: Vec<NaiveDate>,
     #[diesel(sql_type = Bool)]
     is_covered: bool,
+    #[diesel(sql_type = Bool)]
+    is_foreign: bool,
     #[diesel(sql_type = Bool)]
     is_closed: bool,
     #[diesel(sql_type = Jsonb)]
@@ -227,6 +231,8 @@ named! {
         Invoice = "invoice",
         /// Credit notes: `C2026-0001` unless the entity writes them otherwise.
         CreditNote = "credit_note",
+        /// Invoices between members of one legal person: `I2026-0001` unless the entity writes them otherwise.
+        Internal = "internal_invoice",
     }
 }
 
@@ -237,6 +243,7 @@ impl Series {
         match self {
             Self::Invoice => "{YYYY}-{SEQ:4}",
             Self::CreditNote => "C{YYYY}-{SEQ:4}",
+            Self::Internal => "I{YYYY}-{SEQ:4}",
         }
     }
 }
@@ -244,10 +251,12 @@ impl Series {
 /// The number that a document got.
 #[derive(Debug, Clone)]
 pub struct Number {
-    pub(super) year: i32,
-    pub(super) seq: i64,
+    /// Of which year.
+    pub year: i32,
+    /// Its place in the series.
+    pub seq: i64,
     /// As it stands on the document.
-    pub(super) text: String,
+    pub text: String,
 }
 
 /// Reads across the tables of other rooms, in one statement instead of nine: the only store that does. The activity
@@ -259,6 +268,7 @@ pub(in crate::invoicing) fn issue_context(tx: &mut Tx<'_>, row: &Locked<InvoiceR
                 r.id AS rule_set_id, coalesce(r.payment_terms_days, 0) AS payment_terms_days, \
                 coalesce(r.advance_working_days, 0) AS advance_working_days, coalesce(d.eligible, false) AS is_covered, \
                 a.closed_at IS NOT NULL AS is_closed, \
+                EXISTS (SELECT FROM invoice_currency f WHERE f.invoice_id = i.id) AS is_foreign, \
                 levies_for(a.id, r.id, t.today) AS levies, \
                 coalesce((SELECT jsonb_agg(to_jsonb(v)) \
                           FROM vat_rate v WHERE v.country = e.country AND v.valid_from <= i.supplied_on \
@@ -303,6 +313,7 @@ pub(in crate::invoicing) fn issue_context(tx: &mut Tx<'_>, row: &Locked<InvoiceR
         terms: rates.into_iter().map(|rate| (rate.vat_case, rate.terms)).collect(),
         holidays: found.holidays.into_iter().collect(),
         is_covered: found.is_covered,
+        is_foreign: found.is_foreign,
         lines: serde_json::from_value(found.lines)?,
         zone: found.zone,
     })
@@ -423,6 +434,11 @@ pub(in crate::invoicing) fn seal(
             invoice::bank_account_id.eq(context.bank_account_id),
             invoice::issued_on.eq(issued.issued_on),
             invoice::due_on.eq(issued.due_on),
+            (
+                invoice::net_minor.eq(issued.totals.net),
+                invoice::tax_minor.eq(issued.totals.tax),
+                invoice::gross_minor.eq(issued.totals.gross),
+            ),
             invoice::advance_due_on.eq(issued.advance_due_on),
             invoice::series_year.eq(number.year),
             invoice::seq.eq(number.seq),

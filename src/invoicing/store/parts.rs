@@ -2,7 +2,7 @@
 
 use chrono::NaiveDate;
 use diesel::prelude::*;
-use umbel_schema::{invoice, invoice_line, order_part};
+use umbel_schema::{invoice, invoice_currency, invoice_line, invoice_line_currency, order_part};
 
 use super::INVOICE;
 use crate::invoicing::Draft;
@@ -70,12 +70,23 @@ pub(in crate::invoicing) fn invoiced_by_case(
     }
     let documents: Vec<(InvoiceId, String, Option<String>, Option<NaiveDate>)> = query.load(tx.conn())?;
     let ids: Vec<InvoiceId> = documents.iter().map(|(id, ..)| *id).collect();
-    let lines: Vec<(InvoiceId, VatCase, Minor)> = invoice_line::table
+    // In the currency of the order, which is that of its documents.
+    let said = invoice_line_currency::invoice_id
+        .eq(invoice_line::invoice_id)
+        .and(invoice_line_currency::n.eq(invoice_line::n));
+    let lines: Vec<(InvoiceId, VatCase, Minor, Option<Minor>)> = invoice_line::table
+        .left_join(invoice_line_currency::table.on(said))
         .filter(invoice_line::invoice_id.eq_any(&ids))
-        .select((invoice_line::invoice_id, invoice_line::vat_case, invoice_line::net_minor))
+        .select((
+            invoice_line::invoice_id,
+            invoice_line::vat_case,
+            invoice_line::net_minor,
+            invoice_line_currency::net_minor.nullable(),
+        ))
         .load(tx.conn())?;
     let mut sums = ByCase::new();
-    for (id, case, net) in lines {
+    for (id, case, booked, said) in lines {
+        let net = said.unwrap_or(booked);
         let is_credit = documents.iter().any(|(of, kind, ..)| *of == id && kind != INVOICE);
         let sum = sums.entry(case).or_default();
         *sum = if is_credit { sum.minus(net)? } else { sum.plus(net)? };
@@ -83,4 +94,23 @@ pub(in crate::invoicing) fn invoiced_by_case(
     let issued = documents.into_iter().filter(|(_, kind, ..)| kind == INVOICE);
     let issued = issued.filter_map(|(_, _, number, on)| Some(Earlier { number: number?, issued_on: on? }));
     Ok((sums, issued.collect()))
+}
+
+/// What is invoiced of an order, less what was credited, in its currency; `but` one.
+pub(in crate::invoicing) fn invoiced_of_order(tx: &mut Tx<'_>, order: OrderId, but: InvoiceId) -> Result<Minor> {
+    // In the currency of the order, which is that of its documents.
+    let nets: Vec<(String, Minor, Option<Minor>)> = invoice::table
+        .left_join(invoice_currency::table)
+        .filter(invoice::order_id.eq(order))
+        .filter(invoice::state.eq_any([InvoiceState::Submitted, InvoiceState::Issued]))
+        .filter(invoice::id.ne(but))
+        .select((invoice::kind, invoice::net_minor, invoice_currency::net_minor.nullable()))
+        .load(tx.conn())?;
+    // What is credited is free to be invoiced again.
+    let signed = |(kind, net, said): (String, Minor, Option<Minor>)| {
+        let net = said.unwrap_or(net);
+        if kind == INVOICE { Ok(net) } else { net.negated() }
+    };
+    let nets: Vec<Minor> = nets.into_iter().map(signed).collect::<Result<_, _>>()?;
+    Ok(Minor::sum(nets)?)
 }

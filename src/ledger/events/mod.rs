@@ -20,6 +20,7 @@
 //! | `guarantee_drawn` | guarantee_fund / bad_debt; funds.pending / funds.available as far as it was not advanced |
 //! | `contribution_returned` | guarantee_fund / funds.available: what a credit note gave back and the fund did not hold |
 //! | `recovered` | bank_suspense / vat_refund_due, guarantee_fund up to what was drawn, then covered: bad_debt with funds.pending / funds.available for the rest of the claim, guarantee_fund, fee_income; not covered: bad_debt with member_cost / funds.available, guarantee_fund, fee_income |
+//! | `exchange_settled` | a loss: exchange_result / receivable, and of each holder funds.pending, then funds.available, then activity_arrears / member_cost, what else waited to funds.available and the advance closed; a gain: bank_suspense / exchange_result, and member_cost / funds.available of each holder |
 //! | `share_redeemed` | share_capital / redemption_payable, and what the share is worth less than its nominal value to retained_surplus |
 //! | `redemption_paid` | redemption_payable / bank_suspense |
 //! | `year_closed` | every income and expense account of the year / retained_surplus |
@@ -35,6 +36,7 @@
 //! | `transferred` | funds.pending / funds.pending of the same invoice, or funds.available / funds.available with memo.advances / memo.advances for the part that was advanced |
 
 mod credit;
+mod exchange;
 mod guarantee;
 mod levies;
 mod pools;
@@ -47,6 +49,7 @@ pub use surplus::{Appropriated, Refund, surplus_appropriated, year_closed};
 
 use chrono::NaiveDate;
 pub use credit::{CreditNote, credit_note_issued};
+pub use exchange::{Borne, ExchangeGain, ExchangeLoss, exchange_gained, exchange_lost};
 pub use guarantee::*;
 pub use levies::{ChargedTo, LevyFact, arrears_settled, levy_charged};
 pub use pools::{

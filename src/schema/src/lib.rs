@@ -564,6 +564,36 @@ diesel::table! {
 }
 
 diesel::table! {
+    exchange_difference (id) {
+        id -> Uuid,
+        entity_id -> Uuid,
+        invoice_id -> Uuid,
+        member_id -> Uuid,
+        bank_line_id -> Nullable<Uuid>,
+        kind -> Text,
+        amount_minor -> Int8,
+        reason -> Text,
+        settled_on -> Date,
+        settled_by -> Uuid,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    exchange_rate (id) {
+        id -> Uuid,
+        currency -> Bpchar,
+        on_date -> Date,
+        rate -> Numeric,
+        source -> Text,
+        replaces_id -> Nullable<Uuid>,
+        reason -> Nullable<Text>,
+        entered_by -> Uuid,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     fiscal_year (id) {
         id -> Uuid,
         entity_id -> Uuid,
@@ -668,6 +698,32 @@ diesel::table! {
 }
 
 diesel::table! {
+    internal_invoice (id) {
+        id -> Uuid,
+        entity_id -> Uuid,
+        member_id -> Uuid,
+        activity_id -> Uuid,
+        to_member_id -> Uuid,
+        to_activity_id -> Uuid,
+        state -> Text,
+        title -> Text,
+        currency -> Bpchar,
+        lines -> Jsonb,
+        total_minor -> Int8,
+        from_name -> Text,
+        to_name -> Text,
+        series_year -> Nullable<Int4>,
+        seq -> Nullable<Int8>,
+        number -> Nullable<Text>,
+        sent_on -> Nullable<Date>,
+        refusal_reason -> Nullable<Text>,
+        transfer_id -> Nullable<Uuid>,
+        created_at -> Timestamptz,
+        version -> Int4,
+    }
+}
+
+diesel::table! {
     invoice (id) {
         id -> Uuid,
         entity_id -> Uuid,
@@ -717,6 +773,17 @@ diesel::table! {
 }
 
 diesel::table! {
+    invoice_currency (invoice_id) {
+        invoice_id -> Uuid,
+        currency -> Bpchar,
+        exchange_rate_id -> Uuid,
+        net_minor -> Int8,
+        tax_minor -> Int8,
+        gross_minor -> Int8,
+    }
+}
+
+diesel::table! {
     invoice_dispute (id) {
         id -> Uuid,
         invoice_id -> Uuid,
@@ -746,6 +813,17 @@ diesel::table! {
         unit_price_e4 -> Nullable<Int8>,
         adjustments -> Jsonb,
         vat_justification -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    invoice_line_currency (invoice_id, n) {
+        invoice_id -> Uuid,
+        n -> Int4,
+        unit_price_minor -> Int8,
+        unit_price_e4 -> Nullable<Int8>,
+        adjustments -> Jsonb,
+        net_minor -> Int8,
     }
 }
 
@@ -781,6 +859,17 @@ diesel::table! {
 
 diesel::table! {
     invoice_tax (invoice_id, vat_case, rate_ppm) {
+        invoice_id -> Uuid,
+        vat_case -> Text,
+        category -> Text,
+        rate_ppm -> Int8,
+        base_minor -> Int8,
+        tax_minor -> Int8,
+    }
+}
+
+diesel::table! {
+    invoice_tax_currency (invoice_id, vat_case, rate_ppm) {
         invoice_id -> Uuid,
         vat_case -> Text,
         category -> Text,
@@ -978,6 +1067,13 @@ diesel::table! {
         user_agent -> Text,
         link_id -> Uuid,
         at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    order_currency (order_id) {
+        order_id -> Uuid,
+        exchange_rate_id -> Uuid,
     }
 }
 
@@ -1894,6 +1990,13 @@ diesel::joinable!(entity_bank_account -> entity (entity_id));
 diesel::joinable!(entity_design -> archived_file (logo_id));
 diesel::joinable!(entity_design -> entity (entity_id));
 diesel::joinable!(entity_design -> person (set_by));
+diesel::joinable!(exchange_difference -> bank_line (bank_line_id));
+diesel::joinable!(exchange_difference -> entity (entity_id));
+diesel::joinable!(exchange_difference -> invoice (invoice_id));
+diesel::joinable!(exchange_difference -> member (member_id));
+diesel::joinable!(exchange_difference -> person (settled_by));
+diesel::joinable!(exchange_rate -> currency (currency));
+diesel::joinable!(exchange_rate -> person (entered_by));
 diesel::joinable!(fiscal_year -> currency (currency));
 diesel::joinable!(fiscal_year -> entity (entity_id));
 diesel::joinable!(fiscal_year -> person (closed_by));
@@ -1918,6 +2021,9 @@ diesel::joinable!(guarantee_draw -> member (member_id));
 diesel::joinable!(guarantee_draw_run -> currency (currency));
 diesel::joinable!(guarantee_draw_run -> entity (entity_id));
 diesel::joinable!(guarantee_draw_run -> person (made_by));
+diesel::joinable!(internal_invoice -> currency (currency));
+diesel::joinable!(internal_invoice -> entity (entity_id));
+diesel::joinable!(internal_invoice -> transfer (transfer_id));
 diesel::joinable!(invoice -> currency (currency));
 diesel::joinable!(invoice -> entity (entity_id));
 diesel::joinable!(invoice -> entity_bank_account (bank_account_id));
@@ -1926,14 +2032,19 @@ diesel::joinable!(invoice -> orders (order_id));
 diesel::joinable!(invoice -> rule_set (rule_set_id));
 diesel::joinable!(invoice_attachment -> archived_file (file_id));
 diesel::joinable!(invoice_attachment -> invoice (invoice_id));
+diesel::joinable!(invoice_currency -> currency (currency));
+diesel::joinable!(invoice_currency -> exchange_rate (exchange_rate_id));
+diesel::joinable!(invoice_currency -> invoice (invoice_id));
 diesel::joinable!(invoice_dispute -> access_link (link_id));
 diesel::joinable!(invoice_dispute -> invoice (invoice_id));
 diesel::joinable!(invoice_dispute -> member (member_id));
 diesel::joinable!(invoice_line -> invoice (invoice_id));
+diesel::joinable!(invoice_line_currency -> invoice_currency (invoice_id));
 diesel::joinable!(invoice_purchase_order -> invoice (invoice_id));
 diesel::joinable!(invoice_reduction -> invoice (invoice_id));
 diesel::joinable!(invoice_reduction -> member (member_id));
 diesel::joinable!(invoice_tax -> invoice (invoice_id));
+diesel::joinable!(invoice_tax_currency -> invoice_currency (invoice_id));
 diesel::joinable!(job -> entity (entity_id));
 diesel::joinable!(job -> person (requested_by));
 diesel::joinable!(job_progress -> job (job_id));
@@ -1960,6 +2071,8 @@ diesel::joinable!(member -> person (id));
 diesel::joinable!(number_template -> entity (entity_id));
 diesel::joinable!(number_template -> person (set_by));
 diesel::joinable!(order_answer -> access_link (link_id));
+diesel::joinable!(order_currency -> exchange_rate (exchange_rate_id));
+diesel::joinable!(order_currency -> orders (order_id));
 diesel::joinable!(order_line -> orders (order_id));
 diesel::joinable!(order_part -> invoice (invoice_id));
 diesel::joinable!(order_version -> orders (order_id));
@@ -2111,6 +2224,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     entity,
     entity_bank_account,
     entity_design,
+    exchange_difference,
+    exchange_rate,
     fiscal_year,
     guarantee_advance,
     guarantee_claim,
@@ -2119,14 +2234,18 @@ diesel::allow_tables_to_appear_in_same_query!(
     guarantee_draw_run,
     holiday,
     idempotency_key,
+    internal_invoice,
     invoice,
     invoice_attachment,
+    invoice_currency,
     invoice_dispute,
     invoice_line,
+    invoice_line_currency,
     invoice_open,
     invoice_purchase_order,
     invoice_reduction,
     invoice_tax,
+    invoice_tax_currency,
     job,
     job_progress,
     journal_entry,
@@ -2141,6 +2260,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     member,
     number_template,
     order_answer,
+    order_currency,
     order_line,
     order_part,
     order_version,
