@@ -1,3 +1,3 @@
-DROP VIEW invariant_i27_deliveries_explained;
+DROP VIEW invariant_i28_deliveries_explained;
 DROP TRIGGER guard_try ON delivery;
 DROP FUNCTION guard_delivery_try;

@@ -12,7 +12,7 @@ END $$;
 -- By the column and not by its value: two that begin at one moment write the same number.
 CREATE TRIGGER guard_try BEFORE UPDATE OF attempts ON delivery FOR EACH ROW EXECUTE FUNCTION guard_delivery_try();
 
-CREATE VIEW invariant_i27_deliveries_explained WITH (security_invoker = true) AS
+CREATE VIEW invariant_i28_deliveries_explained WITH (security_invoker = true) AS
     SELECT d.id::text AS subject, 'it belongs to another member or entity than its document' AS detail
     FROM delivery d JOIN invoice i ON i.id = d.invoice_id
     WHERE (i.member_id, i.entity_id) IS DISTINCT FROM (d.member_id, d.entity_id)
@@ -25,4 +25,4 @@ CREATE VIEW invariant_i27_deliveries_explained WITH (security_invoker = true) AS
     SELECT d.id::text, 'it was tried ' || d.attempts || ' times and its history says ' || count(h.id)
     FROM delivery d LEFT JOIN state_history h ON h.machine = 'delivery' AND h.subject_id = d.id AND h.to_state = 'sending'
     GROUP BY d.id, d.attempts HAVING count(h.id) <> d.attempts;
-GRANT SELECT ON invariant_i27_deliveries_explained TO umbel_app;
+GRANT SELECT ON invariant_i28_deliveries_explained TO umbel_app;

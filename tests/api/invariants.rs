@@ -231,9 +231,9 @@ const PLANTED: &[(&str, &str, &str)] = &[
     ("i26_proofs_chain", "a row that says something else than its proof", "UPDATE solvency_proof SET held_minor = held_minor + 1"),
     ("i26_proofs_chain", "the newest proof counts money that the bank does not have", "UPDATE solvency_proof SET held_minor = held_minor + 1, body = b, sha256 = sha256(prev_sha256 || convert_to(b, 'UTF8')) FROM (SELECT id AS of, replace(replace(body, '\"amount_minor\":' || k.bank || ',\"component\":\"bank\"', '\"amount_minor\":' || k.bank + 1 || ',\"component\":\"bank\"'), '\"held_minor\":' || held_minor, '\"held_minor\":' || held_minor + 1) AS b FROM solvency_proof, LATERAL (SELECT (h ->> 'amount_minor')::bigint AS bank FROM jsonb_array_elements(body::jsonb -> 'held') h WHERE h ->> 'component' = 'bank') k ORDER BY day DESC LIMIT 1) x WHERE id = x.of"),
     ("i26_proofs_chain", "a member whose leaf was lost", "DELETE FROM solvency_leaf"),
-    ("i27_deliveries_explained", "a document that went out once more than its history says", "UPDATE delivery SET attempts = attempts + 1"),
-    ("i27_deliveries_explained", "a document that arrived without a try", "UPDATE delivery SET attempts = 0"),
-    ("i27_deliveries_explained", "a delivery of another member's document", "UPDATE delivery SET member_id = '{approver}'"),
+    ("i28_deliveries_explained", "a document that went out once more than its history says", "UPDATE delivery SET attempts = attempts + 1"),
+    ("i28_deliveries_explained", "a document that arrived without a try", "UPDATE delivery SET attempts = 0"),
+    ("i28_deliveries_explained", "a delivery of another member's document", "UPDATE delivery SET member_id = '{approver}'"),
 ];
 
 fn speaking(conn: &mut PgConnection, views: &[String]) -> Vec<String> {
