@@ -160,6 +160,14 @@ pub fn find_of(tx: &mut Tx<'_>, subject: Uuid, kind: Kind) -> Result<Option<Arch
     store::find_of(tx, subject, kind)
 }
 
+/// The one file of a kind that belongs to something which two people share. Who may read it, PostgreSQL says.
+///
+/// # Errors
+/// 404 when it is not there or not for the reader.
+pub fn find_shared(tx: &mut Tx<'_>, subject: Uuid, kind: Kind) -> Result<ArchivedFile> {
+    store::find_shared(tx, subject, kind)
+}
+
 /// What belongs to something, oldest first, without the bytes.
 ///
 /// # Errors
