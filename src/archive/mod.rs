@@ -177,6 +177,14 @@ pub fn retention_rules(tx: &mut Tx<'_>) -> Result<Vec<RetentionRule>> {
     store::list_retention_rules(tx)
 }
 
+/// The one file of a kind that belongs to something which two people share. Who may read it, PostgreSQL says.
+///
+/// # Errors
+/// 404 when it is not there or not for the reader.
+pub fn find_shared(tx: &mut Tx<'_>, subject: Uuid, kind: Kind) -> Result<ArchivedFile> {
+    store::find_shared(tx, subject, kind)
+}
+
 /// What belongs to something, oldest first, without the bytes.
 ///
 /// # Errors

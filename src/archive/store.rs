@@ -191,6 +191,14 @@ pub(super) fn find_of(tx: &mut Tx<'_>, subject: Uuid, kind: Kind) -> Result<Opti
     Ok(query.first(tx.conn()).optional()?)
 }
 
+pub(super) fn find_shared(tx: &mut Tx<'_>, subject: Uuid, kind: Kind) -> Result<ArchivedFile> {
+    Ok(archived_file::table
+        .filter(archived_file::subject_id.eq(subject))
+        .filter(archived_file::kind.eq(kind.name()))
+        .select(ArchivedFile::as_select())
+        .first(tx.conn())?)
+}
+
 pub(super) fn list_of(tx: &mut Tx<'_>, subject: Uuid) -> Result<Vec<FileInfo>> {
     let mut query = archived_file::table
         .filter(archived_file::subject_id.eq(subject))

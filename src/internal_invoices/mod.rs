@@ -204,7 +204,7 @@ pub fn list(
 /// 404; also before it is sent.
 pub fn pdf(tx: &mut Tx<'_>, id: InternalInvoiceId) -> Result<ArchivedFile> {
     store::find(tx, id)?;
-    archive::find_of(tx, id.0, Kind::InternalInvoicePdf)?.ok_or_else(Error::not_found)
+    archive::find_shared(tx, id.0, Kind::InternalInvoicePdf)
 }
 
 fn total(row: &InternalRow) -> Money {

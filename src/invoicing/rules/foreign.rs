@@ -117,6 +117,7 @@ fn signed_part(left: Minor, given: Minor, whole: Minor) -> Result<Minor, MoneyEr
 }
 
 #[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "an overflow in a test is a failed test")]
 mod tests {
     use super::super::credit::{RestLine, RestTax};
     use super::*;
