@@ -11,6 +11,7 @@ use super::{BatchState, PayoutState, Shown};
 use crate::access::{Approver, Member, MemberOrDesk, Reviewer, ViewBatches};
 use crate::kernel::ids::{ActivityId, BatchId, EntityId, PayoutId, PersonId};
 use crate::kernel::money::{Minor, Money};
+use crate::kernel::schemes::Method;
 use crate::members;
 use crate::platform::db::{Db, Tx};
 use crate::platform::error::{Error, Result};
@@ -62,8 +63,8 @@ pub struct PayoutView {
     pub member_id: PersonId,
     /// From which activity.
     pub activity_id: ActivityId,
-    /// How it becomes pay.
-    pub scheme: String,
+    /// How it becomes pay: `plain_transfer` or `salary`; a reviewer's approval decides.
+    pub scheme: Method,
     /// The budget.
     pub amount: Money,
     /// What the bank carries back.

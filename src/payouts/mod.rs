@@ -21,9 +21,8 @@ use crate::kernel::calendar::add_working_days;
 use crate::kernel::ids::{ActivityId, BankAccountId, BatchId, EntityId, PayoutId, PersonId};
 use crate::kernel::money::{Minor, Money};
 use crate::kernel::refusal::{Checks, Refusal};
-use crate::kernel::schemes::{self, Scheme};
 use crate::ledger;
-use crate::ledger::events::{self, Arrival, Booking, PayoutFunds};
+use crate::ledger::events::{self, Arrival, Booking, Paid, PayoutFunds};
 use crate::outbox::{self, QueuedLetter};
 use crate::platform::db::{Locked, Tx};
 use crate::platform::error::{Error, Result};
@@ -348,8 +347,7 @@ pub fn release(tx: &mut Tx<'_>, id: BatchId, expected: i32) -> Result<BatchRow> 
     let released = store::mark_released(tx, &batch, me)?;
     let mut entries = Vec::with_capacity(items.len());
     for payout in &items {
-        let pay = schemes::apply(Scheme::PlainTransfer, payout.amount_minor)?;
-        entries.push(events::payout_released(at, funds(payout), pay)?);
+        entries.push(events::payout_released(at, funds(payout), Paid::Plain(payout.amount_minor))?);
     }
     ledger::post_all(tx, &entries)?;
     store::release_items(tx, id)?;
@@ -418,7 +416,7 @@ pub fn return_to_activity(
     rules::may(payout.state, PayoutCommand::Return)?;
     tx.reason(reason)?;
     let at = Booking { entity: payout.entity_id, on, currency: payout.currency };
-    ledger::post(tx, &events::payout_returned(at, funds(&payout), payout.amount_minor, from)?)?;
+    ledger::post(tx, &events::payout_returned(at, funds(&payout), Paid::Plain(payout.amount_minor), from)?)?;
     store::mark_returned(tx, &payout, on, reason, desk_owner)?;
     let amount = Money { amount_minor: payout.amount_minor, currency: payout.currency };
     tell(tx, &payout, Letter::PayoutReturned { amount, reason: reason.to_owned() })

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::rules::{BatchState, PayoutState};
 use crate::kernel::ids::{ActivityId, BankAccountId, BatchId, EntityId, FileId, PayeeAccountId, PayoutId, PersonId};
 use crate::kernel::money::{Currency, Minor, Money};
-use crate::kernel::schemes::Scheme;
+use crate::kernel::schemes::Method;
 use crate::platform::db::{Locked, Tx};
 use crate::platform::error::Result;
 use crate::platform::faults::Guard;
@@ -27,7 +27,7 @@ pub struct PayoutRow {
     /// From which activity.
     pub activity_id: ActivityId,
     /// How it becomes pay.
-    pub scheme: String,
+    pub scheme: Method,
     /// Where it stands.
     pub state: PayoutState,
     /// The budget.
@@ -151,7 +151,7 @@ pub(super) fn insert(
             payout::entity_id.eq(entity),
             payout::member_id.eq(member),
             payout::activity_id.eq(activity),
-            payout::scheme.eq(Scheme::PlainTransfer.name()),
+            payout::scheme.eq(Method::PlainTransfer),
             payout::amount_minor.eq(amount.amount_minor),
             payout::currency.eq(amount.currency),
             payout::end_to_end_id.eq(end_to_end_id),

@@ -1060,6 +1060,72 @@ diesel::table! {
 }
 
 diesel::table! {
+    pay_arrangement (id) {
+        id -> Uuid,
+        activity_id -> Uuid,
+        member_id -> Uuid,
+        scheme_id -> Nullable<Uuid>,
+        valid_from -> Date,
+        reason -> Text,
+        decided_by -> Uuid,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    pay_scheme (id) {
+        id -> Uuid,
+        entity_id -> Uuid,
+        code -> Text,
+        name -> Text,
+        created_by -> Uuid,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    pay_scheme_version (id) {
+        id -> Uuid,
+        scheme_id -> Uuid,
+        valid_from -> Date,
+        rules -> Jsonb,
+        source -> Text,
+        needs_review_on -> Date,
+        preset -> Nullable<Text>,
+        reason -> Text,
+        decided_by -> Uuid,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    pay_slip (payout_id) {
+        payout_id -> Uuid,
+        entity_id -> Uuid,
+        activity_id -> Uuid,
+        member_id -> Uuid,
+        scheme_version_id -> Uuid,
+        computed_on -> Date,
+        withholding_ppm -> Int8,
+        currency -> Bpchar,
+        budget_minor -> Int8,
+        margin_minor -> Int8,
+        levy_minor -> Int8,
+        beside_minor -> Int8,
+        rights_minor -> Int8,
+        rights_withheld_minor -> Int8,
+        gross_minor -> Int8,
+        employer_minor -> Int8,
+        employee_minor -> Int8,
+        withheld_minor -> Int8,
+        net_minor -> Int8,
+        residual_minor -> Int8,
+        computation -> Jsonb,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     payee_account (id) {
         id -> Uuid,
         person_id -> Uuid,
@@ -1098,6 +1164,9 @@ diesel::table! {
         desk_owner_id -> Nullable<Uuid>,
         created_at -> Timestamptz,
         version -> Int4,
+        beside_minor -> Int8,
+        rights_minor -> Int8,
+        net_minor -> Nullable<Int8>,
     }
 }
 
@@ -1773,6 +1842,19 @@ diesel::table! {
 }
 
 diesel::table! {
+    withholding_rate (id) {
+        id -> Uuid,
+        member_id -> Uuid,
+        rate_ppm -> Int8,
+        valid_from -> Date,
+        evidence_id -> Nullable<Uuid>,
+        reason -> Text,
+        decided_by -> Uuid,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     write_off (id) {
         id -> Uuid,
         entity_id -> Uuid,
@@ -1954,6 +2036,19 @@ diesel::joinable!(orders -> currency (currency));
 diesel::joinable!(orders -> entity (entity_id));
 diesel::joinable!(orders -> member (member_id));
 diesel::joinable!(orders -> rule_set (rule_set_id));
+diesel::joinable!(pay_arrangement -> activity (activity_id));
+diesel::joinable!(pay_arrangement -> member (member_id));
+diesel::joinable!(pay_arrangement -> pay_scheme (scheme_id));
+diesel::joinable!(pay_arrangement -> person (decided_by));
+diesel::joinable!(pay_scheme -> entity (entity_id));
+diesel::joinable!(pay_scheme -> person (created_by));
+diesel::joinable!(pay_scheme_version -> pay_scheme (scheme_id));
+diesel::joinable!(pay_scheme_version -> person (decided_by));
+diesel::joinable!(pay_slip -> currency (currency));
+diesel::joinable!(pay_slip -> entity (entity_id));
+diesel::joinable!(pay_slip -> member (member_id));
+diesel::joinable!(pay_slip -> pay_scheme_version (scheme_version_id));
+diesel::joinable!(pay_slip -> payout (payout_id));
 diesel::joinable!(payout -> currency (currency));
 diesel::joinable!(payout -> entity (entity_id));
 diesel::joinable!(payout -> member (member_id));
@@ -2057,6 +2152,9 @@ diesel::joinable!(transfer -> entity (entity_id));
 diesel::joinable!(transfer -> invoice (invoice_id));
 diesel::joinable!(transfer -> split_run (split_run_id));
 diesel::joinable!(vat_check -> client (client_id));
+diesel::joinable!(withholding_rate -> archived_file (evidence_id));
+diesel::joinable!(withholding_rate -> member (member_id));
+diesel::joinable!(withholding_rate -> person (decided_by));
 diesel::joinable!(write_off -> currency (currency));
 diesel::joinable!(write_off -> entity (entity_id));
 diesel::joinable!(write_off -> invoice (invoice_id));
@@ -2133,6 +2231,10 @@ diesel::allow_tables_to_appear_in_same_query!(
     order_version,
     orders,
     outbox,
+    pay_arrangement,
+    pay_scheme,
+    pay_scheme_version,
+    pay_slip,
     payee_account,
     payout,
     payout_batch,
@@ -2179,5 +2281,6 @@ diesel::allow_tables_to_appear_in_same_query!(
     transfer,
     vat_check,
     vat_rate,
+    withholding_rate,
     write_off
 );
