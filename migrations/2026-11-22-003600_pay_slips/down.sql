@@ -80,6 +80,7 @@ BEGIN
     RETURN NEW;
 END $$;
 DROP INDEX archived_file_payslip_once;
+DROP VIEW pay_slip_counted;
 DROP TABLE pay_slip;
 DROP FUNCTION guard_pay_slip();
 ALTER TABLE payout DROP CONSTRAINT payout_net_check;

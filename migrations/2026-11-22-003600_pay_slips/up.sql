@@ -53,6 +53,12 @@ ALTER TABLE pay_slip ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own ON pay_slip USING (umbel_owns(member_id));
 GRANT SELECT, INSERT ON pay_slip TO umbel_app;
 
+-- Slips that count: those of payouts that were neither taken back nor given back.
+CREATE VIEW pay_slip_counted WITH (security_invoker = true) AS
+SELECT s.payout_id, s.member_id, s.activity_id, s.computed_on, s.rights_minor, s.created_at
+FROM pay_slip s JOIN payout p ON p.id = s.payout_id WHERE p.state NOT IN ('cancelled', 'refused', 'returned');
+GRANT SELECT ON pay_slip_counted TO umbel_app;
+
 -- A slip is about its payout, to the cent, while that is being decided.
 CREATE FUNCTION guard_pay_slip() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public AS $$
 BEGIN

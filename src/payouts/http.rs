@@ -44,8 +44,14 @@ struct RequestPayout {
     id: PayoutId,
     /// From which activity.
     activity_id: ActivityId,
-    /// How much.
+    /// How much of the activity's money: all that the pay costs.
     amount: Money,
+    /// Of it, paid beside the wage: per diem, mileage, exempt amounts.
+    #[serde(default)]
+    beside_wage: Option<Money>,
+    /// Of it, paid for copyright.
+    #[serde(default)]
+    copyright: Option<Money>,
 }
 
 /// A payout.
@@ -67,6 +73,12 @@ pub struct PayoutView {
     pub scheme: Method,
     /// The budget.
     pub amount: Money,
+    /// Of it, paid beside the wage.
+    pub beside_wage: Money,
+    /// Of it, paid for copyright.
+    pub copyright: Money,
+    /// What is sent to the person; of a wage it is known once it is approved.
+    pub net: Option<Money>,
     /// What the bank carries back.
     pub end_to_end_id: String,
     /// Its batch.
@@ -98,6 +110,9 @@ impl From<PayoutRow> for PayoutView {
             activity_id: row.activity_id,
             scheme: row.scheme,
             amount: Money { amount_minor: row.amount_minor, currency: row.currency },
+            beside_wage: Money { amount_minor: row.beside_minor, currency: row.currency },
+            copyright: Money { amount_minor: row.rights_minor, currency: row.currency },
+            net: row.reviewed_at.map(|_| Money { amount_minor: row.sent(), currency: row.currency }),
             end_to_end_id: row.end_to_end_id,
             batch_id: row.batch_id,
             reviewed_by: row.reviewed_by,
@@ -123,7 +138,8 @@ async fn request_payout(who: Member, db: Data<Db>, command: Command<RequestPayou
     command
         .about_money()
         .create(&db, who.into(), "request_payout", "/v1/payouts", |tx, body| {
-            super::request(tx, body.id, body.activity_id, body.amount).map(PayoutView::from)
+            super::request(tx, body.id, body.activity_id, body.amount, (body.beside_wage, body.copyright))
+                .map(PayoutView::from)
         })
         .await
 }
@@ -243,7 +259,7 @@ pub struct BatchItemView {
     pub holder: String,
     /// The end of the IBAN.
     pub iban_last4: String,
-    /// How much.
+    /// How much is sent.
     pub amount: Money,
     /// Never paid before into this account: look twice.
     pub new_payee: bool,
@@ -340,7 +356,7 @@ fn view(tx: &mut Tx<'_>, row: BatchRow) -> Result<BatchView> {
             member_id: payout.member_id,
             holder: account.holder,
             iban_last4: account.iban_last4,
-            amount: Money { amount_minor: payout.amount_minor, currency: payout.currency },
+            amount: Money { amount_minor: payout.sent(), currency: payout.currency },
         });
     }
     let total = Minor::sum(items.iter().map(|item| item.amount.amount_minor))?;

@@ -39,6 +39,7 @@ const ROOMS: &[&str] = &[
     "supplier_invoices",
     "shares",
     "surplus",
+    "payroll",
     "payouts",
     "bank",
     "accounting",

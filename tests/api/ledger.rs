@@ -424,6 +424,10 @@ pub const APPEND_ONLY: &[&str] = &[
     "number_template",
     "order_answer",
     "order_version",
+    "pay_arrangement",
+    "pay_scheme",
+    "pay_scheme_version",
+    "pay_slip",
     "pool_contract",
     "pool_key",
     "pool_key_part",
@@ -450,6 +454,7 @@ pub const APPEND_ONLY: &[&str] = &[
     "surplus_policy",
     "transfer",
     "vat_check",
+    "withholding_rate",
 ];
 
 #[test]

@@ -23,7 +23,7 @@ mod rights;
 #[cfg(test)]
 mod tests;
 mod turnover;
-mod typed;
+pub mod typed;
 
 pub use component::{Bound, Line, Slice};
 pub use pay::{Circumstances, Pay, WithholdingRate, from_budget, from_net};

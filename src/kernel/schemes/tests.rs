@@ -9,6 +9,8 @@ fn preset(code: &str) -> Scheme {
     let mut checks = Checks::default();
     let scheme = parse(&preset.rules, "/rules", &mut checks);
     checks.done().unwrap_or_else(|refused| panic!("{code}: {refused:?}"));
+    let again = parse(&typed::write(&scheme), "/rules", &mut Checks::default());
+    assert_eq!(again, scheme, "{code} as it is typed again");
     scheme
 }
 

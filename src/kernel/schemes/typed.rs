@@ -232,3 +232,35 @@ pub fn parse(typed: &TypedScheme, pointer: &str, checks: &mut Checks) -> Scheme 
     let copyright = typed.copyright.as_ref().map(|typed| copyright(typed, &format!("{pointer}/copyright"), checks));
     Scheme { components, copyright }
 }
+
+/// A scheme as it can be typed again.
+#[must_use]
+pub fn write(scheme: &Scheme) -> TypedScheme {
+    let band = |band: &Band| TypedBand { from: Money::eur(band.from_minor), rate: band.rate_ppm.to_fraction() };
+    let component = |it: &Component| {
+        let flat = it.bands.first().filter(|first| it.bands.len() == 1 && first.from_minor == Minor::ZERO);
+        TypedComponent {
+            code: it.code.clone(),
+            payer: it.payer,
+            base: it.base,
+            factor: Some(it.factor_ppm).filter(|factor| factor.0 != Ppm::WHOLE).map(Ppm::to_fraction),
+            base_floor: it.floor_minor.map(Money::eur),
+            base_cap: it.cap_minor.map(Money::eur),
+            rate: flat.map(|flat| flat.rate_ppm.to_fraction()),
+            bands: if flat.is_some() { Vec::new() } else { it.bands.iter().map(band).collect() },
+            personal: it.is_personal,
+            fixed: it.fixed_minor.map(Money::eur),
+            minimum: it.minimum_minor.map(Money::eur),
+        }
+    };
+    let copyright = |it: &Copyright| TypedCopyright {
+        cost_bands: it.cost_bands.iter().map(band).collect(),
+        withholding: it.withholding_ppm.to_fraction(),
+        ceiling: Money::eur(it.ceiling_minor),
+        share: it.share_ppm.to_fraction(),
+    };
+    TypedScheme {
+        components: scheme.components.iter().map(component).collect(),
+        copyright: scheme.copyright.as_ref().map(copyright),
+    }
+}
