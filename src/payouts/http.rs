@@ -6,7 +6,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::store::{ApprovalRow, BatchRow, PayoutFilter, PayoutRow};
+use super::store::{BatchRow, PayoutFilter, PayoutRow};
 use super::{BatchState, PayoutState, Shown};
 use crate::access::{Approver, Member, MemberOrDesk, Reviewer, ViewBatches};
 use crate::kernel::ids::{ActivityId, BatchId, EntityId, PayoutId, PersonId};
@@ -18,6 +18,12 @@ use crate::platform::error::{Error, Result};
 use crate::platform::keys::Keys;
 use crate::platform::web::{Command, Empty, Listing, Page, QueryOf, attachment, hex, unhex};
 
+mod slips;
+mod views;
+
+use slips::{__path_download_payslip, __path_show_pay_slip, download_payslip, show_pay_slip};
+pub use views::{ApprovalView, BatchItemView};
+
 crate::endpoints!(
     request_payout,
     list_payouts,
@@ -25,6 +31,8 @@ crate::endpoints!(
     approve_payout,
     refuse_payout,
     cancel_payout,
+    show_pay_slip,
+    download_payslip,
     build_batch,
     list_batches,
     show_batch,
@@ -246,38 +254,6 @@ async fn cancel_payout(who: Member, db: Data<Db>, id: Path<PayoutId>, command: C
             super::cancel(tx, id, expected).map(PayoutView::from)
         })
         .await
-}
-
-/// A payout in a batch, as an approver must see it.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct BatchItemView {
-    /// The payout.
-    pub payout_id: PayoutId,
-    /// Who is paid.
-    pub member_id: PersonId,
-    /// The name on the account.
-    pub holder: String,
-    /// The end of the IBAN.
-    pub iban_last4: String,
-    /// How much is sent.
-    pub amount: Money,
-    /// Never paid before into this account: look twice.
-    pub new_payee: bool,
-}
-
-/// Somebody who stands for the sealed bytes.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct ApprovalView {
-    /// Who.
-    pub by: PersonId,
-    /// When.
-    pub at: DateTime<Utc>,
-}
-
-impl From<ApprovalRow> for ApprovalView {
-    fn from(row: ApprovalRow) -> Self {
-        Self { by: row.approver_id, at: row.at }
-    }
 }
 
 /// A batch in a list.

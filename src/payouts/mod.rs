@@ -25,7 +25,7 @@ use crate::kernel::schemes::Method;
 use crate::ledger;
 use crate::ledger::events::{self, Arrival, Booking, Paid, PayoutFunds, Wage};
 use crate::outbox::{self, Job, QueuedLetter};
-use crate::payroll::{self, Beside, SlipOf};
+use crate::payroll::{self, Beside, SlipOf, SlipRow};
 use crate::platform::db::{Locked, Tx};
 use crate::platform::error::{Error, Result};
 use crate::platform::faults::Guard;
@@ -92,6 +92,18 @@ fn funds(payout: &PayoutRow) -> PayoutFunds {
 /// 404.
 pub fn find(tx: &mut Tx<'_>, id: PayoutId) -> Result<PayoutRow> {
     store::find(tx, id)
+}
+
+/// The slip of a payout that is a wage.
+///
+/// # Errors
+/// 404; 409 `pay_slip_missing` for a plain transfer, and before the payout is approved.
+pub fn slip(tx: &mut Tx<'_>, id: PayoutId) -> Result<SlipRow> {
+    let payout = store::find(tx, id)?;
+    match payout.scheme {
+        Method::Salary => payroll::slip(tx, id),
+        Method::PlainTransfer => Err(Error::conflict("pay_slip_missing").with("state", payout.state)),
+    }
 }
 
 /// Payouts, newest first.

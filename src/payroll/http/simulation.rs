@@ -1,7 +1,7 @@
 //! What an amount becomes: tried before the work is accepted, and as it was computed for a payout.
 
-use actix_web::web::{Data, Json, Path};
-use actix_web::{HttpRequest, HttpResponse, get, post};
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse, post};
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -11,12 +11,12 @@ use crate::formats::payslip::{self, Sign, Step};
 use crate::kernel::ids::{ActivityId, OrderId, PaySchemeVersionId, PayoutId, RuleSetId};
 use crate::kernel::language::Language;
 use crate::kernel::money::{Currency, Minor, Money, Ppm};
-use crate::payroll::{self, Basis, Beside, Simulation, SlipRow, Wish, jobs};
+use crate::payroll::{self, Basis, Beside, Simulation, SlipRow, Wish};
 use crate::platform::db::Db;
 use crate::platform::error::{Error, Result};
-use crate::platform::web::{self, Command, attachment};
+use crate::platform::web::{self, Command};
 
-crate::endpoints!(simulate_pay, show_pay_slip, download_payslip);
+crate::endpoints!(simulate_pay);
 
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -209,7 +209,11 @@ pub struct SlipView {
 }
 
 impl SlipView {
-    fn new(row: &SlipRow, language: Language) -> Result<Self> {
+    /// In a language.
+    ///
+    /// # Errors
+    /// Fails for a computation that is not in the form of ours.
+    pub fn new(row: &SlipRow, language: Language) -> Result<Self> {
         let pay = row.pay()?;
         let money = |amount_minor| Money { amount_minor, currency: row.currency };
         let steps = payroll::pay_steps(&pay);
@@ -225,28 +229,4 @@ impl SlipView {
             steps: steps.iter().map(|step| StepView::new(step, language, row.currency)).collect::<Result<_>>()?,
         })
     }
-}
-
-/// Shows what a payout that is a wage was computed to, when it was approved.
-#[utoipa::path(tag = "payroll", params(("id" = PayoutId, Path)), responses((status = 200, body = SlipView)),
-    extensions(("x-roles" = json!(["member", "reviewer", "payout_approver", "accountant", "administrator"]))))]
-#[get("/v1/payouts/{id}/pay_slip")]
-async fn show_pay_slip(
-    who: MemberOrDesk,
-    db: Data<Db>,
-    request: HttpRequest,
-    id: Path<PayoutId>,
-) -> Result<Json<SlipView>> {
-    let (id, language) = (id.into_inner(), web::language(&request));
-    Ok(Json(db.write(who.into(), move |tx| SlipView::new(&payroll::slip(tx, id)?, language)).await?))
-}
-
-/// Downloads the payslip of a payout, in the language of its member; the same bytes every time.
-#[utoipa::path(tag = "payroll", params(("id" = PayoutId, Path)),
-    responses((status = 200, content_type = "application/pdf", body = Vec<u8>)),
-    extensions(("x-roles" = json!(["member", "reviewer", "payout_approver", "accountant", "administrator"]))))]
-#[get("/v1/payouts/{id}/payslip")]
-async fn download_payslip(who: MemberOrDesk, db: Data<Db>, id: Path<PayoutId>) -> Result<HttpResponse> {
-    let file = jobs::payslip(&db, who.into(), id.into_inner()).await?;
-    Ok(attachment(&file.name, &file.media_type, &file.sha256, file.bytes))
 }
