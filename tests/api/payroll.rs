@@ -287,8 +287,7 @@ fn what_is_wrong_is_named_and_nothing_is_written() {
     let next = json!({"id": administrator.new_id(), "valid_from": "2027-01-01", "reason": "New rates", "source": "Moniteur", "needs_review_on": "2027-12-01",
         "rules": {"components": [{"code": "employer_contribution", "payer": "employer", "base": "gross", "rate": "0.3"}]}});
     post(&administrator, &versions, next.clone()).expect(201).unwrap();
-    let twice =
-        json!({"id": administrator.new_id(), "valid_from": "2027-01-01", "reason": "Again", "preset": "be_artist", "needs_review_on": "2027-12-01"});
+    let twice = json!({"id": administrator.new_id(), "valid_from": "2027-01-01", "reason": "Again", "preset": "be_artist", "needs_review_on": "2027-12-01"});
     assert_eq!(post(&administrator, &versions, twice).code(), "not_unique");
     let list = get(&member.client, &versions);
     assert_eq!((list["data"].as_array().unwrap().len(), &list["data"][0]["rules"]), (2, &next["rules"]));
