@@ -257,6 +257,8 @@ pub struct InForce {
     pub scheme: Scheme,
     /// What differs from person to person.
     pub of: Circumstances,
+    /// Whether the person's own withholding rate is known. A simulation may do without, a payout may not.
+    pub has_rate: bool,
 }
 
 /// What is paid beside a wage, out of its budget.
@@ -287,21 +289,21 @@ fn in_force(tx: &mut Tx<'_>, activity: &activities::ActivityRow, on: NaiveDate, 
         checks.require(beside.rights == Minor::ZERO, "/copyright", "not_allowed");
         checks.done()?;
         let scheme = Scheme { components: Vec::new(), copyright: None };
-        return Ok(InForce { version: None, scheme, of: Circumstances::default() });
+        return Ok(InForce { version: None, scheme, of: Circumstances::default(), has_rate: false });
     };
     let version = store::version_on(tx, scheme, on)?;
     let version = version.ok_or_else(|| Error::conflict("pay_scheme_missing").with("on", on))?;
-    let withholding = store::rate_on(tx, activity.member_id, on)?.map_or(Ppm(0), |row| Ppm(row.rate_ppm));
+    let rate = store::rate_on(tx, activity.member_id, on)?.map(|row| Ppm(row.rate_ppm));
     let rights_before =
         if beside.rights == Minor::ZERO { Minor::ZERO } else { store::rights_of_year(tx, activity.member_id, on)? };
     let of = Circumstances {
-        withholding: WithholdingRate(withholding),
+        withholding: WithholdingRate(rate.unwrap_or(Ppm(0))),
         beside: beside.beside,
         rights: beside.rights,
         rights_before,
     };
     let scheme = serde_json::from_value(version.rules.clone())?;
-    Ok(InForce { version: Some(version), scheme, of })
+    Ok(InForce { version: Some(version), scheme, of, has_rate: rate.is_some() })
 }
 
 /// From which end an amount is tried.
@@ -352,7 +354,7 @@ pub fn simulate(
     }
     let entity = charter::entity(tx, activity.entity_id)?;
     let on = on.unwrap_or_else(|| tx.today(entity.zone()));
-    let (rule_set, currency, terms) = levies::terms_on(tx, &activity, on)?;
+    let levies::InForce { rule_set, currency, terms } = levies::in_force(tx, &activity, on)?;
     rules::check_wish(wish, on, currency, beside)?;
     let paid = in_force(tx, &activity, on, beside)?;
     let turnover = match (wish, &order) {

@@ -54,6 +54,10 @@ fn compute(
     let on = tx.today(zone);
     let paid = in_force(tx, activity, on, beside)?;
     let Some(version) = paid.version else { return Ok(None) };
+    let needs_rate = paid.scheme.components.iter().any(|component| component.is_personal);
+    if needs_rate && !paid.has_rate {
+        return Err(Error::conflict("withholding_rate_missing").with("on", on));
+    }
     let pay = schemes::from_budget(&paid.scheme, &paid.of, budget.amount_minor).map_err(rules::refuse)?;
     if pay.net == Minor::ZERO {
         return Err(Error::value("pay_too_small"));
@@ -64,7 +68,7 @@ fn compute(
 /// What a payout would become today, so that one that cannot be paid is refused when it is asked for. Writes nothing.
 ///
 /// # Errors
-/// 409 `pay_scheme_missing`; 422 for amounts that make no pay.
+/// 409 `pay_scheme_missing`, `withholding_rate_missing`; 422 for amounts that make no pay.
 pub fn try_out(tx: &mut Tx<'_>, activity: &activities::ActivityRow, budget: Money, beside: Beside) -> Result<()> {
     compute(tx, activity, budget, beside).map(|_computed| ())
 }

@@ -238,10 +238,22 @@ fn copyright_income_has_its_share_and_its_ceiling() {
         let body = json!({"id": member.client.new_id(), "activity_id": member.activity_id, "amount": money(200_000), "copyright": money(rights)});
         member.client.post("/v1/payouts", &body).unwrap()
     };
+    let refused = ask(30_000);
+    assert_eq!(
+        (refused.status, refused.code().as_str()),
+        (409, "withholding_rate_missing"),
+        "nobody is paid untaxed by oversight"
+    );
+    withhold(&app, &cast, &member, "0");
     let refused = ask(60_000);
     assert_eq!((refused.status, refused.code().as_str()), (422, "copyright_limit_exceeded"));
     assert!(refused.json()["detail"].as_str().unwrap().contains("438.17"), "{}", refused.json());
     let payout = ask(30_000).expect(201).unwrap();
+    // What a payout says of itself.
+    assert_eq!(
+        (minor(&payout, "/copyright"), minor(&payout, "/beside_wage"), &payout["net"]),
+        (30_000, 0, &Value::Null)
+    );
     let place = format!("/v1/payouts/{}", text(&payout, "id"));
     let version = payout["version"].as_i64().unwrap();
     cast.staff.reviewer.change(&format!("{place}/approve"), version, &json!({})).unwrap().expect(200).unwrap();

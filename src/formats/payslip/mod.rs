@@ -88,6 +88,16 @@ impl Step {
         format!("{payer} ({})", self.code.replace('_', " "))
     }
 
+    /// The amount as it stands in its column, with the sign of what it does.
+    fn figure(&self, language: Language, currency: Currency) -> String {
+        let amount = local::bare_amount(language, self.amount, currency);
+        match (self.sign, self.amount.negated()) {
+            (Sign::Less, Ok(less)) if self.amount != Minor::ZERO => local::bare_amount(language, less, currency),
+            (Sign::More, _) if self.amount > Minor::ZERO => format!("+{amount}"),
+            (Sign::Sum | Sign::Less | Sign::More, _) => amount,
+        }
+    }
+
     /// How it was computed, in words: the base and the rate, or how many rates.
     #[must_use]
     fn basis(&self, language: Language, currency: Currency) -> Option<String> {
@@ -211,12 +221,7 @@ fn steps(sheet: &mut Sheet, facts: &PayslipFacts) -> Result<(), PdfError> {
     let language = facts.language;
     let mut rows = Vec::with_capacity(facts.steps.len());
     for step in &facts.steps {
-        let amount = local::bare_amount(language, step.amount, facts.currency);
-        let figure = match step.sign {
-            Sign::Sum => amount,
-            Sign::Less => format!("\u{2212}\u{a0}{amount}"),
-            Sign::More => format!("+\u{a0}{amount}"),
-        };
+        let figure = clean(&step.figure(language, facts.currency))?;
         let label = clean(&step.label(language))?;
         let basis = step.basis(language, facts.currency);
         let text = basis.map_or_else(|| label.clone(), |basis| format!("{label}: {basis}"));

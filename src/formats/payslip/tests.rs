@@ -54,6 +54,12 @@ fn a_payslip_is_one_page_in_every_language_and_always_the_same_bytes() {
         let pdf = lopdf::Document::load_mem(&bytes).unwrap();
         assert_eq!(pdf.get_pages().len(), 1, "{language}");
         keep_sample(&format!("documents/payslip_{language}.pdf"), &bytes);
+        for step in facts(language).steps {
+            let drawn = [step.label(language), step.figure(language, Currency::EUR)];
+            for text in drawn.into_iter().chain(step.basis(language, Currency::EUR)) {
+                assert_eq!(clean(&text).unwrap(), text, "{language}: a letter that the faces do not have");
+            }
+        }
     }
 }
 

@@ -270,7 +270,7 @@ fn a_budget_and_its_net_agree_both_ways() {
     let mut seeded = Seeded(0x9E37_79B9_7F4A_7C15);
     let schemes: Vec<Scheme> = presets::all().unwrap().iter().map(|one| preset(&one.code)).collect();
     for scheme in &schemes {
-        for _ in 0..(60_000 / schemes.len() + 1) {
+        for _ in 0..=(60_000 / schemes.len()) {
             let budget = seeded.amount();
             let mut of = at(seeded.below(450_000));
             if seeded.below(4) == 0 {
@@ -284,6 +284,25 @@ fn a_budget_and_its_net_agree_both_ways() {
         for _ in 0..10 {
             check_case(&scheme, &at(0), seeded.amount());
         }
+    }
+}
+
+/// What is tried from an invoice and what is paid from the budget that it leaves are one computation, and both scheme and
+/// pay survive being written down.
+#[test]
+fn a_thousand_tried_invoices_are_what_is_paid() {
+    let mut seeded = Seeded(0x2545_F491_4F6C_DD1D);
+    let schemes: Vec<Scheme> = presets::all().unwrap().iter().map(|one| preset(&one.code)).collect();
+    for n in 0..1_000 {
+        let scheme = &schemes[n % schemes.len()];
+        let of = at(seeded.below(450_000));
+        let tried = from_turnover(&fee(seeded.below(120_000)), scheme, &of, seeded.amount()).unwrap();
+        let kept = Minor::sum(tried.charges.iter().map(|charge| charge.amount)).unwrap();
+        let stored: Scheme = serde_json::from_value(serde_json::to_value(scheme).unwrap()).unwrap();
+        let paid = from_budget(&stored, &of, tried.net.minus(kept).unwrap()).unwrap();
+        assert_eq!(paid, tried.pay);
+        let written: Pay = serde_json::from_value(serde_json::to_value(&paid).unwrap()).unwrap();
+        assert_eq!(written, paid);
     }
 }
 
