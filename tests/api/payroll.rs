@@ -302,7 +302,9 @@ fn what_is_wrong_is_named_and_nothing_is_written() {
     let twice = json!({"id": administrator.new_id(), "valid_from": "2027-01-01", "reason": "Again", "preset": "be_artist", "needs_review_on": "2027-12-01"});
     assert_eq!(post(&administrator, &versions, twice).code(), "not_unique");
     let list = get(&member.client, &versions);
-    assert_eq!((list["data"].as_array().unwrap().len(), &list["data"][0]["rules"]), (2, &next["rules"]));
+    let listed = list["data"].as_array().unwrap();
+    let newest = listed.iter().find(|version| version["id"] == next["id"]).unwrap();
+    assert_eq!((listed.len(), &newest["rules"]), (2, &next["rules"]));
     let again = json!({"id": administrator.new_id(), "entity_id": cast.entity_id, "code": "be_employee", "name": "x"});
     assert_eq!(post(&administrator, "/v1/pay_schemes", again).code(), "not_unique");
 
