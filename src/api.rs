@@ -46,6 +46,7 @@ rooms!(
     supplier_invoices,
     shares,
     surplus,
+    payroll,
     transfers,
     internal_invoices,
     payouts,

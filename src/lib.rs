@@ -29,6 +29,7 @@ pub mod operations;
 pub mod orders;
 pub mod outbox;
 pub mod payouts;
+pub mod payroll;
 pub mod platform;
 pub mod pools;
 pub mod proposals;

@@ -22,6 +22,7 @@ use crate::kernel::ids::{ActivityId, EntityId, InvoiceId};
 use crate::levies;
 use crate::orders;
 use crate::outbox::{self, Claimed, Delivery, Job, Lane, QueuedLetter};
+use crate::payroll;
 use crate::platform::db::{Actor, Db, Tx};
 use crate::platform::error::{Error, Result};
 use crate::platform::keys::Keys;
@@ -264,6 +265,11 @@ impl Worker {
                 let package = invoicing::jobs::prepare_credit_note(&self.db, credit_note)?;
                 self.send_document(&claimed.dedup_key, credit_note, package)?;
                 self.db.write_blocking(&Actor::System, |tx| invoicing::jobs::tell_of_credit_note(tx, credit_note))
+            }
+            Job::SendPayslip { payout } => {
+                let (letter, file) = payroll::jobs::prepare(&self.db, payout)?;
+                let attached = (file.name, file.media_type, Arc::from(file.bytes));
+                self.send(&claimed.dedup_key, &letter, vec![attached])
             }
             Job::Deliver { delivery } => delivery::jobs::deliver(&self.db, self.access_point.as_ref(), delivery),
             Job::Run { .. } => Err(Error::internal("long work has a lane of its own")),

@@ -45,6 +45,8 @@ pub enum Kind {
     CostDocument,
     /// The certificate of a paid share: one for ever.
     ShareCertificate,
+    /// What a wage became, line by line: one for ever.
+    Payslip,
     /// A paper that a decision rests on.
     Evidence,
     /// What an access point answered about a document.
@@ -70,6 +72,7 @@ impl Kind {
             Self::BankStatement => "bank_statement",
             Self::CostDocument => "cost_document",
             Self::ShareCertificate => "share_certificate",
+            Self::Payslip => "payslip",
             Self::Evidence => "evidence",
             Self::DeliveryReceipt => "delivery_receipt",
             Self::SupplierInvoice => "supplier_invoice",

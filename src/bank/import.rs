@@ -236,7 +236,7 @@ fn facts(tx: &mut Tx<'_>, line: &LineRow, entity: EntityId) -> Result<Found> {
         found.known.payout = payouts::by_end_to_end_id(tx, &line.end_to_end_id)?.map(|row| PayoutFact {
             id: row.id,
             entity: row.entity_id,
-            amount: row.amount_minor,
+            amount: row.sent(),
             currency: row.currency,
             state: row.state,
         });

@@ -178,6 +178,8 @@ pub(super) fn grows_by_debit(account: Account) -> bool {
         | Account::VatRefundDue
         | Account::MemberCost
         | Account::MemberFees
+        | Account::Wages
+        | Account::EmployerContributions
         | Account::OperatingCost
         | Account::PoolCost
         | Account::BadDebt
@@ -188,6 +190,8 @@ pub(super) fn grows_by_debit(account: Account) -> bool {
         | Account::FundsAvailable
         | Account::FundsReserved
         | Account::PayoutsInTransit
+        | Account::SocialSecurityPayable
+        | Account::WithholdingPayable
         | Account::SupplierPayable
         | Account::RedemptionPayable
         | Account::BankSuspense

@@ -29,6 +29,7 @@ const OF_ACTIVITIES: [&str; 3] = ["available", "reserved", "advances_owed"];
 #[serde(deny_unknown_fields)]
 pub struct Component {
     /// `available`, `reserved`, `advances_owed`, `payouts_in_transit`, `vat_output`, `supplier_payable`,
+    /// `social_security_payable`, `withholding_payable`,
     /// `redemption_payable`, `bank_suspense`, `client_credits`; `bank`, `receivables`, `vat_input`, `vat_refund_due`, `activity_arrears`.
     pub component: String,
     /// How much, in minor units.

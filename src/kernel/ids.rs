@@ -115,6 +115,14 @@ ids! {
     LevyExemptionId,
     /// A levy of its own that an activity has for a time.
     LevyOverrideId,
+    /// A pay scheme of an entity.
+    PaySchemeId,
+    /// A version of a pay scheme.
+    PaySchemeVersionId,
+    /// By which scheme an activity pays from a day on.
+    PayArrangementId,
+    /// The withholding rate of a person from a day on.
+    WithholdingRateId,
     /// A debt of an activity taken from what it received later.
     ArrearsId,
     /// A receivable given up.

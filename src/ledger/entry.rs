@@ -37,6 +37,10 @@ named! {
         FundsReserved = "funds.reserved",
         /// Sent to the bank and not yet seen on a statement.
         PayoutsInTransit = "payouts_in_transit",
+        /// Owed to social security: the employer's and the employees' parts.
+        SocialSecurityPayable = "social_security_payable",
+        /// Withheld for the tax office.
+        WithholdingPayable = "withholding_payable",
         /// Owed to suppliers.
         SupplierPayable = "supplier_payable",
         /// Owed to members for shares given back.
@@ -65,6 +69,10 @@ named! {
         MemberCost = "member_cost",
         /// Paid to self-employed members.
         MemberFees = "member_fees",
+        /// Gross wages of employed members.
+        Wages = "wages",
+        /// The employer's part on top of wages.
+        EmployerContributions = "employer_contributions",
         /// Bought from suppliers for an activity.
         OperatingCost = "operating_cost",
         /// Bought from suppliers for a pool.

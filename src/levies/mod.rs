@@ -62,6 +62,30 @@ pub fn terms(tx: &mut Tx<'_>, activity: ActivityId, rule_set: RuleSetId, on: Nai
     store::find_terms(tx, activity, rule_set, on)
 }
 
+/// What holds for an activity on a day, with what it was charged before.
+#[derive(Debug, Clone)]
+pub struct InForce {
+    /// By which rules.
+    pub rule_set: RuleSetId,
+    /// Of every amount.
+    pub currency: Currency,
+    /// The levies, each with where it stands.
+    pub terms: Vec<(Term, Standing)>,
+}
+
+/// What holds for an activity on a day.
+///
+/// # Errors
+/// 409 `rule_set_missing`.
+pub fn in_force(tx: &mut Tx<'_>, activity: &activities::ActivityRow, on: NaiveDate) -> Result<InForce> {
+    let rules = charter::rule_set_on(tx, activity.entity_id, on)?;
+    let standings = standings(tx, activity.id, on)?;
+    let standing = |term: &Term| standings.get(&term.levy.kind).copied().unwrap_or_default();
+    let terms = terms(tx, activity.id, rules.id, on)?;
+    let terms = terms.into_iter().map(|term| (term.clone(), standing(&term))).collect();
+    Ok(InForce { rule_set: rules.id, currency: rules.currency, terms })
+}
+
 /// What issuing an invoice of `net` charges. A levy that depends on earlier charges takes the lock of the activity's
 /// balance first; plain shares ask the database nothing.
 ///

@@ -13,7 +13,7 @@ pub use store::{Claimed, EmailMessage};
 use uuid::Uuid;
 
 use crate::formats::letters::Letter;
-use crate::kernel::ids::{DeliveryId, InvoiceId, JobId, PersonId};
+use crate::kernel::ids::{DeliveryId, InvoiceId, JobId, PayoutId, PersonId};
 use crate::kernel::language::Language;
 use crate::platform::db::Tx;
 use crate::platform::error::Result;
@@ -33,6 +33,11 @@ pub enum Job {
     SendCreditNote {
         /// The credit note.
         credit_note: InvoiceId,
+    },
+    /// Make the payslip of a payout, keep it, mail it to the member.
+    SendPayslip {
+        /// The payout.
+        payout: PayoutId,
     },
     /// Hand a document to the access point.
     Deliver {
@@ -86,6 +91,7 @@ pub fn queue(tx: &mut Tx<'_>, job: &Job, subject: Uuid, key: &str) -> Result<()>
         Job::Letter(_) => "letter",
         Job::SendInvoice { .. } => "send_invoice",
         Job::SendCreditNote { .. } => "send_credit_note",
+        Job::SendPayslip { .. } => "send_payslip",
         Job::Deliver { .. } => DELIVER,
         Job::Run { .. } => RUN,
     };

@@ -6,16 +6,23 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::store::{ApprovalRow, BatchRow, PayoutFilter, PayoutRow};
+use super::store::{BatchRow, PayoutFilter, PayoutRow};
 use super::{BatchState, PayoutState, Shown};
 use crate::access::{Approver, Member, MemberOrDesk, Reviewer, ViewBatches};
 use crate::kernel::ids::{ActivityId, BatchId, EntityId, PayoutId, PersonId};
 use crate::kernel::money::{Minor, Money};
+use crate::kernel::schemes::Method;
 use crate::members;
 use crate::platform::db::{Db, Tx};
 use crate::platform::error::{Error, Result};
 use crate::platform::keys::Keys;
 use crate::platform::web::{Command, Empty, Listing, Page, QueryOf, attachment, hex, unhex};
+
+mod slips;
+mod views;
+
+use slips::{__path_download_payslip, __path_show_pay_slip, download_payslip, show_pay_slip};
+pub use views::{ApprovalView, BatchItemView};
 
 crate::endpoints!(
     request_payout,
@@ -24,6 +31,8 @@ crate::endpoints!(
     approve_payout,
     refuse_payout,
     cancel_payout,
+    show_pay_slip,
+    download_payslip,
     build_batch,
     list_batches,
     show_batch,
@@ -43,8 +52,14 @@ struct RequestPayout {
     id: PayoutId,
     /// From which activity.
     activity_id: ActivityId,
-    /// How much.
+    /// How much of the activity's money: all that the pay costs.
     amount: Money,
+    /// Of it, paid beside the wage: per diem, mileage, exempt amounts.
+    #[serde(default)]
+    beside_wage: Option<Money>,
+    /// Of it, paid for copyright.
+    #[serde(default)]
+    copyright: Option<Money>,
 }
 
 /// A payout.
@@ -62,10 +77,16 @@ pub struct PayoutView {
     pub member_id: PersonId,
     /// From which activity.
     pub activity_id: ActivityId,
-    /// How it becomes pay.
-    pub scheme: String,
+    /// How it becomes pay: `plain_transfer` or `salary`; a reviewer's approval decides.
+    pub scheme: Method,
     /// The budget.
     pub amount: Money,
+    /// Of it, paid beside the wage.
+    pub beside_wage: Money,
+    /// Of it, paid for copyright.
+    pub copyright: Money,
+    /// What is sent to the person; of a wage it is known once it is approved.
+    pub net: Option<Money>,
     /// What the bank carries back.
     pub end_to_end_id: String,
     /// Its batch.
@@ -97,6 +118,9 @@ impl From<PayoutRow> for PayoutView {
             activity_id: row.activity_id,
             scheme: row.scheme,
             amount: Money { amount_minor: row.amount_minor, currency: row.currency },
+            beside_wage: Money { amount_minor: row.beside_minor, currency: row.currency },
+            copyright: Money { amount_minor: row.rights_minor, currency: row.currency },
+            net: row.reviewed_at.map(|_| Money { amount_minor: row.sent(), currency: row.currency }),
             end_to_end_id: row.end_to_end_id,
             batch_id: row.batch_id,
             reviewed_by: row.reviewed_by,
@@ -122,7 +146,8 @@ async fn request_payout(who: Member, db: Data<Db>, command: Command<RequestPayou
     command
         .about_money()
         .create(&db, who.into(), "request_payout", "/v1/payouts", |tx, body| {
-            super::request(tx, body.id, body.activity_id, body.amount).map(PayoutView::from)
+            super::request(tx, body.id, body.activity_id, body.amount, (body.beside_wage, body.copyright))
+                .map(PayoutView::from)
         })
         .await
 }
@@ -231,38 +256,6 @@ async fn cancel_payout(who: Member, db: Data<Db>, id: Path<PayoutId>, command: C
         .await
 }
 
-/// A payout in a batch, as an approver must see it.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct BatchItemView {
-    /// The payout.
-    pub payout_id: PayoutId,
-    /// Who is paid.
-    pub member_id: PersonId,
-    /// The name on the account.
-    pub holder: String,
-    /// The end of the IBAN.
-    pub iban_last4: String,
-    /// How much.
-    pub amount: Money,
-    /// Never paid before into this account: look twice.
-    pub new_payee: bool,
-}
-
-/// Somebody who stands for the sealed bytes.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct ApprovalView {
-    /// Who.
-    pub by: PersonId,
-    /// When.
-    pub at: DateTime<Utc>,
-}
-
-impl From<ApprovalRow> for ApprovalView {
-    fn from(row: ApprovalRow) -> Self {
-        Self { by: row.approver_id, at: row.at }
-    }
-}
-
 /// A batch in a list.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct BatchSummary {
@@ -339,7 +332,7 @@ fn view(tx: &mut Tx<'_>, row: BatchRow) -> Result<BatchView> {
             member_id: payout.member_id,
             holder: account.holder,
             iban_last4: account.iban_last4,
-            amount: Money { amount_minor: payout.amount_minor, currency: payout.currency },
+            amount: Money { amount_minor: payout.sent(), currency: payout.currency },
         });
     }
     let total = Minor::sum(items.iter().map(|item| item.amount.amount_minor))?;

@@ -21,10 +21,11 @@ use crate::kernel::calendar::add_working_days;
 use crate::kernel::ids::{ActivityId, BankAccountId, BatchId, EntityId, PayoutId, PersonId};
 use crate::kernel::money::{Minor, Money};
 use crate::kernel::refusal::{Checks, Refusal};
-use crate::kernel::schemes::{self, Scheme};
+use crate::kernel::schemes::Method;
 use crate::ledger;
-use crate::ledger::events::{self, Arrival, Booking, PayoutFunds};
-use crate::outbox::{self, QueuedLetter};
+use crate::ledger::events::{self, Arrival, Booking, Paid, PayoutFunds, Wage};
+use crate::outbox::{self, Job, QueuedLetter};
+use crate::payroll::{self, Beside, SlipOf, SlipRow};
 use crate::platform::db::{Locked, Tx};
 use crate::platform::error::{Error, Result};
 use crate::platform::faults::Guard;
@@ -35,12 +36,24 @@ use crate::{access, activities, charter, members};
 ///
 /// # Errors
 /// 409 `collective_pays_by_transfer`, `insufficient_available`, `member_not_active`, `payee_account_missing`, `payee_account_unverified`; 422 for
-/// an amount that is not positive.
-pub fn request(tx: &mut Tx<'_>, id: PayoutId, activity: ActivityId, amount: Money) -> Result<PayoutRow> {
+/// an amount that is not positive, and for one that makes no pay.
+pub fn request(
+    tx: &mut Tx<'_>,
+    id: PayoutId,
+    activity: ActivityId,
+    amount: Money,
+    (beside, copyright): (Option<Money>, Option<Money>),
+) -> Result<PayoutRow> {
     let me = tx.person()?;
     let mut checks = Checks::default();
     checks.require(amount.amount_minor > Minor::ZERO, "/amount/amount_minor", "out_of_range");
     checks.require(amount.amount_minor.get() <= rules::AMOUNT_MAX, "/amount/amount_minor", "out_of_range");
+    let mut part = |money: Option<Money>, pointer: &str| {
+        let fits = money.is_none_or(|money| money.currency == amount.currency);
+        checks.require(fits, &format!("{pointer}/currency"), "currency_mismatch");
+        money.map_or(Minor::ZERO, |money| money.amount_minor)
+    };
+    let beside = Beside { beside: part(beside, "/beside_wage"), rights: part(copyright, "/copyright") };
     checks.done()?;
     let activity = activities::require_open(tx, activity)?;
     if activity.member_id != me {
@@ -62,7 +75,8 @@ pub fn request(tx: &mut Tx<'_>, id: PayoutId, activity: ActivityId, amount: Mone
         return Err(Error::conflict("insufficient_available").with("available_minor", balance.available_minor.get()));
     }
     let entity = charter::entity(tx, activity.entity_id)?;
-    let payout = store::insert(tx, id, activity.entity_id, activity.id, me, amount)?;
+    payroll::try_out(tx, &activity, amount, beside)?;
+    let payout = store::insert(tx, id, activity.entity_id, activity.id, me, amount, beside)?;
     let at = Booking { entity: payout.entity_id, on: tx.today(entity.zone()), currency: payout.currency };
     ledger::post(tx, &events::payout_reserved(at, funds(&payout), payout.amount_minor)?)?;
     Ok(payout)
@@ -80,6 +94,18 @@ pub fn find(tx: &mut Tx<'_>, id: PayoutId) -> Result<PayoutRow> {
     store::find(tx, id)
 }
 
+/// The slip of a payout that is a wage.
+///
+/// # Errors
+/// 404; 409 `pay_slip_missing` for a plain transfer, and before the payout is approved.
+pub fn slip(tx: &mut Tx<'_>, id: PayoutId) -> Result<SlipRow> {
+    let payout = store::find(tx, id)?;
+    match payout.scheme {
+        Method::Salary => payroll::slip(tx, id),
+        Method::PlainTransfer => Err(Error::conflict("pay_slip_missing").with("state", payout.state)),
+    }
+}
+
 /// Payouts, newest first.
 ///
 /// # Errors
@@ -88,7 +114,8 @@ pub fn list(tx: &mut Tx<'_>, filter: &PayoutFilter, after: Option<Uuid>, limit: 
     store::list(tx, filter, after, limit)
 }
 
-/// Approves a payout and freezes the account it goes to.
+/// Approves a payout and freezes the account it goes to. Of a wage, its slip is computed now: what the bank is told and
+/// what is booked is read from there.
 ///
 /// # Errors
 /// 403 for one's own; 409 in another state or without a verified account; 412 for another version.
@@ -101,7 +128,10 @@ pub fn approve(tx: &mut Tx<'_>, id: PayoutId, expected: i32) -> Result<PayoutRow
     }
     members::require_payable(tx, payout.member_id)?;
     let account = members::live_payee_account(tx, payout.member_id)?;
-    store::mark_approved(tx, &payout, account.id, me)
+    let budget = Money { amount_minor: payout.amount_minor, currency: payout.currency };
+    let of = SlipOf { payout: payout.id, activity: payout.activity_id, budget, beside: payout.beside() };
+    let slip = payroll::fix(tx, &of)?;
+    store::mark_approved(tx, &payout, account.id, slip.map(|slip| slip.net_minor), me)
 }
 
 /// Refuses a payout, with the reason, and gives its money back.
@@ -234,7 +264,7 @@ pub fn seal(tx: &mut Tx<'_>, keys: &Keys, id: BatchId, expected: i32) -> Result<
     if items.iter().any(|payout| payout.member_id == me) {
         return Err(Error::forbidden("self_approval_forbidden"));
     }
-    let total = Minor::sum(items.iter().map(|payout| payout.amount_minor))?;
+    let total = Minor::sum(items.iter().map(PayoutRow::sent))?;
     let message_id = rules::message_id(&batch, tx.now());
     let file = bank_file(tx, keys, &batch, &items, &message_id)?;
     let bytes = pain001::write(&file).map_err(|refused| {
@@ -348,8 +378,8 @@ pub fn release(tx: &mut Tx<'_>, id: BatchId, expected: i32) -> Result<BatchRow> 
     let released = store::mark_released(tx, &batch, me)?;
     let mut entries = Vec::with_capacity(items.len());
     for payout in &items {
-        let pay = schemes::apply(Scheme::PlainTransfer, payout.amount_minor)?;
-        entries.push(events::payout_released(at, funds(payout), pay)?);
+        let wage = wage(tx, payout)?;
+        entries.push(events::payout_released(at, funds(payout), paid(payout, wage.as_ref()))?);
     }
     ledger::post_all(tx, &entries)?;
     store::release_items(tx, id)?;
@@ -359,10 +389,26 @@ pub fn release(tx: &mut Tx<'_>, id: BatchId, expected: i32) -> Result<BatchRow> 
     Ok(released)
 }
 
+/// The wage that a payout is; none for a plain transfer.
+fn wage(tx: &mut Tx<'_>, payout: &PayoutRow) -> Result<Option<Wage>> {
+    match payout.scheme {
+        Method::PlainTransfer => Ok(None),
+        Method::Salary => Ok(Some(payroll::wage(&payroll::slip(tx, payout.id)?.pay()?)?)),
+    }
+}
+
+fn paid<'a>(payout: &PayoutRow, wage: Option<&'a Wage>) -> Paid<'a> {
+    wage.map_or(Paid::Plain(payout.amount_minor), Paid::Wage)
+}
+
 fn tell_sent(tx: &mut Tx<'_>, payout: &PayoutRow) -> Result<()> {
     let account = payout.payee_account_id.ok_or_else(|| Error::internal("a released payout has an account"))?;
     let last4 = members::payee_account(tx, account)?.iban_last4;
-    let amount = Money { amount_minor: payout.amount_minor, currency: payout.currency };
+    let amount = Money { amount_minor: payout.sent(), currency: payout.currency };
+    if payout.scheme == Method::Salary {
+        let job = Job::SendPayslip { payout: payout.id };
+        outbox::queue(tx, &job, payout.id.0, &format!("send_payslip:{}", payout.id))?;
+    }
     tell(tx, payout, Letter::PayoutSent { amount, last4 })
 }
 
@@ -398,7 +444,7 @@ pub fn settle(tx: &mut Tx<'_>, id: PayoutId, on: NaiveDate, account: BankAccount
     let payout = store::lock(tx, id)?;
     rules::may(payout.state, PayoutCommand::Settle)?;
     let at = Booking { entity: payout.entity_id, on, currency: payout.currency };
-    ledger::post(tx, &events::payout_settled(at, funds(&payout), payout.amount_minor, account)?)?;
+    ledger::post(tx, &events::payout_settled(at, funds(&payout), payout.sent(), account)?)?;
     store::mark_settled(tx, &payout, on)
 }
 
@@ -418,9 +464,10 @@ pub fn return_to_activity(
     rules::may(payout.state, PayoutCommand::Return)?;
     tx.reason(reason)?;
     let at = Booking { entity: payout.entity_id, on, currency: payout.currency };
-    ledger::post(tx, &events::payout_returned(at, funds(&payout), payout.amount_minor, from)?)?;
+    let wage = wage(tx, &payout)?;
+    ledger::post(tx, &events::payout_returned(at, funds(&payout), paid(&payout, wage.as_ref()), from)?)?;
     store::mark_returned(tx, &payout, on, reason, desk_owner)?;
-    let amount = Money { amount_minor: payout.amount_minor, currency: payout.currency };
+    let amount = Money { amount_minor: payout.sent(), currency: payout.currency };
     tell(tx, &payout, Letter::PayoutReturned { amount, reason: reason.to_owned() })
 }
 

@@ -140,7 +140,7 @@ pub(super) fn transfer(
     Ok(Transfer {
         end_to_end_id: payout.end_to_end_id.clone(),
         instruction_id: None,
-        amount: payout.amount_minor,
+        amount: payout.sent(),
         creditor: Party {
             name: to_sepa(holder, 70).text,
             address: address(&member.street, &member.building_number, &member.postcode, &member.town, &member.country),

@@ -9,7 +9,8 @@ use uuid::Uuid;
 use super::rules::{BatchState, PayoutState};
 use crate::kernel::ids::{ActivityId, BankAccountId, BatchId, EntityId, FileId, PayeeAccountId, PayoutId, PersonId};
 use crate::kernel::money::{Currency, Minor, Money};
-use crate::kernel::schemes::Scheme;
+use crate::kernel::schemes::Method;
+use crate::payroll::Beside;
 use crate::platform::db::{Locked, Tx};
 use crate::platform::error::Result;
 use crate::platform::faults::Guard;
@@ -27,11 +28,17 @@ pub struct PayoutRow {
     /// From which activity.
     pub activity_id: ActivityId,
     /// How it becomes pay.
-    pub scheme: String,
+    pub scheme: Method,
     /// Where it stands.
     pub state: PayoutState,
     /// The budget.
     pub amount_minor: Minor,
+    /// Of it, paid beside the wage.
+    pub beside_minor: Minor,
+    /// Of it, paid for copyright.
+    pub rights_minor: Minor,
+    /// Of a wage, what is sent: known once it is approved.
+    pub net_minor: Option<Minor>,
     /// Its currency.
     pub currency: Currency,
     /// The account as it was when it was approved.
@@ -60,6 +67,20 @@ pub struct PayoutRow {
     pub created_at: DateTime<Utc>,
     /// Grows with every change.
     pub version: i32,
+}
+
+impl PayoutRow {
+    /// What is sent to the person: of a wage its net, else the whole amount.
+    #[must_use]
+    pub fn sent(&self) -> Minor {
+        self.net_minor.unwrap_or(self.amount_minor)
+    }
+
+    /// What of the amount is paid beside a wage.
+    #[must_use]
+    pub const fn beside(&self) -> Beside {
+        Beside { beside: self.beside_minor, rights: self.rights_minor }
+    }
 }
 
 /// A batch.
@@ -143,6 +164,7 @@ pub(super) fn insert(
     activity: ActivityId,
     member: PersonId,
     amount: Money,
+    beside: Beside,
 ) -> Result<PayoutRow> {
     let end_to_end_id = id.0.simple().to_string().to_uppercase();
     Ok(diesel::insert_into(payout::table)
@@ -151,8 +173,10 @@ pub(super) fn insert(
             payout::entity_id.eq(entity),
             payout::member_id.eq(member),
             payout::activity_id.eq(activity),
-            payout::scheme.eq(Scheme::PlainTransfer.name()),
+            payout::scheme.eq(Method::PlainTransfer),
             payout::amount_minor.eq(amount.amount_minor),
+            payout::beside_minor.eq(beside.beside),
+            payout::rights_minor.eq(beside.rights),
             payout::currency.eq(amount.currency),
             payout::end_to_end_id.eq(end_to_end_id),
             payout::requested_by.eq(member),
@@ -202,13 +226,17 @@ pub(super) fn mark_approved(
     tx: &mut Tx<'_>,
     row: &Locked<PayoutRow>,
     account: PayeeAccountId,
+    net: Option<Minor>,
     by: PersonId,
 ) -> Result<PayoutRow> {
+    let scheme = if net.is_some() { Method::Salary } else { Method::PlainTransfer };
     let now = tx.now();
     Ok(diesel::update(payout::table.find(row.id))
         .set((
             payout::state.eq(PayoutState::Approved),
             payout::payee_account_id.eq(account),
+            payout::scheme.eq(scheme),
+            payout::net_minor.eq(net),
             payout::reviewed_by.eq(by),
             payout::reviewed_at.eq(now),
         ))

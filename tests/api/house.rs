@@ -40,6 +40,7 @@ const ROOMS: &[&str] = &[
     "supplier_invoices",
     "shares",
     "surplus",
+    "payroll",
     "payouts",
     "bank",
     "accounting",

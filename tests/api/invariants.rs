@@ -57,6 +57,8 @@ const PLANTED: &[(&str, &str, &str)] = &[
     ("i23_suppliers_are_costs", "a debt to a supplier that is on no cost", slip!("cost_booked", "('supplier_payable', -1), ('opening_balance', 1)")),
     ("i08_advances_match_memo", "an advance that nobody gave", slip!("client_paid", "('memo.advances', 1), ('memo.advances_contra', -1)")),
     ("i09_vat_is_documents", "VAT that is on no document", slip!("client_paid", "('vat_output', -1), ('fee_income', 1)")),
+    ("i31_wages_are_slips", "a contribution that is on no slip", slip!("payout_released", "('social_security_payable', -1), ('fee_income', 1)")),
+    ("i31_wages_are_slips", "a withholding that is on no slip", slip!("payout_released", "('withholding_payable', -1), ('fee_income', 1)")),
     ("i10_in_transit_is_released", "money on its way that no payout sent", slip!("payout_released", "('payouts_in_transit', -1), ('fee_income', 1)")),
     ("i11_documents_agree_with_entries", "an entry that says something else than its invoice", slip!("invoice_issued", "('turnover', -1), ('opening_balance', 1)")),
     ("i06_numbers_without_gap", "a number that no credit note has", "UPDATE document_series SET last_seq = last_seq + 1 WHERE series = 'credit_note'"),

@@ -33,6 +33,32 @@ macro_rules! entry {
     };
 }
 
+/// A scheme with one version, for slips.
+macro_rules! pay_slip {
+    () => {
+        "INSERT INTO pay_scheme (id, entity_id, code, name, created_by) VALUES ('{client}', '{entity}', 'x', 'x', '{administrator}'); \
+         INSERT INTO pay_scheme_version (id, scheme_id, valid_from, rules, source, needs_review_on, reason, decided_by) \
+         VALUES ('{client}', '{client}', '2026-01-01', jsonb_build_object('components', '[]'::jsonb), 'x', '2027-01-01', 'x', '{administrator}')"
+    };
+}
+
+/// The slip of a payout that is paid out whole, with a gross wage of its own.
+macro_rules! slip_of {
+    ($payout:literal, $gross:literal) => {
+        concat!(
+            "INSERT INTO pay_slip (payout_id, entity_id, activity_id, member_id, scheme_version_id, computed_on, withholding_ppm, currency, \
+             budget_minor, margin_minor, levy_minor, beside_minor, rights_minor, rights_withheld_minor, gross_minor, employer_minor, \
+             employee_minor, withheld_minor, net_minor, residual_minor, computation) \
+             SELECT id, entity_id, activity_id, member_id, '{client}', '2026-05-04', 0, currency, amount_minor, 0, 0, 0, 0, 0, ",
+            $gross,
+            ", 0, 0, 0, ",
+            $gross,
+            ", 0, jsonb_build_object('lines', '[]'::jsonb) FROM payout WHERE id = ",
+            $payout
+        )
+    };
+}
+
 #[rustfmt::skip] // one case, one line: a table is read as a table
 const BOOKS: &[Case] = &[
     ("unbalanced by a cent", "", entry!("('funds.reserved', 100, 'EUR', '{activity}'), ('funds.available', -99, 'EUR', '{activity}')"), "entry_balances"),
@@ -315,6 +341,13 @@ const PAYOUTS: &[Case] = &[
     ("its end-to-end id changed", "", "UPDATE payout SET end_to_end_id = 'OTHER' WHERE id = '{sealed_payout}'", "payout_immutable"),
     ("its account swapped after approval", "", "UPDATE payout SET payee_account_id = gen_random_uuid() WHERE id = '{sealed_payout}'", "payout_immutable"),
     ("reviewed by the one who is paid", "", "UPDATE payout SET state = 'refused', reviewed_by = member_id WHERE id = '{asked_payout}'", "payout_reviewer_is_another"),
+    ("a slip that does not add up", pay_slip!(), slip_of!("'{asked_payout}'", "amount_minor + 1"), "pay_slip_budget_adds_up"),
+    ("a slip of a payout that is decided", pay_slip!(), slip_of!("'{sealed_payout}'", "amount_minor"), "pay_slip_fits_payout"),
+    ("a net that is on no slip", "", "UPDATE payout SET state = 'approved', scheme = 'salary', net_minor = 1, reviewed_by = '{reviewer}', payee_account_id = (SELECT id FROM payee_account LIMIT 1) WHERE id = '{asked_payout}'", "payout_net_fits"),
+    ("a net changed after approval", "", "UPDATE payout SET scheme = 'salary', net_minor = amount_minor - 1 WHERE id = '{sealed_payout}'", "payout_immutable"),
+    ("a second version of a day", pay_slip!(), "INSERT INTO pay_scheme_version SELECT gen_random_uuid(), scheme_id, valid_from, rules, source, needs_review_on, preset, reason, decided_by, created_at FROM pay_scheme_version", "pay_scheme_version_day_unique"),
+    ("a withholding decided by who is paid", "", "INSERT INTO withholding_rate (id, member_id, rate_ppm, valid_from, reason, decided_by) VALUES (gen_random_uuid(), '{member}', 0, '2026-05-04', 'x', '{member}')", "withholding_rate_by_another"),
+    ("a scheme chosen by who is paid", "", "INSERT INTO pay_arrangement (id, activity_id, member_id, valid_from, reason, decided_by) VALUES (gen_random_uuid(), '{activity}', '{member}', '2026-05-04', 'x', '{member}')", "pay_arrangement_by_another"),
     ("released alone", "", "UPDATE payout SET state = 'released' WHERE id = '{sealed_payout}'", "payout_release_with_batch"),
     ("a payout deleted", "", "DELETE FROM payout WHERE id = '{asked_payout}'", DENIED),
     ("the hash of a sealed batch swapped", "", "UPDATE payout_batch SET sha256 = sha256('other') WHERE id = '{sealed_batch}'", "batch_immutable"),
@@ -427,6 +460,10 @@ pub const APPEND_ONLY: &[&str] = &[
     "order_answer",
     "order_currency",
     "order_version",
+    "pay_arrangement",
+    "pay_scheme",
+    "pay_scheme_version",
+    "pay_slip",
     "pool_contract",
     "pool_key",
     "pool_key_part",
@@ -454,6 +491,7 @@ pub const APPEND_ONLY: &[&str] = &[
     "surplus_policy",
     "transfer",
     "vat_check",
+    "withholding_rate",
 ];
 
 #[test]

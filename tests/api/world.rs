@@ -359,7 +359,9 @@ fn house(cast: &Cast, somebody: &MemberCast) -> Vec<(&'static str, String)> {
     let agreement = reviewer.get(&format!("/v1/entities/{entity}/agreements/current?language=fr")).unwrap().json();
     let pdf = b"%PDF-1.4\n1 0 obj<<>>endobj\ntrailer<<>>\n%%EOF\n";
     let paper = administrator.upload("/v1/evidence", "application/octet-stream", pdf).unwrap().expect(201).unwrap();
+    let scheme = super::payroll::scheme(cast, "be_employee");
     vec![
+        ("/v1/pay_schemes/", scheme),
         ("/v1/evidence/", text(&paper, "id")),
         ("/v1/agreements/", text(&agreement, "id")),
         ("/v1/bank_accounts/", first(reviewer, &format!("/v1/entities/{entity}/bank_accounts"))),

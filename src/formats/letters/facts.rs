@@ -47,6 +47,7 @@ impl Letter {
             Self::WrittenOffCovered { .. } => "written_off_covered",
             Self::WrittenOffNotCovered { .. } => "written_off_not_covered",
             Self::PayoutSent { .. } => "payout_sent",
+            Self::Payslip { .. } => "payslip",
             Self::PayoutReturned { .. } => "payout_returned",
             Self::ShareEnding { .. } => "share_ending",
             Self::ShareLapsed { .. } => "share_lapsed",
@@ -177,6 +178,7 @@ pub(super) fn of(letter: &Letter, language: Language, from: &Letterhead<'_>) -> 
         Letter::PayoutSent { amount, last4 } => {
             vec![("amount", money(*amount)), ("last4", Some(last_four(last4)))]
         }
+        Letter::Payslip { amount, on } => vec![("amount", money(*amount)), ("on", date(*on))],
         Letter::PayoutReturned { amount, reason } => vec![("amount", money(*amount)), ("reason", line(reason))],
         Letter::ShareEnding { through } | Letter::ShareLapsed { through } => vec![("through", date(*through))],
         Letter::ShareRedeemed { amount, nominal, closing_on } => {

@@ -127,6 +127,8 @@ pub enum Letter {
     WrittenOffNotCovered { number: String, client: String, total: Money, borne: Money, reason: String },
     /// To the member: on its way to the account.
     PayoutSent { amount: Money, last4: String },
+    /// To the member, with the payslip attached: what was paid out.
+    Payslip { amount: Money, on: NaiveDate },
     /// To the member: the bank sent it back.
     PayoutReturned { amount: Money, reason: String },
     /// To the member: their last share ends on this day.

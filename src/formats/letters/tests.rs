@@ -122,6 +122,7 @@ fn every_letter() -> Vec<Letter> {
             reason: "Faillite prononcée le 2 mai.".to_owned(),
         },
         Letter::PayoutSent { amount, last4: "6769".to_owned() },
+        Letter::Payslip { amount, on: day("2026-05-15") },
         Letter::PayoutReturned { amount, reason: "AC04 compte clôturé".to_owned() },
         Letter::ShareEnding { through: day("2027-05-03") },
         Letter::ShareLapsed { through: day("2027-05-03") },

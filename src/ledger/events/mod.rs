@@ -11,9 +11,9 @@
 //! | `guarantee_advanced` | for each holder: funds.pending / funds.available; memo.advances / memo.advances_contra |
 //! | `client_paid` | bank or bank_suspense / receivable; for each holder, unless advanced, funds.pending / funds.available in proportion; when paid in full after an advance memo.advances_contra / memo.advances |
 //! | `payout_reserved`, `payout_cancelled` | funds.available / funds.reserved, and back |
-//! | `payout_released` | funds.reserved / member_cost, and the residual back to funds.available; member_fees / payouts_in_transit |
+//! | `payout_released` | funds.reserved / member_cost; member_fees / payouts_in_transit; of a wage funds.reserved / member_cost, fee_income for the margin, and the residual back to funds.available; wages, employer_contributions, member_fees for what is paid beside the wage / payouts_in_transit, social_security_payable, withholding_payable |
 //! | `payout_settled` | payouts_in_transit / bank |
-//! | `payout_returned` | bank / funds.available; member_cost / member_fees |
+//! | `payout_returned` | bank / funds.available; member_cost / member_fees; of a wage every line of its release taken back, but for the residual |
 //! | `bank_opened` | bank / opening_balance |
 //! | `bank_line_booked` | bank / bank_suspense |
 //! | `written_off` | bad_debt, vat_refund_due / receivable; covered: fee_income (funds.pending for a fee that was never charged), guarantee_fund / bad_debt and, when advanced, memo.advances_contra / memo.advances; not covered: funds.pending (then funds.available, activity_arrears), fee_income, guarantee_fund / member_cost |
@@ -67,7 +67,6 @@ use crate::kernel::ids::{
 use crate::kernel::levies::Charge;
 use crate::kernel::money::{Currency, Minor, MoneyError};
 use crate::kernel::refusal::Refusal;
-use crate::kernel::schemes::Pay;
 use crate::kernel::vat::TaxLine;
 
 /// Whose books, on which day, in which currency.
@@ -323,20 +322,76 @@ pub fn payout_cancelled(at: Booking, of: PayoutFunds, amount: Minor) -> Result<E
     of.entry(at, Event::PayoutCancelled, postings)
 }
 
+/// What a released payout consists of: a plain transfer, or a wage with its parts.
+#[derive(Debug, Clone, Copy)]
+pub enum Paid<'a> {
+    /// The whole budget, to somebody who is self-employed.
+    Plain(Minor),
+    /// A wage.
+    Wage(&'a Wage),
+}
+
+/// The parts of a wage, as they are booked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wage {
+    /// What was set aside.
+    pub budget: Minor,
+    /// Kept by the mutual.
+    pub margin: Minor,
+    /// The gross wage.
+    pub gross: Minor,
+    /// Paid beside it: per diem, mileage, copyright.
+    pub beside: Minor,
+    /// The employer's part and what the state takes of the budget.
+    pub employer: Minor,
+    /// Owed to social security: both parts.
+    pub social_security: Minor,
+    /// Owed to the tax office.
+    pub withheld: Minor,
+    /// Sent to the person.
+    pub net: Minor,
+    /// Stays on the activity.
+    pub residual: Minor,
+}
+
+impl Wage {
+    /// Its lines, from the side of the activity's money to what is owed, without that money itself.
+    fn postings(&self, about: &Dimensions) -> Result<Vec<Posting>, Refusal> {
+        let none = Dimensions { owner: about.owner, ..Dimensions::default() };
+        let consumed = self.budget.minus(self.residual).and_then(|used| used.minus(self.margin)).map_err(overflow)?;
+        Ok(vec![
+            credit(Account::FeeIncome, self.margin, about)?,
+            credit(Account::MemberCost, consumed, about)?,
+            debit(Account::Wages, self.gross, about)?,
+            debit(Account::MemberFees, self.beside, about)?,
+            debit(Account::EmployerContributions, self.employer, about)?,
+            credit(Account::SocialSecurityPayable, self.social_security, &none)?,
+            credit(Account::WithholdingPayable, self.withheld, &none)?,
+        ])
+    }
+}
+
 /// A payout left for the bank: the budget is consumed, the pay is on its way, the residual stays.
 ///
 /// # Errors
 /// As all events.
-pub fn payout_released(at: Booking, of: PayoutFunds, pay: Pay) -> Result<Entry, Refusal> {
+pub fn payout_released(at: Booking, of: PayoutFunds, paid: Paid<'_>) -> Result<Entry, Refusal> {
     let about = of.about();
-    let budget = pay.net.plus(pay.residual).map_err(overflow)?;
-    let postings = [
-        debit(Account::FundsReserved, budget, &about)?,
-        credit(Account::MemberCost, pay.net, &about)?,
-        credit(Account::FundsAvailable, pay.residual, &about)?,
-        debit(Account::MemberFees, pay.net, &about)?,
-        credit(Account::PayoutsInTransit, pay.net, &about)?,
-    ];
+    let postings = match paid {
+        Paid::Plain(amount) => vec![
+            debit(Account::FundsReserved, amount, &about)?,
+            credit(Account::MemberCost, amount, &about)?,
+            debit(Account::MemberFees, amount, &about)?,
+            credit(Account::PayoutsInTransit, amount, &about)?,
+        ],
+        Paid::Wage(wage) => {
+            let mut postings = wage.postings(&about)?;
+            postings.push(debit(Account::FundsReserved, wage.budget, &about)?);
+            postings.push(credit(Account::FundsAvailable, wage.residual, &about)?);
+            postings.push(credit(Account::PayoutsInTransit, wage.net, &about)?);
+            postings
+        }
+    };
     of.entry(at, Event::PayoutReleased, postings)
 }
 
@@ -350,18 +405,31 @@ pub fn payout_settled(at: Booking, of: PayoutFunds, amount: Minor, account: Bank
     of.entry(at, Event::PayoutSettled, postings)
 }
 
-/// The bank gave a payout back: the activity has its money again, the pay never happened.
+/// The bank gave a payout back: the activity has its money again, the pay never happened. Of a wage, everything that was
+/// booked with it is taken back, contributions and withholding too; the residual was never consumed.
 ///
 /// # Errors
 /// As all events.
-pub fn payout_returned(at: Booking, of: PayoutFunds, amount: Minor, from: Arrival) -> Result<Entry, Refusal> {
+pub fn payout_returned(at: Booking, of: PayoutFunds, paid: Paid<'_>, from: Arrival) -> Result<Entry, Refusal> {
     let about = of.about();
-    let postings = [
-        from.posting(amount)?,
-        credit(Account::FundsAvailable, amount, &about)?,
-        debit(Account::MemberCost, amount, &about)?,
-        credit(Account::MemberFees, amount, &about)?,
-    ];
+    let postings = match paid {
+        Paid::Plain(amount) => vec![
+            from.posting(amount)?,
+            credit(Account::FundsAvailable, amount, &about)?,
+            debit(Account::MemberCost, amount, &about)?,
+            credit(Account::MemberFees, amount, &about)?,
+        ],
+        Paid::Wage(wage) => {
+            let mut postings = wage.postings(&about)?;
+            for posting in &mut postings {
+                posting.amount = posting.amount.negated().map_err(overflow)?;
+            }
+            let given_back = wage.budget.minus(wage.residual).map_err(overflow)?;
+            postings.push(from.posting(wage.net)?);
+            postings.push(credit(Account::FundsAvailable, given_back, &about)?);
+            postings
+        }
+    };
     of.entry(at, Event::PayoutReturned, postings)
 }
 
