@@ -78,9 +78,10 @@ impl World {
         let order_link = app.stage.token_to(&awa.client_email, "/o/").unwrap();
         ids.entry("/v1/order_links/").or_default().push((Owner::House, order_link));
         ids.entry("/v1/solvency/").or_default().push((Owner::House, app.stage.today().to_string()));
-        // To somebody else than the two who must not see each other's.
+        // To somebody who is none of those that ask.
+        let fa = app.stage.enrol(&mut cast, "fa@member.example", "Fa Roy", super::support::IBANS[3]).unwrap();
         for (owner, from) in [(Owner::Awa, &awa), (Owner::Bo, &bo)] {
-            let draft = json!({"id": from.client.new_id(), "activity_id": from.activity_id, "to_activity_id": cy.activity_id, "title": "x",
+            let draft = json!({"id": from.client.new_id(), "activity_id": from.activity_id, "to_activity_id": fa.activity_id, "title": "x",
                                "lines": [{"label": "x", "quantity": "1", "unit_price": {"amount_minor": 100, "currency": "EUR"}}]});
             let draft = from.client.post("/v1/internal_invoices", &draft).unwrap().expect(201).unwrap();
             let send = format!("/v1/internal_invoices/{}/send", text(&draft, "id"));
