@@ -16,6 +16,7 @@ use crate::charter;
 use crate::delivery::{self, AccessPoint};
 use crate::formats::letters::{self, Letterhead};
 use crate::guarantee;
+use crate::internal_invoices;
 use crate::invoicing;
 use crate::jobs::{self, Attempt, Ended, JobKind};
 use crate::kernel::ids::{ActivityId, EntityId, InvoiceId};
@@ -271,6 +272,7 @@ impl Worker {
                 let attached = (file.name, file.media_type, Arc::from(file.bytes));
                 self.send(&claimed.dedup_key, &letter, vec![attached])
             }
+            Job::DrawInternalInvoice { invoice } => internal_invoices::draw(&self.db, invoice),
             Job::Deliver { delivery } => delivery::jobs::deliver(&self.db, self.access_point.as_ref(), delivery),
             Job::Run { .. } => Err(Error::internal("long work has a lane of its own")),
         }

@@ -21,8 +21,8 @@ use crate::invoicing::office::internal_number;
 use crate::kernel::ids::{ActivityId, InternalInvoiceId, TransferId};
 use crate::kernel::language::Language;
 use crate::kernel::money::{Currency, Minor, Money, Ppm};
-use crate::outbox::{self, QueuedLetter};
-use crate::platform::db::{Locked, Tx};
+use crate::outbox::{self, Job, QueuedLetter};
+use crate::platform::db::{Actor, Db, Locked, Tx};
 use crate::platform::error::{Error, Result};
 use crate::transfers::{self, NewTransfer};
 use crate::{activities, charter, members};
@@ -75,7 +75,7 @@ fn lock(tx: &mut Tx<'_>, id: InternalInvoiceId, expected: i32) -> Result<Locked<
     if row.version == expected { Ok(row) } else { Err(Error::version_stale(row.version)) }
 }
 
-/// Sends a draft: it gets its number, its PDF is made and kept, and the other side is told.
+/// Sends a draft: it gets its number, its PDF follows, and the other side is told.
 ///
 /// # Errors
 /// 404; 403 unless one made it; 409 in another state; 412.
@@ -89,21 +89,10 @@ pub fn send(tx: &mut Tx<'_>, id: InternalInvoiceId, expected: i32) -> Result<Int
     }
     let entity = charter::entity(tx, row.entity_id)?;
     let today = tx.today(entity.zone());
-    // From here on nobody else numbers in this series; what is left is one row, one file and one mail.
+    // From here on nobody else numbers in this series; what is left is one row, one job and one mail.
     let number = internal_number(tx, row.entity_id, today)?;
     let sent = store::mark_sent(tx, &row, &number, today)?;
-    let facts = facts(tx, &sent, to.language)?;
-    let bytes = render(&facts).map_err(Error::internal)?;
-    let name = format!("{}.pdf", number.text);
-    let file = NewFile {
-        kind: Kind::InternalInvoicePdf,
-        subject: id.0,
-        owner: Some(row.member_id),
-        name: &name,
-        media_type: "application/pdf",
-        bytes: &bytes,
-    };
-    archive::keep(tx, &file)?;
+    outbox::queue(tx, &Job::DrawInternalInvoice { invoice: id }, id.0, &format!("draw_internal_invoice:{id}"))?;
     let letter = Letter::InternalInvoiceReceived {
         from: sent.from_name.clone(),
         number: number.text.clone(),
@@ -112,6 +101,36 @@ pub fn send(tx: &mut Tx<'_>, id: InternalInvoiceId, expected: i32) -> Result<Int
     };
     tell(tx, &sent, &to, letter, "sent")?;
     find(tx, id)
+}
+
+/// Makes the PDF of a numbered invoice once and keeps it. Safe to repeat.
+///
+/// # Errors
+/// Fails with the database, or when the file cannot be made.
+pub fn draw(db: &Db, id: InternalInvoiceId) -> Result<()> {
+    let found = db.write_blocking(&Actor::System, |tx| {
+        if archive::find_of(tx, id.0, Kind::InternalInvoicePdf)?.is_some() {
+            return Ok(None);
+        }
+        let row = store::find(tx, id)?;
+        let to = party(tx, row.to_activity_id)?;
+        Ok(Some((facts(tx, &row, to.language)?, row.member_id)))
+    })?;
+    let Some((facts, owner)) = found else { return Ok(()) };
+    let bytes = render(&facts).map_err(Error::internal)?;
+    let name = format!("{}.pdf", facts.number);
+    let file = NewFile {
+        kind: Kind::InternalInvoicePdf,
+        subject: id.0,
+        owner: Some(owner),
+        name: &name,
+        media_type: "application/pdf",
+        bytes: &bytes,
+    };
+    db.write_blocking(&Actor::System, |tx| match archive::find_of(tx, id.0, Kind::InternalInvoicePdf)? {
+        Some(_) => Ok(()),
+        None => archive::keep(tx, &file).map(drop),
+    })
 }
 
 /// Takes one's own invoice back before it is accepted.

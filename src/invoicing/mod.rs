@@ -360,7 +360,7 @@ fn seal(tx: &mut Tx<'_>, invoice: &Locked<InvoiceRow>) -> Result<Invoice> {
     };
     let purchase_order = context.purchase_order;
     let fresh = Invoice::fresh(tx, row, context.lines, taxes, context.is_covered);
-    Ok(Invoice { part, purchase_order, charges, open, foreign, ..fresh })
+    Ok(Invoice { foreign, part, purchase_order, charges, open, ..fresh })
 }
 
 /// An invoice.
@@ -388,7 +388,7 @@ fn whole(tx: &mut Tx<'_>, row: InvoiceRow) -> Result<Invoice> {
     };
     if row.state != InvoiceState::Issued {
         let taxes = preview_taxes(tx, &row, &lines, foreign.as_ref())?;
-        return Ok(Invoice { part, purchase_order, foreign, ..Invoice::fresh(tx, row, lines, taxes, is_covered) });
+        return Ok(Invoice { foreign, part, purchase_order, ..Invoice::fresh(tx, row, lines, taxes, is_covered) });
     }
     let taxes = store::list_taxes(tx, id)?;
     let charges = levies::charges_at_issue(tx, id)?.into_iter().map(IssueCharge::from).collect();
@@ -401,7 +401,7 @@ fn whole(tx: &mut Tx<'_>, row: InvoiceRow) -> Result<Invoice> {
     let hold = guarantee::hold_of(tx, id)?;
     let dispute = guarantee::dispute_of(tx, id)?;
     let fresh = Invoice::fresh(tx, row, lines, taxes, is_covered);
-    Ok(Invoice { part, purchase_order, foreign, charges, open, credited, advance, hold, dispute, ..fresh })
+    Ok(Invoice { foreign, part, purchase_order, charges, open, credited, advance, hold, dispute, ..fresh })
 }
 
 /// What has come of an invoice.

@@ -13,7 +13,7 @@ pub use store::{Claimed, EmailMessage};
 use uuid::Uuid;
 
 use crate::formats::letters::Letter;
-use crate::kernel::ids::{DeliveryId, InvoiceId, JobId, PayoutId, PersonId};
+use crate::kernel::ids::{DeliveryId, InternalInvoiceId, InvoiceId, JobId, PayoutId, PersonId};
 use crate::kernel::language::Language;
 use crate::platform::db::Tx;
 use crate::platform::error::Result;
@@ -38,6 +38,11 @@ pub enum Job {
     SendPayslip {
         /// The payout.
         payout: PayoutId,
+    },
+    /// Make the PDF of an invoice between members, and keep it.
+    DrawInternalInvoice {
+        /// The invoice.
+        invoice: InternalInvoiceId,
     },
     /// Hand a document to the access point.
     Deliver {
@@ -92,6 +97,7 @@ pub fn queue(tx: &mut Tx<'_>, job: &Job, subject: Uuid, key: &str) -> Result<()>
         Job::SendInvoice { .. } => "send_invoice",
         Job::SendCreditNote { .. } => "send_credit_note",
         Job::SendPayslip { .. } => "send_payslip",
+        Job::DrawInternalInvoice { .. } => "draw_internal_invoice",
         Job::Deliver { .. } => DELIVER,
         Job::Run { .. } => RUN,
     };

@@ -31,7 +31,7 @@ fn each_file_says_why_it_is_kept_and_until_when() {
     let pdf = &kept(&accountant, "kind=invoice_pdf")[0];
     assert_eq!(pdf["subject_id"].as_str(), Some(invoiced.id.as_str()));
     let bytes = member.client.get(&format!("/v1/invoices/{}/pdf", invoiced.id)).unwrap().body;
-    let hash: String = umbel::archive::sha256(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    let hash = umbel::platform::web::hex(&umbel::archive::sha256(&bytes));
     assert_eq!((pdf["sha256"].as_str(), pdf["size"].as_u64()), (Some(hash.as_str()), u64::try_from(bytes.len()).ok()));
     let all = kept(&accountant, "limit=200").len();
     let by_class = ["tax_document", "accounting", "pay_account", "internal"];
@@ -66,5 +66,6 @@ fn each_file_says_why_it_is_kept_and_until_when() {
     administrator.post("/v1/entities", &french).unwrap().expect(201).unwrap();
     cast.bank.receives_unknown(umbel::kernel::money::Minor::new(5), "x", app.stage.today());
     app.stage.import(&mut cast).unwrap();
-    assert_eq!(kept(&accountant, "kind=bank_statement")[0]["keep_until"], "2036-12-31");
+    let until: Vec<_> = kept(&accountant, "kind=bank_statement").iter().map(|it| it["keep_until"].clone()).collect();
+    assert_eq!(until.iter().filter(|it| **it == "2036-12-31").count(), 1, "what is kept from now on: {until:?}");
 }

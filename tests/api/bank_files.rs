@@ -110,7 +110,7 @@ fn a_text_that_is_no_statement_is_refused_with_what_to_do() {
     let app = TestApp::start();
     let (cast, _member) = app.with_member();
     let whole = coda(&own_iban(&app), "040526", cast.bank.balance().get(), &[(100, "0", "")]);
-    let cut: String = whole.lines().take(3).map(|line| format!("{line}\r\n")).collect();
+    let cut = whole.lines().take(3).collect::<Vec<_>>().join("\r\n");
     for (text, code) in [
         ("date;amount\n2026-05-04;1,00\n", "statement_not_xml"),
         (cut.as_str(), "statement_incomplete"),

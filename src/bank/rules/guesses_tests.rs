@@ -85,7 +85,7 @@ proptest! {
     fn a_guess_never_costs_more_than_it_may_and_a_sum_is_a_sum(
         opens in proptest::collection::vec(1_i64..500, 0..30), waiting in 0_i64..3_000, text in ".{0,40}"
     ) {
-        let candidates: Vec<_> = opens.iter().enumerate().map(|(n, open)| candidate(n as u128 + 1, n as u128 % 3, *open)).collect();
+        let candidates: Vec<_> = opens.iter().zip(1_u128..).map(|(open, n)| candidate(n, n % 3, *open)).collect();
         let found = guesses(&line(&text, &text, &text), Minor::new(waiting), &candidates, &[]);
         prop_assert!(found.len() <= SHOWN && found.is_sorted_by_key(|it| std::cmp::Reverse(it.score)));
         for guess in found {

@@ -71,6 +71,7 @@ impl Letter {
 }
 
 /// The facts of a letter.
+#[expect(clippy::too_many_lines, reason = "one row for each letter: a table is read as a table")]
 pub(super) fn of(letter: &Letter, language: Language, from: &Letterhead<'_>) -> Result<Facts, LetterError> {
     let line = |text: &str| Some(one_line(text));
     let money = |amount: Money| Some(local::money(language, amount));
