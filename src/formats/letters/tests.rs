@@ -57,6 +57,17 @@ fn every_letter() -> Vec<Letter> {
             iban: "BE71096123456769".to_owned(),
             link: link(),
         },
+        Letter::PaymentReminder {
+            entity: "Ombelle SC".to_owned(),
+            number: "2026-0412".to_owned(),
+            open: total,
+            due_on: day("2026-05-15"),
+            days: 12,
+            level: 1,
+            reference: "+++123/4567/89002+++".to_owned(),
+            iban: "BE71096123456769".to_owned(),
+            link: link(),
+        },
         Letter::InvoiceDisputed {
             number: "2026-0412".to_owned(),
             client: client(),

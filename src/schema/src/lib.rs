@@ -978,6 +978,16 @@ diesel::table! {
         user_agent -> Text,
         link_id -> Uuid,
         at -> Timestamptz,
+        pdf_sha256 -> Nullable<Bytea>,
+    }
+}
+
+diesel::table! {
+    order_document (order_id, n) {
+        order_id -> Uuid,
+        n -> Int4,
+        file_id -> Uuid,
+        sha256 -> Bytea,
     }
 }
 
@@ -1073,6 +1083,23 @@ diesel::table! {
         verified_at -> Nullable<Timestamptz>,
         verified_by -> Nullable<Uuid>,
         superseded_at -> Nullable<Timestamptz>,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    payment_reminder (id) {
+        id -> Uuid,
+        entity_id -> Uuid,
+        invoice_id -> Uuid,
+        member_id -> Uuid,
+        level -> Int4,
+        reminded_on -> Date,
+        due_on -> Date,
+        days_late -> Nullable<Int4>,
+        currency -> Bpchar,
+        open_minor -> Int8,
+        requested_by -> Uuid,
         created_at -> Timestamptz,
     }
 }
@@ -1967,6 +1994,11 @@ diesel::joinable!(orders -> currency (currency));
 diesel::joinable!(orders -> entity (entity_id));
 diesel::joinable!(orders -> member (member_id));
 diesel::joinable!(orders -> rule_set (rule_set_id));
+diesel::joinable!(payment_reminder -> currency (currency));
+diesel::joinable!(payment_reminder -> entity (entity_id));
+diesel::joinable!(payment_reminder -> invoice (invoice_id));
+diesel::joinable!(payment_reminder -> member (member_id));
+diesel::joinable!(payment_reminder -> person (requested_by));
 diesel::joinable!(payout -> currency (currency));
 diesel::joinable!(payout -> entity (entity_id));
 diesel::joinable!(payout -> member (member_id));
@@ -2141,12 +2173,14 @@ diesel::allow_tables_to_appear_in_same_query!(
     member,
     number_template,
     order_answer,
+    order_document,
     order_line,
     order_part,
     order_version,
     orders,
     outbox,
     payee_account,
+    payment_reminder,
     payout,
     payout_batch,
     person,
