@@ -1,7 +1,5 @@
 //! What follows a reminder: its letter is drawn once, kept, and mailed to the client.
 
-use std::sync::Arc;
-
 use chrono::Duration;
 
 use super::ReminderRow;
@@ -10,7 +8,7 @@ use crate::archive::{self, Kind, NewFile};
 use crate::formats::invoice_pdf::InvoiceFacts;
 use crate::formats::invoice_pdf::reminder::{OpenInvoice, ReminderFacts, letter, render};
 use crate::formats::letters::Letter;
-use crate::invoicing;
+use crate::invoicing::{self, jobs::Attached};
 use crate::kernel::ids::ReminderId;
 use crate::kernel::money::Money;
 use crate::outbox::QueuedLetter;
@@ -26,7 +24,7 @@ const PDF: &str = "application/pdf";
 ///
 /// # Errors
 /// Fails with the database, or when the letter cannot be made.
-pub fn prepare(db: &Db, id: ReminderId) -> Result<(QueuedLetter, (String, String, Arc<[u8]>))> {
+pub fn prepare(db: &Db, id: ReminderId) -> Result<(QueuedLetter, Attached)> {
     let (row, about, to, link) = db.write_blocking(&Actor::System, |tx| {
         let row = super::find(tx, id)?;
         let invoice = invoicing::find(tx, row.invoice_id)?;

@@ -43,6 +43,7 @@ mod levy_terms;
 mod migrations;
 #[cfg(feature = "faults")]
 mod mixed;
+mod papers;
 mod permissions;
 mod pool_runs;
 #[cfg(feature = "faults")]

@@ -98,26 +98,7 @@ pub(super) fn of(letter: &Letter, language: Language, from: &Letterhead<'_>) -> 
         | Letter::OrderChangeRequested { title, client, message } => {
             vec![("title", line(title)), ("client", line(client)), ("message", message.as_deref().map(lines))]
         }
-        Letter::InvoiceToClient { entity, number, total, due_on, reference, iban, link } => vec![
-            ("entity", line(entity)),
-            ("number", line(number)),
-            ("total", money(*total)),
-            ("due_on", date(*due_on)),
-            ("reference", line(reference)),
-            ("iban", Some(in_fours(iban))),
-            ("link", Some(web_link(link)?)),
-        ],
-        Letter::PaymentReminder { entity, number, open, due_on, days, level, reference, iban, link } => vec![
-            ("entity", line(entity)),
-            ("number", line(number)),
-            ("open", money(*open)),
-            ("due_on", date(*due_on)),
-            ("days", Some(days.to_string())),
-            ("level", Some(level.to_string())),
-            ("reference", line(reference)),
-            ("iban", Some(in_fours(iban))),
-            ("link", Some(web_link(link)?)),
-        ],
+        Letter::InvoiceToClient { .. } | Letter::PaymentReminder { .. } => to_pay(letter, language)?,
         Letter::InvoiceDisputed { number, client, total, reason } => vec![
             ("number", line(number)),
             ("client", Some(without_links(client))),
@@ -179,6 +160,36 @@ pub(super) fn of(letter: &Letter, language: Language, from: &Letterhead<'_>) -> 
     facts.push(("mutual", line(from.mutual)));
     facts.push(("contact", line(from.contact)));
     Ok(facts)
+}
+
+/// The facts of a letter that asks a client to pay; none for another.
+fn to_pay(letter: &Letter, language: Language) -> Result<Facts, LetterError> {
+    let line = |text: &str| Some(one_line(text));
+    let money = |amount: Money| Some(local::money(language, amount));
+    let date = |on| Some(local::date(language, on));
+    Ok(match letter {
+        Letter::InvoiceToClient { entity, number, total, due_on, reference, iban, link } => vec![
+            ("entity", line(entity)),
+            ("number", line(number)),
+            ("total", money(*total)),
+            ("due_on", date(*due_on)),
+            ("reference", line(reference)),
+            ("iban", Some(in_fours(iban))),
+            ("link", Some(web_link(link)?)),
+        ],
+        Letter::PaymentReminder { entity, number, open, due_on, days, level, reference, iban, link } => vec![
+            ("entity", line(entity)),
+            ("number", line(number)),
+            ("open", money(*open)),
+            ("due_on", date(*due_on)),
+            ("days", Some(days.to_string())),
+            ("level", Some(level.to_string())),
+            ("reference", line(reference)),
+            ("iban", Some(in_fours(iban))),
+            ("link", Some(web_link(link)?)),
+        ],
+        _ => Vec::new(),
+    })
 }
 
 /// Characters that end a header or turn the direction of the text around, by which a name could pose as another.
