@@ -14,13 +14,13 @@ fn every_letter() -> Vec<Letter> {
     letters.push(Letter::PaymentReminder {
         entity: "Ombelle SC".to_owned(),
         number: "2026-0412".to_owned(),
-        open: Money { amount_minor: Minor::new(121_000), currency: Currency::EUR },
+        open: Money::eur(Minor::new(121_000)),
         due_on: day("2026-05-15"),
         days: 12,
         level: 1,
         reference: "+++123/4567/89002+++".to_owned(),
         iban: "BE71096123456769".to_owned(),
-        link: link(),
+        link: "https://umbel.example/l/3f5f0a9c11aa?x=1&y=2".to_owned(),
     });
     letters
 }
