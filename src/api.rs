@@ -43,6 +43,7 @@ rooms!(
     costs,
     pools,
     delivery,
+    reminders,
     supplier_invoices,
     shares,
     surplus,

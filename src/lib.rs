@@ -34,6 +34,7 @@ pub mod platform;
 pub mod pools;
 pub mod proposals;
 pub mod recurring;
+pub mod reminders;
 pub mod service;
 pub mod shares;
 pub mod solvency;

@@ -31,6 +31,7 @@ use crate::platform::mail::{Envelope, MailError, Mailer};
 use crate::platform::telemetry;
 use crate::proposals;
 use crate::recurring;
+use crate::reminders;
 use crate::shares;
 use crate::solvency;
 
@@ -257,6 +258,14 @@ impl Worker {
     fn perform(&self, claimed: &Claimed) -> Result<()> {
         match serde_json::from_value(claimed.payload.clone())? {
             Job::Letter(letter) => self.send(&claimed.dedup_key, &letter, Vec::new()),
+            Job::SendOrder { order, version, letter } => {
+                let document = orders::jobs::document(&self.db, order, version)?;
+                self.send(&claimed.dedup_key, &letter, vec![document])
+            }
+            Job::SendReminder { reminder } => {
+                let (letter, document) = reminders::jobs::prepare(&self.db, reminder)?;
+                self.send(&claimed.dedup_key, &letter, vec![document])
+            }
             Job::SendInvoice { invoice } => {
                 let package = invoicing::jobs::prepare(&self.db, invoice)?;
                 self.send_document(&claimed.dedup_key, invoice, package)?;

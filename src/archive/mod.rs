@@ -23,6 +23,10 @@ use crate::platform::error::{Error, Result};
 pub enum Kind {
     /// The PDF of an issued invoice or credit note: one for ever.
     InvoicePdf,
+    /// The order form of a version that was sent: one for ever.
+    OrderPdf,
+    /// A reminder of what is open of an invoice: one for ever.
+    PaymentReminder,
     /// A paper that goes to the client with an invoice.
     InvoiceAttachment,
     /// The same as an electronic invoice of the Peppol network: one for ever.
@@ -61,6 +65,8 @@ impl Kind {
     pub const fn name(self) -> &'static str {
         match self {
             Self::InvoicePdf => "invoice_pdf",
+            Self::OrderPdf => "order_pdf",
+            Self::PaymentReminder => "payment_reminder",
             Self::InvoiceAttachment => "invoice_attachment",
             Self::InvoiceUbl => "invoice_ubl",
             Self::InvoiceCii => "invoice_cii",

@@ -185,4 +185,6 @@ ids! {
     DeliveryId,
     /// An electronic invoice of a supplier.
     SupplierInvoiceId,
+    /// A letter to a client about an invoice that is late.
+    ReminderId,
 }

@@ -18,12 +18,13 @@ use crate::platform::db::{Db, Tx};
 use crate::platform::error::{Error, Result};
 use crate::platform::i18n;
 use crate::platform::keys::Keys;
-use crate::platform::web::{Command, Empty, Listing, Page, Patch, QueryOf, hex, unhex};
+use crate::platform::web::{Command, Empty, Listing, Page, Patch, QueryOf, attachment, hex, unhex};
 
 crate::endpoints!(
     create_order,
     list_orders,
     show_order,
+    download_order,
     revise_order,
     send_order,
     withdraw_order,
@@ -184,6 +185,8 @@ pub struct AnswerView {
     pub sent_version: i32,
     /// SHA-256 of what they saw, in hex.
     pub document_sha256: String,
+    /// SHA-256 of its PDF, in hex: the bytes that they were sent and could download.
+    pub pdf_sha256: Option<String>,
     /// Who signed.
     pub signer_name: String,
     /// What they added.
@@ -263,6 +266,7 @@ impl OrderView {
                 answer: answer.answer,
                 sent_version: answer.n,
                 document_sha256: hex(&answer.sha256),
+                pdf_sha256: answer.pdf_sha256.as_deref().map(hex),
                 signer_name: answer.signer,
                 message: answer.message,
                 at: answer.at,
@@ -390,6 +394,18 @@ async fn show_order(who: MemberOrDesk, db: Data<Db>, id: Path<OrderId>) -> Resul
     Ok(Json(db.write(who.into(), move |tx| Ok(OrderView::new(super::find(tx, id)?, reader(tx)))).await?))
 }
 
+/// Downloads the order form of the newest version that was sent: the same bytes for ever. 404 until it has been made, a
+/// moment after the order was sent.
+#[utoipa::path(tag = "orders", params(("id" = OrderId, Path)),
+    responses((status = 200, content_type = "application/pdf", body = Vec<u8>)),
+    extensions(("x-roles" = json!(["member", "reviewer", "payout_approver", "accountant", "administrator"]))))]
+#[get("/v1/orders/{id}/pdf")]
+async fn download_order(who: MemberOrDesk, db: Data<Db>, id: Path<OrderId>) -> Result<HttpResponse> {
+    let id = id.into_inner();
+    let file = db.write(who.into(), move |tx| super::pdf(tx, id)).await?;
+    Ok(attachment(&file.name, &file.media_type, &file.sha256, file.bytes))
+}
+
 fn load(tx: &mut Tx<'_>, id: OrderId) -> Result<OrderView> {
     Ok(OrderView::new(super::find(tx, id)?, reader(tx)))
 }
@@ -441,6 +457,8 @@ pub struct OfferView {
     pub state: String,
     /// SHA-256 of what was sent, in hex; to be given back with the answer.
     pub document_sha256: String,
+    /// SHA-256 of its PDF, in hex, once made; kept with the answer.
+    pub pdf_sha256: Option<String>,
     /// What was sent, word for word.
     #[schema(value_type = Object)]
     pub document: serde_json::Value,
@@ -461,11 +479,13 @@ impl TryFrom<Offer> for OfferView {
         Ok(Self {
             state,
             document_sha256: hex(&offer.sha256),
+            pdf_sha256: offer.pdf_sha256.as_deref().map(hex),
             document: serde_json::to_value(&offer.content)?,
             answer: offer.answer.map(|answer| AnswerView {
                 answer: answer.answer,
                 sent_version: answer.n,
                 document_sha256: hex(&answer.sha256),
+                pdf_sha256: answer.pdf_sha256.as_deref().map(hex),
                 signer_name: answer.signer,
                 message: answer.message,
                 at: answer.at,

@@ -1,22 +1,25 @@
 //! Orders: what a member offers a client, what exactly was sent, and the client's answer.
 //!
-//! Owns `orders`, `order_line`, `order_version`, `order_answer`, `order_currency`. An order may be in another currency than
-//! the euro; the guarantee, which is in euro, judges it by the rate of its confirmation. What is sent is frozen as text with its SHA-256;
+//! Owns `orders`, `order_line`, `order_version`, `order_document`, `order_answer`, `order_currency`. An order may be in
+//! another currency than the euro; the guarantee, which is in euro, judges it by the rate of its confirmation. What is
+//! sent is frozen as text with its SHA-256, and drawn once as an order form that goes with the mail;
 //! the client answers that text by a signed link, without signing in, and when, from where and with what they did
 //! is kept. The guarantee decides at that moment. An order that has to change goes back to draft and is sent again
 //! as the next version.
 
 pub mod http;
+pub mod jobs;
 pub mod pages;
 mod rules;
 mod store;
 
 use chrono::{Duration, NaiveDate};
-pub use rules::{Answer, FrozenLine, FrozenOrder, OrderState};
+pub use rules::{Answer, FrozenLine, FrozenOrder, FrozenTax, OrderState};
 pub use store::{AnswerRow, OrderLineRow, OrderRow};
 use uuid::Uuid;
 
 use crate::access::{self, LinkPurpose};
+use crate::archive::{self, ArchivedFile};
 use crate::charter::exchange;
 use crate::formats::letters::Letter;
 use crate::guarantee::{self, Badge, Reason};
@@ -24,7 +27,7 @@ use crate::kernel::ids::{ActivityId, ClientId, ExchangeRateId, OrderId};
 use crate::kernel::lines::{self as kept, Adjustment, DocumentLine};
 use crate::kernel::money::{Currency, Minor, Money};
 use crate::kernel::vat::{self, Totals};
-use crate::outbox::{self, QueuedLetter};
+use crate::outbox::{self, Job, QueuedLetter};
 use crate::platform::db::Tx;
 use crate::platform::error::{Error, Result};
 use crate::platform::keys::Keys;
@@ -139,7 +142,7 @@ pub fn send(tx: &mut Tx<'_>, id: OrderId, expected: i32) -> Result<Order> {
     let n = order.sent_version.unwrap_or(0).saturating_add(1);
     let content = rules::freeze(&order, &lines, n, &entity, &member.name, &client, &tariffs)?;
     let text = serde_json::to_string_pretty(&content)?;
-    store::insert_version(tx, id, n, &text, &crate::archive::sha256(text.as_bytes()))?;
+    store::insert_version(tx, id, n, &text, &archive::sha256(text.as_bytes()))?;
     let life = order.valid_until.signed_duration_since(today) + Duration::days(30);
     let link = access::open_link(tx, LinkPurpose::Order, id.0, life)?;
     let letter = Letter::OrderToClient {
@@ -151,8 +154,8 @@ pub fn send(tx: &mut Tx<'_>, id: OrderId, expected: i32) -> Result<Order> {
         valid_until: order.valid_until,
     };
     let owner = Some(order.member_id);
-    let mail = QueuedLetter { to: client.email, language: client.language, letter, subject: id.0, owner };
-    outbox::queue_letter(tx, mail, &n.to_string())?;
+    let letter = Box::new(QueuedLetter { to: client.email, language: client.language, letter, subject: id.0, owner });
+    outbox::queue(tx, &Job::SendOrder { order: id, version: n, letter }, id.0, &format!("send_order:{id}:{n}"))?;
     store::mark_sent(tx, &order, n, rule_set.id)?;
     find(tx, id)
 }
@@ -223,6 +226,8 @@ pub struct Offer {
     pub content: FrozenOrder,
     /// The hash of what was sent.
     pub sha256: Vec<u8>,
+    /// The hash of its PDF, once made.
+    pub pdf_sha256: Option<Vec<u8>>,
     /// The answer, if it was given.
     pub answer: Option<AnswerRow>,
     /// The last day of answering is over.
@@ -241,7 +246,27 @@ pub fn offer(tx: &mut Tx<'_>, keys: &Keys, token: &str) -> Result<Offer> {
     let answer = store::find_answer(tx, row.id, n)?;
     let zone = charter::entity(tx, row.entity_id)?.zone();
     let is_expired = row.valid_until < tx.today(zone);
-    Ok(Offer { content: serde_json::from_str(&content)?, sha256, answer, is_expired, row })
+    let pdf_sha256 = store::find_document(tx, row.id, n)?.map(|(_, sha256)| sha256);
+    Ok(Offer { content: serde_json::from_str(&content)?, sha256, pdf_sha256, answer, is_expired, row })
+}
+
+/// The order form of the newest version that was sent, byte for byte.
+///
+/// # Errors
+/// 404, also until it is made, a moment after the order was sent.
+pub fn pdf(tx: &mut Tx<'_>, id: OrderId) -> Result<ArchivedFile> {
+    let n = store::find(tx, id)?.sent_version.unwrap_or_default();
+    let (file, _) = store::find_document(tx, id, n)?.ok_or_else(Error::not_found)?;
+    archive::find(tx, file)
+}
+
+/// The order form behind a client's link.
+///
+/// # Errors
+/// 404 `link_invalid`, and until it is made.
+pub fn offered_pdf(tx: &mut Tx<'_>, keys: &Keys, token: &str) -> Result<ArchivedFile> {
+    let (_, subject) = access::read_link(tx, keys, LinkPurpose::Order, token)?;
+    pdf(tx, OrderId(subject))
 }
 
 /// The client's answer, with what proves it.
@@ -279,7 +304,7 @@ pub fn answer(tx: &mut Tx<'_>, keys: &Keys, token: &str, given: &NewAnswer) -> R
     }
     let n = order.sent_version.unwrap_or_default();
     let address = tx.address().to_owned();
-    store::insert_answer(tx, &order, n, given, link, &address)?;
+    store::insert_answer(tx, &order, n, given, shown.pdf_sha256.as_deref(), (link, &address))?;
     if given.answer == Answer::Confirmed {
         let inputs = guarantee_inputs(tx, &order)?;
         let rule_set = order.rule_set_id.ok_or_else(|| Error::internal("a sent order has rules"))?;

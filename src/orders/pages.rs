@@ -25,11 +25,11 @@ use crate::platform::db::Db;
 use crate::platform::error::{Error, Result};
 use crate::platform::keys::Keys;
 use crate::platform::web::page::{Shown, html, language, nonce};
-use crate::platform::web::{facts, hex, problems, unhex};
+use crate::platform::web::{attachment, facts, hex, problems, unhex};
 
 /// Registers the pages.
 pub fn routes(config: &mut web::ServiceConfig) {
-    config.service(show).service(confirm).service(decline).service(change);
+    config.service(show).service(pdf).service(confirm).service(decline).service(change);
 }
 
 #[derive(Debug, Deserialize)]
@@ -114,6 +114,7 @@ fn page(offer: &Offer, keys: &Keys, token: &str, reader: &Reader, typed: Typed) 
         valid_until: content.valid_until,
         conditions: String::new(),
         document_sha256: hex(&offer.sha256),
+        pdf_url: offer.pdf_sha256.is_some().then(|| format!("/o/{token}/pdf")),
         page_url: format!("/o/{token}"),
         confirm_url: format!("/o/{token}/confirm"),
         decline_url: format!("/o/{token}/decline"),
@@ -193,6 +194,22 @@ async fn show(
         None => page(&offer, &keys, &token, &reader, Typed::default())?,
     };
     Ok(html(StatusCode::OK, body, &reader.nonce))
+}
+
+#[get("/o/{token}/pdf")]
+async fn pdf(
+    request: HttpRequest,
+    visitor: Visitor,
+    db: Data<Db>,
+    keys: Data<Keys>,
+    token: Path<String>,
+) -> Result<HttpResponse> {
+    let (nonce, token) = (nonce(db.clock()), token.into_inner());
+    let asked = token.clone();
+    match db.write(visitor.with_link(), move |tx| super::offered_pdf(tx, &keys, &asked)).await {
+        Ok(file) => Ok(attachment(&file.name, &file.media_type, &file.sha256, file.bytes)),
+        Err(error) => not_ours(error, &token, language(&request, None), nonce),
+    }
 }
 
 async fn take(

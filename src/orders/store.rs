@@ -5,11 +5,11 @@ use diesel::prelude::*;
 use rust_decimal::Decimal;
 use serde::Serialize;
 use serde_json::Value;
-use umbel_schema::{order_answer, order_currency, order_line, order_version, orders};
+use umbel_schema::{order_answer, order_currency, order_document, order_line, order_version, orders};
 use uuid::Uuid;
 
 use super::{Draft, NewAnswer, OrderState};
-use crate::kernel::ids::{ActivityId, ClientId, EntityId, ExchangeRateId, OrderId, PersonId, RuleSetId};
+use crate::kernel::ids::{ActivityId, ClientId, EntityId, ExchangeRateId, FileId, OrderId, PersonId, RuleSetId};
 use crate::kernel::lines::{self, LineKind};
 use crate::kernel::money::{Currency, Minor};
 use crate::kernel::vat::{Totals, VatCase};
@@ -105,6 +105,8 @@ pub struct AnswerRow {
     pub answer: String,
     /// The hash of what they saw.
     pub sha256: Vec<u8>,
+    /// The hash of its PDF, where it was made by then.
+    pub pdf_sha256: Option<Vec<u8>>,
     /// Who signed.
     pub signer: String,
     /// What they added.
@@ -274,6 +276,27 @@ pub(super) fn find_version(tx: &mut Tx<'_>, id: OrderId, n: i32) -> Result<(Stri
     Ok(order_version::table.find((id, n)).select((order_version::content, order_version::sha256)).first(tx.conn())?)
 }
 
+pub(super) fn insert_document(tx: &mut Tx<'_>, id: OrderId, n: i32, file: FileId, sha256: &[u8]) -> Result<()> {
+    diesel::insert_into(order_document::table)
+        .values((
+            order_document::order_id.eq(id),
+            order_document::n.eq(n),
+            order_document::file_id.eq(file),
+            order_document::sha256.eq(sha256),
+        ))
+        .execute(tx.conn())?;
+    Ok(())
+}
+
+/// The PDF of a version, once made, and its hash.
+pub(super) fn find_document(tx: &mut Tx<'_>, id: OrderId, n: i32) -> Result<Option<(FileId, Vec<u8>)>> {
+    Ok(order_document::table
+        .find((id, n))
+        .select((order_document::file_id, order_document::sha256))
+        .first(tx.conn())
+        .optional()?)
+}
+
 pub(super) fn mark_sent(tx: &mut Tx<'_>, order: &Locked<OrderRow>, n: i32, rule_set: RuleSetId) -> Result<()> {
     let now = tx.now();
     diesel::update(orders::table.find(order.id))
@@ -297,8 +320,8 @@ pub(super) fn insert_answer(
     order: &Locked<OrderRow>,
     n: i32,
     given: &NewAnswer,
-    link: Uuid,
-    address: &str,
+    pdf_sha256: Option<&[u8]>,
+    (link, address): (Uuid, &str),
 ) -> Result<()> {
     diesel::insert_into(order_answer::table)
         .values((
@@ -306,6 +329,7 @@ pub(super) fn insert_answer(
             order_answer::n.eq(n),
             order_answer::answer.eq(given.answer.state().name()),
             order_answer::sha256.eq(&given.sha256),
+            order_answer::pdf_sha256.eq(pdf_sha256),
             order_answer::signer.eq(given.signer.trim()),
             order_answer::message.eq(given.message.trim()),
             order_answer::address.eq(address),

@@ -13,7 +13,7 @@ pub use store::{Claimed, EmailMessage};
 use uuid::Uuid;
 
 use crate::formats::letters::Letter;
-use crate::kernel::ids::{DeliveryId, InternalInvoiceId, InvoiceId, JobId, PayoutId, PersonId};
+use crate::kernel::ids::{DeliveryId, InternalInvoiceId, InvoiceId, JobId, OrderId, PayoutId, PersonId, ReminderId};
 use crate::kernel::language::Language;
 use crate::platform::db::Tx;
 use crate::platform::error::Result;
@@ -24,6 +24,20 @@ use crate::platform::error::Result;
 pub enum Job {
     /// Send a mail.
     Letter(Box<QueuedLetter>),
+    /// Make the PDF of an order that was sent, keep it, mail it to the client.
+    SendOrder {
+        /// The order.
+        order: OrderId,
+        /// Which version of it.
+        version: i32,
+        /// The mail that carries it.
+        letter: Box<QueuedLetter>,
+    },
+    /// Make the PDF of a reminder, keep it, mail it to the client.
+    SendReminder {
+        /// The reminder.
+        reminder: ReminderId,
+    },
     /// Make the PDF of an issued invoice, keep it, mail it to the client, tell the member.
     SendInvoice {
         /// The invoice.
@@ -94,6 +108,8 @@ pub struct QueuedLetter {
 pub fn queue(tx: &mut Tx<'_>, job: &Job, subject: Uuid, key: &str) -> Result<()> {
     let topic = match job {
         Job::Letter(_) => "letter",
+        Job::SendOrder { .. } => "send_order",
+        Job::SendReminder { .. } => "send_reminder",
         Job::SendInvoice { .. } => "send_invoice",
         Job::SendCreditNote { .. } => "send_credit_note",
         Job::SendPayslip { .. } => "send_payslip",

@@ -37,6 +37,7 @@ const ROOMS: &[&str] = &[
     "costs",
     "pools",
     "delivery",
+    "reminders",
     "supplier_invoices",
     "shares",
     "surplus",

@@ -45,6 +45,7 @@ mod levy_terms;
 mod migrations;
 #[cfg(feature = "faults")]
 mod mixed;
+mod papers;
 mod payroll;
 mod permissions;
 mod pool_runs;

@@ -1,5 +1,6 @@
 //! A mutual in full swing: somebody of each kind, and something of everybody's.
 
+use diesel::connection::SimpleConnection;
 use std::collections::BTreeMap;
 
 use base64::Engine;
@@ -175,6 +176,7 @@ fn work(app: &TestApp, cast: &mut Cast, member: &MemberCast) -> (Vec<(&'static s
     let lost = stage.issue(&cast.staff.reviewer, &lost).unwrap();
     let given_up = super::guarantee::propose(&cast.staff.reviewer, &lost.id).expect(201).unwrap();
     let terms = levy_terms(&cast.staff.administrator, member);
+    let reminder = reminder(app, client, &lost.id);
     let note = json!({"id": client.new_id(), "reason": "Too much", "lines": [{"n": 1, "net": {"amount_minor": 100, "currency": "EUR"}}]});
     cast.staff
         .reviewer
@@ -230,6 +232,7 @@ fn work(app: &TestApp, cast: &mut Cast, member: &MemberCast) -> (Vec<(&'static s
         ("/v1/members/", person),
         ("/v1/operations/", key),
         ("/v1/orders/", text(&order, "id")),
+        ("/v1/payment_reminders/", reminder),
         ("/v1/payouts/", text(&payout, "id")),
         ("/v1/postings/", postings["data"][0]["id"].to_string()),
         ("/v1/recurring_invoices/", text(&again, "id")),
@@ -240,6 +243,21 @@ fn work(app: &TestApp, cast: &mut Cast, member: &MemberCast) -> (Vec<(&'static s
         ("/v1/transfers/", text(&transfer, "id")),
     ];
     (found.into_iter().chain(terms).collect(), payout)
+}
+
+/// A reminder as it would be the day after the last day to pay, with its letter: the clock of the world stands still.
+fn reminder(app: &TestApp, client: &Client, invoice: &str) -> String {
+    let id = client.new_id();
+    let sql = format!(
+        "INSERT INTO payment_reminder (id, entity_id, invoice_id, member_id, level, reminded_on, due_on, currency, open_minor, requested_by)
+         SELECT '{id}', i.entity_id, i.id, i.member_id, 1, i.due_on + 1, i.due_on, i.currency, o.open_minor, i.member_id
+         FROM invoice i JOIN invoice_open o ON o.invoice_id = i.id WHERE i.id = '{invoice}';
+         INSERT INTO archived_file (id, owner_id, kind, subject_id, name, media_type, sha256, size, bytes)
+         SELECT gen_random_uuid(), member_id, 'payment_reminder', id, 'reminder.pdf', 'application/pdf', sha256('a'), 1, 'a'
+         FROM payment_reminder WHERE id = '{id}'"
+    );
+    app.database.owner().batch_execute(&sql).unwrap();
+    id
 }
 
 /// What the office has granted a member, for a time that has not come.

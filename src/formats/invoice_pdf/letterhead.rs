@@ -266,6 +266,25 @@ pub(super) fn wrapped_label(canvas: &Canvas, style: Style, room: Length, label: 
     Ok(lines)
 }
 
+/// Running text between the head of a document and its table, a paragraph each; nothing where there is none.
+pub(super) fn prose(sheet: &mut Sheet, texts: &[String]) -> Result<(), PdfError> {
+    let style = BODY.sized(pt(95));
+    for text in texts.iter().filter(|text| !text.trim().is_empty()) {
+        let mut lines = Vec::new();
+        for line in text.lines() {
+            lines.extend(wrapped(&sheet.canvas, style, RIGHT - LEFT, line)?);
+        }
+        sheet.canvas.open(Role::Paragraph);
+        sheet.lines(LEFT, style, pt(140), &lines);
+        sheet.canvas.close();
+        sheet.advance(mm(3));
+    }
+    if !texts.is_empty() {
+        sheet.advance(mm(3));
+    }
+    Ok(())
+}
+
 /// Strangers' text as clean lines no wider than `room`.
 pub(super) fn wrapped(canvas: &Canvas, style: Style, room: Length, text: &str) -> Result<Vec<String>, PdfError> {
     Ok(wrap(canvas.face(style), style.size, room, &clean(text)?))

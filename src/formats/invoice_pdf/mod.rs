@@ -246,6 +246,8 @@ pub struct More {
     pub purchase_order: Option<String>,
     /// The last day on which a quote can be accepted.
     pub valid_until: Option<NaiveDate>,
+    /// What is written above the lines, a paragraph each, in the language of the document.
+    pub intro: Vec<String>,
     /// Discounts and charges on the whole document; its net has them in it.
     pub adjustments: Vec<Adjustment>,
     /// What was paid before.
@@ -360,6 +362,7 @@ pub fn render_with(facts: &InvoiceFacts, files: &[Attachment<'_>]) -> Result<Vec
     let head = Head::of(facts);
     let mut sheet = Sheet::new(TOP, BOTTOM)?;
     letterhead::first_page(&mut sheet, &head)?;
+    letterhead::prose(&mut sheet, &facts.more.intro)?;
     let closing = closing::Closing::new(&sheet, facts, &head)?;
     body::lines(&mut sheet, facts, &head, closing.height())?;
     closing.draw(&mut sheet, &head);

@@ -14,7 +14,7 @@ use crate::formats::pdf::document::{Metadata, to_bytes};
 use crate::formats::pdf::sheet::Sheet;
 use crate::formats::pdf::table::{Row, Table};
 use crate::formats::pdf::text::clean;
-use crate::formats::pdf::{PdfError, mm, pt};
+use crate::formats::pdf::{PdfError, mm};
 use crate::kernel::language::Language;
 use crate::kernel::money::{Currency, Minor};
 
@@ -66,6 +66,62 @@ pub struct ReminderFacts {
     pub design: Design,
 }
 
+/// What a reminder of one invoice says above its figures, by level: its number, the last day to pay, the days since.
+#[must_use]
+pub fn letter(language: Language, level: i32, (number, due_on, days): (&str, NaiveDate, i32)) -> Vec<String> {
+    let due_on = local::date(language, due_on);
+    let (first, ask) = match language {
+        Language::Fr => (
+            format!(
+                "Selon nos livres, la facture {number} était à payer au plus tard le {due_on} (jours de retard\u{a0}: {days})."
+            ),
+            [
+                "Peut-être l’avez-vous perdue de vue\u{a0}? Merci de régler le montant ouvert.",
+                "Nous vous l’avons déjà rappelé. Merci de régler le montant ouvert dans les prochains jours.",
+                "Malgré nos rappels, nous n’avons pas reçu votre paiement. Payez sans attendre, ou dites-nous ce qui l’empêche.",
+            ],
+        ),
+        Language::Nl => (
+            format!(
+                "Volgens onze boeken was factuur {number} te betalen uiterlijk op {due_on} (dagen te laat: {days})."
+            ),
+            [
+                "Misschien is ze aan uw aandacht ontsnapt? Gelieve het openstaande bedrag te betalen.",
+                "Wij hebben u hier al aan herinnerd. Gelieve het openstaande bedrag in de komende dagen te betalen.",
+                "Ondanks onze herinneringen ontvingen wij geen betaling. Betaal meteen, of zeg ons wat er in de weg staat.",
+            ],
+        ),
+        Language::En => (
+            format!("According to our books, invoice {number} was to be paid by {due_on} (days late: {days})."),
+            [
+                "Perhaps it escaped your notice? Please pay what is open.",
+                "We have reminded you of it before. Please pay what is open in the next few days.",
+                "Despite our reminders we have received no payment. Please pay at once, or tell us what prevents it.",
+            ],
+        ),
+        Language::De => (
+            format!("Nach unseren Büchern war die Rechnung {number} bis {due_on} zu zahlen (Tage im Verzug: {days})."),
+            [
+                "Vielleicht ist sie Ihnen entgangen? Bitte zahlen Sie den offenen Betrag.",
+                "Wir haben Sie schon daran erinnert. Bitte zahlen Sie den offenen Betrag in den nächsten Tagen.",
+                "Trotz unserer Erinnerungen ist kein Geld eingegangen. Bitte zahlen Sie sofort, oder sagen Sie uns, was dem im Weg steht.",
+            ],
+        ),
+    };
+    let [friendly, again, last] = ask;
+    vec![
+        first,
+        if level <= 1 {
+            friendly
+        } else if level == 2 {
+            again
+        } else {
+            last
+        }
+        .to_owned(),
+    ]
+}
+
 /// The letter, as a PDF file. Equal facts give equal bytes.
 ///
 /// # Errors
@@ -90,14 +146,7 @@ pub fn render(facts: &ReminderFacts) -> Result<Vec<u8>, PdfError> {
     };
     let mut sheet = Sheet::new(TOP, BOTTOM)?;
     letterhead::first_page(&mut sheet, &head)?;
-    for text in &facts.letter {
-        let lines = wrapped(&sheet.canvas, BODY.sized(pt(95)), RIGHT - LEFT, text)?;
-        sheet.canvas.open(Role::Paragraph);
-        sheet.lines(LEFT, BODY.sized(pt(95)), pt(140), &lines);
-        sheet.canvas.close();
-        sheet.advance(mm(3));
-    }
-    sheet.advance(mm(3));
+    letterhead::prose(&mut sheet, &facts.letter)?;
     table(&mut sheet, facts, &head)?;
     sheet.advance(mm(7));
     if let Some(payment) = &facts.payment {

@@ -183,6 +183,22 @@ fn documents() -> Vec<(String, InvoiceFacts, bool)> {
             ..invoice(language, "D2026-0011", three_lines(), more)
         };
         add(&mut out, "quote", facts, false);
+        let more = More {
+            valid_until: Some(day(3, 31)),
+            intro: vec!["Rapport annuel".to_owned(), "Six planches.\n\nDeux allers-retours.".to_owned()],
+            ..More::default()
+        };
+        let facts = InvoiceFacts {
+            kind: DocumentKind::Order,
+            payment: None,
+            due_on: None,
+            mentions: words::of_orders(language).map(str::to_owned).to_vec(),
+            ..invoice(language, "9F3A6C21-1", three_lines(), more)
+        };
+        add(&mut out, "order", facts, false);
+        for (name, kind) in [("deposit", DocumentKind::Deposit), ("interim", DocumentKind::Intermediate)] {
+            add(&mut out, name, InvoiceFacts { kind, ..plain() }, true);
+        }
     }
     let second = |first, second, window| {
         let design = Design { second_language: Some(second), ..designed(window) };
@@ -191,11 +207,7 @@ fn documents() -> Vec<(String, InvoiceFacts, bool)> {
     };
     out.push(("fr-nl-invoice".to_owned(), second(Language::Fr, Language::Nl, Window::Right), true));
     out.push(("de-en-invoice".to_owned(), second(Language::De, Language::En, Window::Left), true));
-    let sixty = (1..=60).map(|it| {
-        let rate = [S21, ("S", 6), ("S", 12)][it % 3];
-        line(&format!("Prestation n° {it}"), "1.25", "HUR", "87.31", rate)
-    });
-    out.push(("sixty-lines".to_owned(), invoice(Language::Fr, "2026-00045", sixty.collect(), More::default()), true));
+    out.extend(long_documents());
     let mut names = invoice(
         Language::En,
         "2026-00046",
@@ -222,6 +234,23 @@ fn documents() -> Vec<(String, InvoiceFacts, bool)> {
     out.push(("dollars".to_owned(), dollars, true));
     let art = vec![line("Formation agréée", "2", "DAY", "400", ("E", 0)), line("Syllabus", "5", "C62", "19.99", S21)];
     out.push(("exempt".to_owned(), invoice(Language::Fr, "2026-00048", art, More::default()), true));
+    out
+}
+
+/// Sixty lines, in one language and in two.
+fn long_documents() -> Vec<(String, InvoiceFacts, bool)> {
+    let mut out = Vec::new();
+    let sixty = (1..=60).map(|it| {
+        let rate = [S21, ("S", 6), ("S", 12)][it % 3];
+        line(&format!("Prestation n° {it}"), "1.25", "HUR", "87.31", rate)
+    });
+    out.push(("sixty-lines".to_owned(), invoice(Language::Fr, "2026-00045", sixty.collect(), More::default()), true));
+    let mut lines: Vec<Line> = three_lines();
+    lines.extend((4..=60).map(|it| line(&format!("Leistung / Prestation {it}"), "1.25", "HUR", "87.31", S21)));
+    let more = More { design: Design { second_language: Some(Language::Fr), ..Design::default() }, ..More::default() };
+    let mut long = invoice(Language::De, "2026-00049", lines, more);
+    long.buyer.name = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft mbH".to_owned();
+    out.push(("de-fr-sixty-lines".to_owned(), long, true));
     out
 }
 
@@ -390,6 +419,19 @@ fn documents_of_every_kind_and_language_are_made_twice_with_equal_bytes_and_give
     for language in Language::ALL {
         let bytes = super::reminder::render(&reminder(language)).unwrap();
         keep("documents", &format!("{language}-reminder"), &bytes);
+        let (facts, second) = (reminder(language), if language == Language::Nl { Language::Fr } else { Language::Nl });
+        let say = |language| super::reminder::letter(language, 3, ("2026-00042", day(3, 9), 15));
+        let first = ReminderFacts {
+            letter: [say(language), say(second)].concat(),
+            invoices: facts.invoices.iter().take(1).cloned().collect(),
+            costs: Vec::new(),
+            total: Minor::new(188_733),
+            pay_by: None,
+            mentions: Vec::new(),
+            design: Design { second_language: Some(second), ..facts.design.clone() },
+            ..facts
+        };
+        keep("documents", &format!("{language}-{second}-reminder"), &super::reminder::render(&first).unwrap());
     }
 }
 

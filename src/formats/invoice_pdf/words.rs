@@ -142,6 +142,29 @@ pub const fn of(language: Language) -> &'static Words {
     }
 }
 
+/// What an order form says beside its lines: that the VAT is not decided yet, and how to answer.
+#[must_use]
+pub const fn of_orders(language: Language) -> [&'static str; 2] {
+    match language {
+        Language::Fr => [
+            "TVA estimée\u{a0}: le taux et le régime définitifs sont ceux de la facture.",
+            "Vous pouvez confirmer, refuser ou demander un changement par le lien de l’e-mail auquel ce document est joint.",
+        ],
+        Language::Nl => [
+            "Geraamde btw: het definitieve tarief en stelsel staan op de factuur.",
+            "U kunt bevestigen, weigeren of een wijziging vragen via de link in de e-mail waarbij dit document is gevoegd.",
+        ],
+        Language::En => [
+            "Estimated VAT: the final rate and treatment are those of the invoice.",
+            "You can confirm, decline or ask for a change by the link in the e-mail that this document came with.",
+        ],
+        Language::De => [
+            "Geschätzte USt.: maßgeblich sind Satz und Regelung der Rechnung.",
+            "Bestätigen, ablehnen oder um eine Änderung bitten können Sie über den Link in der E-Mail zu diesem Dokument.",
+        ],
+    }
+}
+
 impl Words {
     /// What the document is called.
     #[must_use]

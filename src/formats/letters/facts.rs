@@ -28,6 +28,7 @@ impl Letter {
             Self::OrderDeclined { .. } => "order_declined",
             Self::OrderChangeRequested { .. } => "order_change_requested",
             Self::InvoiceToClient { .. } => "invoice_to_client",
+            Self::PaymentReminder { .. } => "payment_reminder",
             Self::InvoiceDisputed { .. } => "invoice_disputed",
             Self::InvoiceIssued { .. } => "invoice_issued",
             Self::InvoiceReturned { .. } => "invoice_returned",
@@ -62,7 +63,8 @@ impl Letter {
         if let Self::ConfirmEmail { link, .. }
         | Self::PasswordReset { link }
         | Self::OrderToClient { link, .. }
-        | Self::InvoiceToClient { link, .. } = &mut self
+        | Self::InvoiceToClient { link, .. }
+        | Self::PaymentReminder { link, .. } = &mut self
         {
             *link = make(link);
         }
@@ -107,6 +109,17 @@ pub(super) fn of(letter: &Letter, language: Language, from: &Letterhead<'_>) -> 
             ("number", line(number)),
             ("total", money(*total)),
             ("due_on", date(*due_on)),
+            ("reference", line(reference)),
+            ("iban", Some(in_fours(iban))),
+            ("link", Some(web_link(link)?)),
+        ],
+        Letter::PaymentReminder { entity, number, open, due_on, days, level, reference, iban, link } => vec![
+            ("entity", line(entity)),
+            ("number", line(number)),
+            ("open", money(*open)),
+            ("due_on", date(*due_on)),
+            ("days", Some(days.to_string())),
+            ("level", Some(level.to_string())),
             ("reference", line(reference)),
             ("iban", Some(in_fours(iban))),
             ("link", Some(web_link(link)?)),

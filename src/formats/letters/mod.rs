@@ -89,6 +89,18 @@ pub enum Letter {
         iban: String,
         link: String,
     },
+    /// To a client, with the PDF attached: an invoice is late by so many days; what is open of it, and the link to it.
+    PaymentReminder {
+        entity: String,
+        number: String,
+        open: Money,
+        due_on: NaiveDate,
+        days: i32,
+        level: i32,
+        reference: String,
+        iban: String,
+        link: String,
+    },
     /// To the member: the client disputes the invoice by the link of its mail.
     InvoiceDisputed { number: String, client: String, total: Money, reason: String },
     /// To the member: numbered and sent; when the money is expected on the activity, if that can be said.

@@ -9,8 +9,24 @@ fn day(text: &str) -> NaiveDate {
     text.parse().unwrap()
 }
 
-#[expect(clippy::too_many_lines, reason = "one row for each letter")]
 fn every_letter() -> Vec<Letter> {
+    let mut letters = all_but_reminders();
+    letters.push(Letter::PaymentReminder {
+        entity: "Ombelle SC".to_owned(),
+        number: "2026-0412".to_owned(),
+        open: Money::eur(Minor::new(121_000)),
+        due_on: day("2026-05-15"),
+        days: 12,
+        level: 1,
+        reference: "+++123/4567/89002+++".to_owned(),
+        iban: "BE71096123456769".to_owned(),
+        link: "https://umbel.example/l/3f5f0a9c11aa?x=1&y=2".to_owned(),
+    });
+    letters
+}
+
+#[expect(clippy::too_many_lines, reason = "one row for each letter")]
+fn all_but_reminders() -> Vec<Letter> {
     let total = Money::eur(Minor::new(121_000));
     let amount = Money::eur(Minor::new(92_500));
     let link = || "https://umbel.example/l/3f5f0a9c11aa?x=1&y=2".to_owned();

@@ -58,6 +58,8 @@ pub struct OrderPage {
     pub conditions: String,
     /// The hash of exactly this version, in hex.
     pub document_sha256: String,
+    /// Where the order form is; none until it is made.
+    pub pdf_url: Option<String>,
     /// Where this page is, for the language switch.
     pub page_url: String,
     /// Where to confirm.
@@ -88,6 +90,7 @@ struct OrderView<'a> {
     vat_note: Option<&'a str>,
     conditions: &'a str,
     document_sha256: &'a str,
+    pdf_url: Option<&'a str>,
     confirm_url: &'a str,
     decline_url: &'a str,
     change_url: &'a str,
@@ -124,6 +127,7 @@ pub fn order_page(page: &OrderPage, language: Language, nonce: &str) -> Result<S
         vat_note: page.vat_note.as_deref(),
         conditions: &page.conditions,
         document_sha256: &page.document_sha256,
+        pdf_url: page.pdf_url.as_deref(),
         confirm_url: &page.confirm_url,
         decline_url: &page.decline_url,
         change_url: &page.change_url,

@@ -29,6 +29,7 @@ fn order() -> OrderPage {
         valid_until: "2026-04-30".parse().unwrap(),
         conditions: "Paiement à 30 jours. Une annulation moins de sept jours avant est facturée à moitié.".to_owned(),
         document_sha256: "9b1c4f5a6d7e8f90".repeat(4),
+        pdf_url: Some("/o/3f5f0a9c11aa/pdf".to_owned()),
         page_url: "/o/3f5f0a9c11aa".to_owned(),
         confirm_url: "/o/3f5f0a9c11aa/confirm".to_owned(),
         decline_url: "/o/3f5f0a9c11aa/decline".to_owned(),

@@ -1069,6 +1069,7 @@ diesel::table! {
         user_agent -> Text,
         link_id -> Uuid,
         at -> Timestamptz,
+        pdf_sha256 -> Nullable<Bytea>,
     }
 }
 
@@ -1076,6 +1077,15 @@ diesel::table! {
     order_currency (order_id) {
         order_id -> Uuid,
         exchange_rate_id -> Uuid,
+    }
+}
+
+diesel::table! {
+    order_document (order_id, n) {
+        order_id -> Uuid,
+        n -> Int4,
+        file_id -> Uuid,
+        sha256 -> Bytea,
     }
 }
 
@@ -1237,6 +1247,23 @@ diesel::table! {
         verified_at -> Nullable<Timestamptz>,
         verified_by -> Nullable<Uuid>,
         superseded_at -> Nullable<Timestamptz>,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    payment_reminder (id) {
+        id -> Uuid,
+        entity_id -> Uuid,
+        invoice_id -> Uuid,
+        member_id -> Uuid,
+        level -> Int4,
+        reminded_on -> Date,
+        due_on -> Date,
+        days_late -> Nullable<Int4>,
+        currency -> Bpchar,
+        open_minor -> Int8,
+        requested_by -> Uuid,
         created_at -> Timestamptz,
     }
 }
@@ -2177,6 +2204,11 @@ diesel::joinable!(pay_slip -> entity (entity_id));
 diesel::joinable!(pay_slip -> member (member_id));
 diesel::joinable!(pay_slip -> pay_scheme_version (scheme_version_id));
 diesel::joinable!(pay_slip -> payout (payout_id));
+diesel::joinable!(payment_reminder -> currency (currency));
+diesel::joinable!(payment_reminder -> entity (entity_id));
+diesel::joinable!(payment_reminder -> invoice (invoice_id));
+diesel::joinable!(payment_reminder -> member (member_id));
+diesel::joinable!(payment_reminder -> person (requested_by));
 diesel::joinable!(payout -> currency (currency));
 diesel::joinable!(payout -> entity (entity_id));
 diesel::joinable!(payout -> member (member_id));
@@ -2361,6 +2393,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     number_template,
     order_answer,
     order_currency,
+    order_document,
     order_line,
     order_part,
     order_version,
@@ -2371,6 +2404,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     pay_scheme_version,
     pay_slip,
     payee_account,
+    payment_reminder,
     payout,
     payout_batch,
     person,

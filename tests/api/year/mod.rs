@@ -251,6 +251,12 @@ impl Year {
 /// The other mails are shown elsewhere; here six thousand PDFs would only take their time.
 const ONLY_ORDERS_ARE_MAILED: &str = "
 CREATE FUNCTION skip_mail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;
+CREATE FUNCTION mail_alone() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    NEW.topic := 'letter';
+    NEW.payload := jsonb_build_object('job', 'letter') || (NEW.payload -> 'letter');
+    RETURN NEW;
+END $$;
+CREATE TRIGGER mail_alone BEFORE INSERT ON outbox FOR EACH ROW WHEN (NEW.topic = 'send_order') EXECUTE FUNCTION mail_alone();
 CREATE TRIGGER skip_mail BEFORE INSERT ON outbox FOR EACH ROW
     WHEN (NEW.topic IN ('send_invoice', 'send_credit_note')
           OR NEW.topic = 'letter' AND NEW.payload -> 'letter' ->> 'kind' <> 'order_to_client')
