@@ -14,6 +14,7 @@ CREATE TABLE order_document (
     FOREIGN KEY (order_id, n) REFERENCES order_version,
     FOREIGN KEY (file_id, sha256) REFERENCES archived_file (id, sha256)
 );
+CREATE INDEX order_document_file ON order_document (file_id, sha256);
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON order_document FOR EACH ROW EXECUTE FUNCTION refuse_change();
 ALTER TABLE order_document ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own ON order_document USING (EXISTS (SELECT FROM orders o WHERE o.id = order_id));
@@ -22,6 +23,7 @@ GRANT SELECT, INSERT ON order_document TO umbel_app;
 -- Which PDF the client answered: that of the version, byte for byte. None for an answer before it was made.
 ALTER TABLE order_answer ADD COLUMN pdf_sha256 bytea,
     ADD CONSTRAINT order_answer_pdf FOREIGN KEY (order_id, n, pdf_sha256) REFERENCES order_document (order_id, n, sha256);
+CREATE INDEX order_answer_document ON order_answer (order_id, n, pdf_sha256);
 
 -- A reminder to the client of an invoice that is late. It costs nothing; it says what was open on its day.
 CREATE TABLE payment_reminder (

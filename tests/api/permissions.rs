@@ -20,6 +20,7 @@ const PAGES: [&str; 17] = [
     "GET /openapi.json",
     "GET /solvency",
     "GET /o/{token}",
+    "GET /o/{token}/pdf",
     "POST /o/{token}/confirm",
     "POST /o/{token}/decline",
     "POST /o/{token}/request_change",
