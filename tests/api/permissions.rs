@@ -13,7 +13,7 @@ use super::described::{self, Operation, in_parallel, refusal};
 use super::world::{Owner, World, rows};
 
 /// Pages for people and probes for machines: routes that are no operations of the API.
-const PAGES: [&str; 17] = [
+const PAGES: [&str; 18] = [
     "GET /healthz",
     "GET /readyz",
     "GET /docs",
