@@ -9,7 +9,7 @@ use super::support::{ADMIN, TestApp};
 use super::world::text;
 
 fn hash(bytes: &[u8]) -> String {
-    umbel::archive::sha256(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    umbel::platform::web::hex(&umbel::archive::sha256(bytes))
 }
 
 fn words(pdf: &[u8]) -> String {
