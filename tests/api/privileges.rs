@@ -65,7 +65,6 @@ const PRIVILEGES: &[(&str, &[&str])] = &[
             "number_template",
             "order_answer",
             "order_currency",
-            "order_version",
             "pay_arrangement",
             "pay_scheme",
             "pay_scheme_version",
