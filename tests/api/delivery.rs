@@ -2,21 +2,18 @@
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 
 use chrono::Duration;
 use diesel::connection::SimpleConnection;
 use serde_json::{Value, json};
-use umbel::delivery::{AccessPoint, Answer as Taken, HttpAccessPoint, NoAnswer, Outcome, Slip};
+use umbel::delivery::{AccessPoint, HttpAccessPoint};
 use umbel::demo::{Cast, Client, Invoiced, MemberCast};
-use umbel::platform::faults::Faults;
 use umbel::platform::mail::{MailConfig, Mailer};
 use umbel::platform::mail_catcher::Script;
 use umbel::worker::Worker;
 
-use super::concurrency::at_once;
 use super::support::TestApp;
 use super::world::text;
 
@@ -29,7 +26,7 @@ fn ubl(client: &Client, invoiced: &Invoiced) -> Vec<u8> {
     answer.body
 }
 
-fn issued(app: &TestApp, cast: &Cast, member: &MemberCast) -> Invoiced {
+pub(super) fn issued(app: &TestApp, cast: &Cast, member: &MemberCast) -> Invoiced {
     let submitted = app.stage.submitted_invoice(member, None, 100_000).unwrap();
     app.stage.issue(&cast.staff.reviewer, &submitted).unwrap()
 }
@@ -39,7 +36,7 @@ fn deliveries(client: &Client, invoiced: &Invoiced) -> Vec<Value> {
     list.as_array().unwrap().clone()
 }
 
-fn by(client: &Client, invoiced: &Invoiced, channel: &str) -> Value {
+pub(super) fn by(client: &Client, invoiced: &Invoiced, channel: &str) -> Value {
     let found = deliveries(client, invoiced).into_iter().find(|it| it["channel"] == channel);
     found.unwrap_or_else(|| panic!("no delivery by {channel}"))
 }
@@ -501,65 +498,6 @@ fn no_mail_waits_for_a_slow_access_point() {
     until("the first is over", &|| is(&first, "peppol", "unknown"));
     stop.send(true).unwrap();
     working.join().unwrap();
-}
-
-/// An access point that counts, and takes its time.
-#[derive(Default)]
-struct Counting {
-    sent: AtomicUsize,
-}
-
-impl AccessPoint for Counting {
-    fn send(&self, _slip: &Slip, _xml: &[u8]) -> Result<Taken, NoAnswer> {
-        self.sent.fetch_add(1, Ordering::SeqCst);
-        std::thread::sleep(std::time::Duration::from_millis(50));
-        Ok(Taken { outcome: Outcome::Deposited, reference: None, reason: None, receipt: Vec::new() })
-    }
-
-    fn ask(&self, _slip: &Slip) -> Result<Option<Taken>, NoAnswer> {
-        Ok(None)
-    }
-}
-
-/// Eight workers that hold the same delivery at one moment: how often it was sent, and how many were refused.
-fn deliver_one_eight_times(faults: Faults) -> (usize, usize) {
-    let app = TestApp::start_with(faults);
-    let (cast, member) = app.with_member();
-    let invoiced = issued(&app, &cast, &member);
-    // The mail leaves and makes the deliveries; the access point is asked by nobody yet.
-    app.stage.worker.run_one().unwrap();
-    let delivery = by(&member.client, &invoiced, "peppol")["id"]
-        .as_str()
-        .unwrap()
-        .parse()
-        .map(umbel::kernel::ids::DeliveryId)
-        .unwrap();
-    let point = Counting::default();
-    let ended = at_once(8, |_| umbel::delivery::jobs::deliver(&app.db, &point, delivery));
-    (point.sent.load(Ordering::SeqCst), ended.iter().filter(|ended| ended.is_err()).count())
-}
-
-#[cfg(feature = "faults")]
-#[test]
-fn of_eight_that_deliver_one_document_at_the_same_moment_one_sends_it() {
-    assert_eq!(deliver_one_eight_times(Faults::default()).0, 1);
-}
-
-/// The twin without the lock: PostgreSQL still lets only one begin.
-#[cfg(feature = "faults")]
-#[test]
-fn without_the_lock_postgresql_still_lets_only_one_send_the_document() {
-    use umbel::platform::faults::Guard;
-    let mut refused_by_postgresql = 0;
-    for _ in 0..20 {
-        let (sent, refused) = deliver_one_eight_times(Faults::without([Guard::RowLock]));
-        assert_eq!(sent, 1);
-        refused_by_postgresql += refused;
-        if refused_by_postgresql > 0 {
-            return;
-        }
-    }
-    panic!("the guard below was never reached");
 }
 
 #[test]

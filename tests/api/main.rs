@@ -22,6 +22,8 @@ mod contributions;
 mod costs;
 mod credit_notes;
 mod delivery;
+#[cfg(feature = "faults")]
+mod delivery_races;
 mod described;
 mod document_life;
 mod einvoice_documents;
