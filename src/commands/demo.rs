@@ -24,7 +24,7 @@ use super::{Outcome, Running, Store, assemble};
 pub const ADMIN: &str = "admin@umbel.example";
 const MEMBER: &str = "awa@member.example";
 const IBAN: &str = "BE68539007547034";
-/// The story begins this long ago and ends today, so that everything that is left can be used at once.
+/// The story begins this long ago and is over before today, so that everything that is left can be used at once.
 const BEGINS: Duration = Duration::days(34);
 
 /// Tells the story; then serves until told to stop, unless `once`.
@@ -59,7 +59,7 @@ pub fn run(config: &Config, once: bool) -> Outcome<ExitCode> {
         store.close();
         return Ok(if is_sound { ExitCode::SUCCESS } else { ExitCode::FAILURE });
     }
-    // The story has caught up with today: from here on the real clock rules.
+    // The story is over, some days before today: from here on the real clock rules.
     drop(server);
     serve_on(config, store, stage, &password, &open_order)
 }
