@@ -10,6 +10,9 @@ mod store;
 pub use rules::{MediaType, recognise};
 pub use store::{ArchivedFile, FileInfo, KeptFile, KeptFilter, RetentionRule};
 
+use std::io::Read as _;
+
+use flate2::read::GzDecoder;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
@@ -17,6 +20,7 @@ use crate::kernel::ids::{FileId, PersonId};
 use crate::kernel::refusal::Checks;
 use crate::platform::db::Tx;
 use crate::platform::error::{Error, Result};
+use crate::platform::web::Packed;
 
 /// What a file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,6 +123,22 @@ pub fn keep(tx: &mut Tx<'_>, file: &NewFile<'_>) -> Result<FileId> {
     Ok(id)
 }
 
+/// Files up to this many bytes are kept as they are, larger ones packed.
+const PLAIN_MAX: usize = 1024 * 1024;
+
+/// Keeps a file that may be large; `file.bytes` is not looked at.
+///
+/// # Errors
+/// Fails with the database.
+pub fn keep_packed(tx: &mut Tx<'_>, file: &NewFile<'_>, packed: &Packed) -> Result<FileId> {
+    if packed.size() <= PLAIN_MAX {
+        return keep(tx, &NewFile { bytes: &packed.bytes()?, ..file.clone() });
+    }
+    let id = tx.new_id();
+    store::insert_packed(tx, id, file, packed)?;
+    Ok(id)
+}
+
 /// Keeps a paper that a decision will rest on: a PDF, JPEG or PNG, for the office.
 ///
 /// # Errors
@@ -159,7 +179,18 @@ pub fn check_evidence(tx: &mut Tx<'_>, id: Option<FileId>, checks: &mut Checks) 
 /// # Errors
 /// 404 when it is not there or somebody else's.
 pub fn find(tx: &mut Tx<'_>, id: FileId) -> Result<ArchivedFile> {
-    store::find(tx, id)
+    let file = store::find(tx, id)?;
+    match file.packing {
+        Some(_) => {
+            let mut bytes = Vec::new();
+            GzDecoder::new(file.bytes.as_slice()).read_to_end(&mut bytes).map_err(Error::internal)?;
+            if sha256(&bytes).as_slice() != file.sha256.as_slice() {
+                return Err(Error::internal("a kept file is not what it was"));
+            }
+            Ok(ArchivedFile { bytes, packing: None, ..file })
+        }
+        None => Ok(file),
+    }
 }
 
 /// The newest file of a kind that belongs to something.

@@ -9,6 +9,7 @@ use super::{Kind, NewFile};
 use crate::kernel::ids::{FileId, PersonId};
 use crate::platform::db::Tx;
 use crate::platform::error::Result;
+use crate::platform::web::Packed;
 
 /// A file with its bytes.
 #[derive(Debug, Clone, Queryable, Selectable)]
@@ -28,8 +29,10 @@ pub struct ArchivedFile {
     pub media_type: String,
     /// SHA-256 of its bytes.
     pub sha256: Vec<u8>,
-    /// Its bytes.
+    /// Its bytes, as they are kept.
     pub bytes: Vec<u8>,
+    /// How they are packed.
+    pub packing: Option<String>,
     /// When it was kept.
     pub created_at: DateTime<Utc>,
 }
@@ -156,6 +159,25 @@ pub(super) fn insert(tx: &mut Tx<'_>, id: FileId, file: &NewFile<'_>, sha256: &[
             archived_file::sha256.eq(sha256),
             archived_file::size.eq(i64::try_from(file.bytes.len()).unwrap_or(i64::MAX)),
             archived_file::bytes.eq(file.bytes),
+        ))
+        .execute(tx.conn())?;
+    Ok(())
+}
+
+/// Keeps a large file packed.
+pub(super) fn insert_packed(tx: &mut Tx<'_>, id: FileId, file: &NewFile<'_>, packed: &Packed) -> Result<()> {
+    diesel::insert_into(archived_file::table)
+        .values((
+            archived_file::id.eq(id),
+            archived_file::owner_id.eq(file.owner),
+            archived_file::kind.eq(file.kind.name()),
+            archived_file::subject_id.eq(file.subject),
+            archived_file::name.eq(file.name),
+            archived_file::media_type.eq(file.media_type),
+            archived_file::sha256.eq(packed.sha256().as_slice()),
+            archived_file::size.eq(i64::try_from(packed.size()).unwrap_or(i64::MAX)),
+            archived_file::bytes.eq(packed.gzip()),
+            archived_file::packing.eq("gzip"),
         ))
         .execute(tx.conn())?;
     Ok(())

@@ -1,12 +1,19 @@
 //! What the bank says: statements, their lines, and which document each line belongs to.
 //!
-//! Owns `bank_statement`, `bank_line`, `allocation`. A statement is imported whole or not at all, in one
-//! transaction: each line settles a payout, returns one, pays an invoice or a share, or waits in suspense with a
-//! person who looks after it and may match it with an invoice with what was owed to a supplier, or with what was given up of one that was not paid. So the bank account in the books is the closing balance of its last statement.
-//! Deliberately absent: undoing a match (a reversal, with the corrections), lumps that the bank did not itemise.
+//! Owns `bank_statement`, `bank_line`, `bank_notice`, `allocation`, `client_credit`, `client_refund`. A statement is
+//! imported whole or not at all, in one transaction: each line settles a payout, returns one, pays an invoice or a share,
+//! or waits in suspense with a person who looks after it and may match it with invoices, with what was owed to a supplier,
+//! with what was given up of an invoice that was not paid, or keep it for the client. So the bank account in the books is
+//! the closing balance of its last statement. Only what is certain is matched without a person, and what was matched
+//! wrongly is taken back by a reversal.
 
+mod credits;
+mod files;
 pub mod http;
 mod import;
+mod lumps;
+mod notices;
+mod parts;
 mod rules;
 mod store;
 
@@ -19,8 +26,8 @@ use crate::access;
 use crate::archive::{self, ArchivedFile};
 use crate::charter;
 use crate::costs::{self, SupplierPayment};
-use crate::formats::bank_statement::{self, Refused, Statement};
-use crate::formats::safe_xml::{self, Limits};
+use crate::formats::bank_statement::Refused;
+use crate::formats::safe_xml;
 use crate::invoicing::differences::{self, NewDifference};
 use crate::invoicing::{self, OpenInvoice, UnpaidInvoice};
 use crate::kernel::ids::{
@@ -30,14 +37,20 @@ use crate::kernel::money::{Minor, Money, to_plain};
 use crate::kernel::roles::Role;
 use crate::ledger;
 use crate::ledger::events::Arrival;
-use crate::platform::db::Tx;
+use crate::platform::db::{Locked, Tx};
 use crate::platform::error::{Error, Result};
 use crate::shares::{self, Outgoing};
 use crate::write_offs;
+pub use credits::{
+    Credit, credit, credit_client, credits, decide_refund, pay_refund, refund, refunds, request_refund, use_credit,
+};
+pub use files::BankFile;
 pub use import::import;
-use rules::InvoiceFact;
+pub use notices::{keep_notices, notice, notice_lines, notices};
+pub use parts::{Part, charge_line, match_parts, take_back};
+use rules::{InvoiceFact, Payer};
 pub use rules::{Candidate, Guess, Why};
-pub use store::{LineRow, StatementRow, Totals};
+pub use store::{CreditRow, LineRow, NoticeLineRow, NoticeRow, RefundRow, StatementRow, Totals};
 
 /// Unpaid invoices that are looked at for one line, those due first.
 const UNPAID_MAX: i64 = 5_000;
@@ -74,45 +87,58 @@ pub struct LineSummary {
     pub owner_name: Option<String>,
 }
 
-/// Reads a file of statements, camt.053 or CODA. Takes no database, so that nothing waits while it runs.
-///
-/// # Errors
-/// 422 with the reader's own code and the element that is wrong.
-pub fn read(bytes: &[u8]) -> Result<Vec<Statement>> {
-    bank_statement::read(bytes, Limits::default()).map_err(|refused| {
-        let error = Error::value(refused.code());
-        match &refused {
-            Refused::Xml(safe_xml::Refused::TooLarge { bytes_max, .. }) => {
-                error.with("limit_mb", bytes_max / (1024 * 1024))
-            }
-            Refused::Xml(unsafe_file) => match unsafe_file.position() {
-                Some(position) => error.with("at", format!("byte {position}")),
-                None => error,
-            },
-            Refused::NoStatement => error,
-            Refused::NotCamt053 { found } => error.with("at", found),
-            Refused::FieldMissing { at }
-            | Refused::AmountInvalid { at, .. }
-            | Refused::DirectionInvalid { at }
-            | Refused::DateInvalid { at, .. }
-            | Refused::CurrencyDiffers { at, .. }
-            | Refused::RecordInvalid { at, .. }
-            | Refused::Incomplete { at }
-            | Refused::BatchDoesNotAddUp { at, .. } => error.with("at", at),
-            Refused::DoesNotBalance { at, opening, entries, closing, currency } => {
-                let plain = |amount: &Minor| format!("{} {currency}", to_plain(*amount, currency.exponent()));
-                error
-                    .with("at", at)
-                    .with("opening", plain(opening))
-                    .with("entries", plain(entries))
-                    .with("closing", plain(closing))
-            }
+/// Why a file is refused, with the reader's own code and the element that is wrong.
+fn refused(why: &Refused) -> Error {
+    let error = Error::value(why.code());
+    match why {
+        Refused::Xml(safe_xml::Refused::TooLarge { bytes_max, .. }) => error.with("limit_mb", bytes_max / (1024 * 1024)),
+        Refused::Xml(unsafe_file) => match unsafe_file.position() {
+            Some(position) => error.with("at", format!("byte {position}")),
+            None => error,
+        },
+        Refused::NoStatement => error,
+        Refused::NotCamt { found } => error.with("at", found),
+        Refused::FieldMissing { at }
+        | Refused::AmountInvalid { at, .. }
+        | Refused::DirectionInvalid { at }
+        | Refused::DateInvalid { at, .. }
+        | Refused::CurrencyDiffers { at, .. }
+        | Refused::RecordInvalid { at, .. }
+        | Refused::Incomplete { at } => error.with("at", at),
+        Refused::DoesNotBalance { at, opening, entries, closing, currency } => {
+            let plain = |amount: &Minor| format!("{} {currency}", to_plain(*amount, currency.exponent()));
+            error
+                .with("at", at)
+                .with("opening", plain(opening))
+                .with("entries", plain(entries))
+                .with("closing", plain(closing))
         }
-    })
+    }
 }
 
 fn invoice_fact(invoice: &OpenInvoice) -> InvoiceFact {
-    InvoiceFact { id: invoice.id, entity: invoice.entity_id, currency: invoice.currency, open: invoice.open_minor }
+    InvoiceFact {
+        id: invoice.id,
+        entity: invoice.entity_id,
+        currency: invoice.currency,
+        open: invoice.open_minor,
+        payer: Payer::Unknown,
+    }
+}
+
+/// Whether whoever paid another amount than is open is the client of the invoice, and may have meant another one.
+fn payer_of(tx: &mut Tx<'_>, line: &LineRow, entity: EntityId, invoice: &OpenInvoice) -> Result<Payer> {
+    let open = invoicing::unpaid(tx, entity, line.currency, Some(invoice.client_id), UNPAID_MAX)?;
+    let paid = store::list_paid_from(tx, entity, &line.counterparty_iban_last4)?;
+    let known = invoicing::clients_of(tx, &paid)?;
+    let candidates: Vec<Candidate> = open.into_iter().map(Candidate::from).collect();
+    Ok(rules::payer(line, invoice.id, &candidates, known.contains(&invoice.client_id)))
+}
+
+/// A line at the version that the person saw, locked.
+fn locked_at(tx: &mut Tx<'_>, id: BankLineId, expected: i32) -> Result<Locked<LineRow>> {
+    let line = store::lock_line(tx, id)?;
+    if line.version == expected { Ok(line) } else { Err(Error::version_stale(line.version)) }
 }
 
 /// Gives part of a line to an invoice. The allocation comes first: it is the fact that the ledger books.
@@ -133,6 +159,9 @@ fn allocate(
         amount_minor: amount,
         allocated_on: on,
         created_at: tx.now(),
+        reverses_id: None,
+        reason: None,
+        taken_back_by: None,
     };
     store::insert_allocation(tx, &row)?;
     invoicing::settle(tx, invoice, id, amount, on, from)
@@ -145,10 +174,7 @@ fn allocate(
 /// # Errors
 /// 404; 409 `bank_line_already_matched`, `allocation_exceeds`; 412; 422 for an invoice that cannot be paid by it.
 pub fn match_line(tx: &mut Tx<'_>, id: BankLineId, expected: i32, invoice: InvoiceId) -> Result<LineSummary> {
-    let line = store::lock_line(tx, id)?;
-    if line.version != expected {
-        return Err(Error::version_stale(line.version));
-    }
+    let line = locked_at(tx, id, expected)?;
     let statement = store::find_statement(tx, line.statement_id)?;
     let allocated = store::sum_allocations(tx, &[id])?.get(&id).copied().unwrap_or_default();
     let waiting = rules::waiting(&line, allocated);
@@ -184,7 +210,7 @@ pub fn guesses(tx: &mut Tx<'_>, id: BankLineId) -> Result<Vec<Guess>> {
     if line.waiting <= Minor::ZERO {
         return Ok(Vec::new());
     }
-    let open = invoicing::unpaid(tx, statement.entity_id, line.row.currency, UNPAID_MAX)?;
+    let open = invoicing::unpaid(tx, statement.entity_id, line.row.currency, None, UNPAID_MAX)?;
     let paid = store::list_paid_from(tx, statement.entity_id, &line.row.counterparty_iban_last4)?;
     let known = invoicing::clients_of(tx, &paid)?;
     let candidates: Vec<Candidate> = open.into_iter().map(Candidate::from).collect();
@@ -209,10 +235,7 @@ impl From<UnpaidInvoice> for Candidate {
 /// # Errors
 /// 404; 409 `bank_line_already_matched`, `cost_not_owed`, `cost_amount_mismatch`; 412; 422 for a cost that is not there.
 pub fn pay_cost(tx: &mut Tx<'_>, id: BankLineId, expected: i32, cost: CostId) -> Result<LineSummary> {
-    let line = store::lock_line(tx, id)?;
-    if line.version != expected {
-        return Err(Error::version_stale(line.version));
-    }
+    let line = locked_at(tx, id, expected)?;
     if line.state != "suspense" {
         return Err(Error::conflict("bank_line_already_matched"));
     }
@@ -241,10 +264,7 @@ pub fn pay_cost(tx: &mut Tx<'_>, id: BankLineId, expected: i32, cost: CostId) ->
 /// 404; 403 `self_approval_forbidden` for one's own share; 409 `bank_line_already_matched`, `state_conflict`,
 /// `redemption_amount_mismatch`; 412; 422 for a redemption that this line cannot pay.
 pub fn pay_redemption(tx: &mut Tx<'_>, id: BankLineId, expected: i32, redemption: RedemptionId) -> Result<LineSummary> {
-    let line = store::lock_line(tx, id)?;
-    if line.version != expected {
-        return Err(Error::version_stale(line.version));
-    }
+    let line = locked_at(tx, id, expected)?;
     let amount = rules::outgoing(&line)?;
     let statement = store::find_statement(tx, line.statement_id)?;
     let on = rules::counts_on(line.booked_on, ledger::first_open_day(tx, statement.entity_id)?);
@@ -266,10 +286,7 @@ pub fn pay_redemption(tx: &mut Tx<'_>, id: BankLineId, expected: i32, redemption
 /// # Errors
 /// 404; 409 `bank_line_already_matched`; 412; 422 when the person is not of the office today.
 pub fn assign_line(tx: &mut Tx<'_>, id: BankLineId, expected: i32, to: PersonId) -> Result<LineSummary> {
-    let line = store::lock_line(tx, id)?;
-    if line.version != expected {
-        return Err(Error::version_stale(line.version));
-    }
+    let line = locked_at(tx, id, expected)?;
     if line.owner_id.is_none() {
         return Err(Error::conflict("bank_line_already_matched"));
     }
@@ -390,10 +407,7 @@ pub fn waiting_through(tx: &mut Tx<'_>, entity: EntityId, through: NaiveDate) ->
 /// 404; 403 for the invoice's member; 409 `bank_line_already_matched` and what the invoice refuses; 412; 422 for an
 /// invoice that the line did not pay and for the reason.
 pub fn gain_line(tx: &mut Tx<'_>, id: BankLineId, expected: i32, new: &NewDifference) -> Result<LineSummary> {
-    let line = store::lock_line(tx, id)?;
-    if line.version != expected {
-        return Err(Error::version_stale(line.version));
-    }
+    let line = locked_at(tx, id, expected)?;
     let statement = store::find_statement(tx, line.statement_id)?;
     let explained = store::sum_allocations(tx, &[id])?.get(&id).copied().unwrap_or_default();
     let waiting = rules::waiting(&line, explained);
@@ -419,10 +433,7 @@ pub fn gain_line(tx: &mut Tx<'_>, id: BankLineId, expected: i32, new: &NewDiffer
 /// # Errors
 /// 404; 409 `bank_line_already_matched`, `allocation_exceeds`; 412; 422 for a write-off that it cannot be for.
 pub fn recover_line(tx: &mut Tx<'_>, id: BankLineId, expected: i32, write_off: WriteOffId) -> Result<LineSummary> {
-    let line = store::lock_line(tx, id)?;
-    if line.version != expected {
-        return Err(Error::version_stale(line.version));
-    }
+    let line = locked_at(tx, id, expected)?;
     let statement = store::find_statement(tx, line.statement_id)?;
     let explained = store::sum_allocations(tx, &[id])?.get(&id).copied().unwrap_or_default();
     let waiting = rules::waiting(&line, explained);

@@ -12,6 +12,7 @@ use crate::kernel::money::{Currency, Minor, to_plain};
 use crate::kernel::references::Ogm;
 use crate::kernel::refusal::Refusal;
 use crate::payouts::PayoutState;
+pub(super) use guesses::payer;
 pub use guesses::{Candidate, Guess, Why, guesses};
 
 /// As the tables keep them; ISO 20022 allows 35 to 140 for these.
@@ -183,6 +184,19 @@ pub(super) struct InvoiceFact {
     pub currency: Currency,
     /// What is still to be paid.
     pub open: Minor,
+    /// Who pays another amount than that.
+    pub payer: Payer,
+}
+
+/// Who pays another amount than is open of the invoice whose reference they give.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Payer {
+    /// Nobody who is known to be its client.
+    Unknown,
+    /// Its client, and the amount fits no other invoice of theirs.
+    Client,
+    /// Its client, who owes exactly that with other invoices: the reference may be that of an older one.
+    MayMeanAnother,
 }
 
 /// A share with the line's reference.
@@ -248,9 +262,14 @@ pub(super) fn judge(line: &LineRow, entity: EntityId, facts: &Facts) -> Decision
     if amount <= Minor::ZERO {
         return Decision::Wait;
     }
+    // A reference may be copied from an older invoice. With the exact amount it is certain; with another one only when
+    // the client itself pays and owes that amount with nothing else.
     if let Some(invoice) = facts.invoice.filter(|it| it.entity == entity && it.currency == line.currency)
         && invoice.open > Minor::ZERO
     {
+        if amount != invoice.open && invoice.payer != Payer::Client {
+            return Decision::Wait;
+        }
         let paid = amount.min(invoice.open);
         return match amount.minus(paid) {
             Ok(rest) => Decision::PayInvoice { invoice: invoice.id, amount: paid, rest },
@@ -269,7 +288,7 @@ pub(super) fn judge(line: &LineRow, entity: EntityId, facts: &Facts) -> Decision
 pub(super) fn waiting(line: &LineRow, allocated: Minor) -> Minor {
     match (line.state.as_str(), line.matched_kind.as_deref()) {
         ("suspense", _) => line.amount_minor,
-        (_, Some("invoice" | "recovery")) => line.amount_minor.minus(allocated).unwrap_or_default(),
+        (_, Some("invoice" | "recovery" | "client_credit")) => line.amount_minor.minus(allocated).unwrap_or_default(),
         _ => Minor::ZERO,
     }
 }
@@ -305,6 +324,8 @@ pub(super) fn allot(line: &LineRow, entity: EntityId, waiting: Minor, invoice: I
     Ok(waiting.min(invoice.open))
 }
 
+#[cfg(test)]
+mod months_tests;
 #[cfg(test)]
 #[path = "rules_tests.rs"]
 mod tests;

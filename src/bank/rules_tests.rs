@@ -14,6 +14,7 @@ fn day(text: &str) -> NaiveDate {
 pub(super) fn movement(amount: i64) -> Line {
     Line {
         entry: 1,
+        entry_reference: None,
         amount: Minor::new(amount),
         booked_on: day("2026-11-16"),
         valued_on: None,
@@ -53,7 +54,7 @@ fn payout(state: &str) -> Facts {
 
 fn invoice(open: i64) -> InvoiceFact {
     let id = InvoiceId(Uuid::from_u128(21));
-    InvoiceFact { id, entity: HOUSE, currency: Currency::EUR, open: Minor::new(open) }
+    InvoiceFact { id, entity: HOUSE, currency: Currency::EUR, open: Minor::new(open), payer: Payer::Client }
 }
 
 fn share(due: i64) -> ShareFact {
@@ -177,6 +178,9 @@ fn a_line_keeps_what_the_bank_said_without_what_could_harm() {
 fn statement(opening: Option<i64>, closing: Option<i64>) -> bank_statement::Statement {
     let balance = |amount: i64| Balance { amount: Minor::new(amount), on: day("2026-11-16") };
     bank_statement::Statement {
+        kind: bank_statement::Kind::Statement,
+        line_count: 0,
+        sum: Minor::ZERO,
         id: "2026-11".to_owned(),
         sequence: None,
         account: "BE68539007547034".to_owned(),
@@ -223,6 +227,7 @@ fn a_statement_that_does_not_continue_names_both_figures() {
         position: 1,
         imported_by: PersonId(Uuid::from_u128(4)),
         created_at: chrono::DateTime::UNIX_EPOCH,
+        lines_known: 0,
     };
     let opens = |amount| frame(&statement(Some(amount), Some(0)), 1, Currency::EUR).unwrap();
     assert_eq!(follows(None, opens(500)), Ok(()));

@@ -1,12 +1,26 @@
 //! The SQL of statements, their lines and what they pay.
 
+mod credits;
+mod notices;
+
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Binary, Date, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Binary, Date, Nullable, Uuid as SqlUuid};
 use umbel_schema::{allocation, bank_line, bank_statement};
 use uuid::Uuid;
+
+pub use credits::{CreditRow, RefundRow};
+pub(super) use credits::{
+    UseRow, find_credit, find_refund, insert_credit, insert_refund, insert_use, left_of, list_credits, list_refunds, lock_refund,
+    save_refund,
+};
+pub use notices::{NoticeLineRow, NoticeRow};
+pub(super) use notices::{
+    count_noticed, find_notice, insert_notice, is_notice_known, list_lines_of_notice, list_notice_lines, list_notices,
+    list_waiting_with_reference, mark_notice_lines,
+};
 
 use super::LineFilter;
 use crate::kernel::ids::{AllocationId, BankAccountId, BankLineId, EntityId, FileId, InvoiceId, PersonId, StatementId};
@@ -48,6 +62,8 @@ pub struct StatementRow {
     pub imported_by: PersonId,
     /// When it was imported.
     pub created_at: DateTime<Utc>,
+    /// Lines that an earlier statement brought already.
+    pub lines_known: i32,
 }
 
 /// A movement on a statement.
@@ -101,7 +117,7 @@ pub struct LineRow {
 }
 
 /// Part of a line that pays an invoice.
-#[derive(Debug, Clone, Insertable)]
+#[derive(Debug, Clone, Queryable, Selectable, Insertable)]
 #[diesel(table_name = allocation, check_for_backend(diesel::pg::Pg))]
 pub(super) struct AllocationRow {
     /// Its id.
@@ -118,6 +134,12 @@ pub(super) struct AllocationRow {
     pub allocated_on: NaiveDate,
     /// When it was made.
     pub created_at: DateTime<Utc>,
+    /// The allocation that it takes back.
+    pub reverses_id: Option<AllocationId>,
+    /// Why.
+    pub reason: Option<String>,
+    /// Who took it back.
+    pub taken_back_by: Option<PersonId>,
 }
 
 /// How the lines of a statement are placed.
@@ -149,7 +171,7 @@ struct TotalsOf {
 }
 
 #[derive(QueryableByName)]
-struct Seen {
+pub(super) struct Seen {
     #[diesel(sql_type = Binary)]
     fingerprint: Vec<u8>,
     #[diesel(sql_type = BigInt)]
@@ -237,18 +259,20 @@ pub(super) fn sum_statements(tx: &mut Tx<'_>, ids: &[StatementId]) -> Result<BTr
     Ok(rows.into_iter().map(|row| (row.statement_id, row.totals)).collect())
 }
 
-/// How often each fingerprint has been seen on an account.
+/// How often each fingerprint has been seen on an account, since a day where one is given.
 pub(super) fn count_fingerprints(
     tx: &mut Tx<'_>,
     account: BankAccountId,
     fingerprints: &[Vec<u8>],
+    since: Option<NaiveDate>,
 ) -> Result<BTreeMap<Vec<u8>, i64>> {
     let rows: Vec<Seen> = diesel::sql_query(
         "SELECT fingerprint, count(*) AS n FROM bank_line WHERE bank_account_id = $1 AND fingerprint = ANY($2) \
-         GROUP BY fingerprint",
+             AND ($3 IS NULL OR booked_on >= $3) GROUP BY fingerprint",
     )
     .bind::<SqlUuid, _>(account)
     .bind::<Array<Binary>, _>(fingerprints)
+    .bind::<Nullable<Date>, _>(since)
     .load(tx.conn())?;
     Ok(rows.into_iter().map(|row| (row.fingerprint, row.n)).collect())
 }
@@ -306,14 +330,12 @@ pub(super) fn list_lines(
     Ok(query.load(tx.conn())?)
 }
 
-/// How much of each line pays invoices or was recovered of write-offs; a line that does neither is absent.
+/// How much of each line is explained by parts of it: payments, recoveries, differences of a rate, credits of clients. A
+/// line without any is absent.
 pub(super) fn sum_allocations(tx: &mut Tx<'_>, lines: &[BankLineId]) -> Result<BTreeMap<BankLineId, Minor>> {
     let rows: Vec<Allocated> = diesel::sql_query(
-        "SELECT bank_line_id, sum(amount_minor)::bigint AS amount_minor FROM ( \
-             SELECT bank_line_id, amount_minor FROM allocation WHERE bank_line_id = ANY($1) \
-             UNION ALL SELECT bank_line_id, amount_minor FROM recovery WHERE bank_line_id = ANY($1) \
-             UNION ALL SELECT bank_line_id, amount_minor FROM exchange_difference WHERE bank_line_id = ANY($1)) explained \
-         GROUP BY bank_line_id",
+        "SELECT bank_line_id, sum(amount_minor)::bigint AS amount_minor FROM bank_line_part \
+         WHERE bank_line_id = ANY($1) GROUP BY bank_line_id",
     )
     .bind::<Array<SqlUuid>, _>(lines)
     .load(tx.conn())?;
@@ -333,6 +355,17 @@ pub(super) fn list_paid_from(tx: &mut Tx<'_>, entity: EntityId, iban_last4: &str
         .select(allocation::invoice_id)
         .limit(500)
         .load(tx.conn())?)
+}
+
+/// The payments of a line that stand, the last booked first.
+pub(super) fn list_standing(tx: &mut Tx<'_>, line: BankLineId) -> Result<Vec<AllocationRow>> {
+    let all: Vec<AllocationRow> = allocation::table
+        .filter(allocation::bank_line_id.eq(line))
+        .order((allocation::created_at.desc(), allocation::id.desc()))
+        .select(AllocationRow::as_select())
+        .load(tx.conn())?;
+    let taken_back: Vec<AllocationId> = all.iter().filter_map(|row| row.reverses_id).collect();
+    Ok(all.into_iter().filter(|row| row.reverses_id.is_none() && !taken_back.contains(&row.id)).collect())
 }
 
 pub(super) fn insert_allocation(tx: &mut Tx<'_>, row: &AllocationRow) -> Result<()> {

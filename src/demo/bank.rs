@@ -3,7 +3,7 @@
 use chrono::{DateTime, NaiveDate, Utc};
 
 use super::DemoError;
-use crate::formats::bank_statement::{Balance, Line, Statement, write};
+use crate::formats::bank_statement::{Balance, Kind, Line, Statement, write};
 use crate::kernel::money::{Currency, Minor};
 
 /// A bank account with what stands on it.
@@ -33,6 +33,7 @@ impl Bank {
         let bank_reference = Some(format!("B{:06}{entry:04}", self.sequence.saturating_add(1)));
         self.lines.push(Line {
             entry,
+            entry_reference: None,
             amount,
             booked_on: on,
             valued_on: Some(on),
@@ -88,6 +89,9 @@ impl Bank {
         let closing = self.balance();
         self.sequence = self.sequence.saturating_add(1);
         let statement = Statement {
+            kind: Kind::Statement,
+            line_count: self.lines.len(),
+            sum: closing.minus(opening).unwrap_or_default(),
             id: format!(
                 "{}-{:05}",
                 self.iban.get(self.iban.len().saturating_sub(4)..).unwrap_or_default(),

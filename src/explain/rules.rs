@@ -97,11 +97,17 @@ pub(super) fn origin(event: Event, account: Account, is_debit: bool) -> Origin {
         Event::CostBooked | Event::SupplierPaid => Origin::Cost,
         Event::SupplierCredited | Event::SupplierRefunded => Origin::CostCredit,
         Event::PoolAllocated => Origin::PoolPart,
-        Event::PoolAllocationReversed => Origin::Reversed,
+        Event::PoolAllocationReversed | Event::PaymentTakenBack => Origin::Reversed,
         Event::ShareRedeemed => Origin::Redemption,
         Event::RedemptionPaid => Origin::Redeemed,
         Event::SurplusAppropriated => Origin::SurplusPart,
-        Event::YearClosed | Event::ContributionReturned | Event::ExchangeSettled => Origin::Document,
+        Event::YearClosed
+        | Event::ContributionReturned
+        | Event::ExchangeSettled
+        | Event::BankCharged
+        | Event::ClientCredited
+        | Event::ClientCreditUsed
+        | Event::ClientRefunded => Origin::Document,
         Event::CreditNoteIssued => credit_note_issued(account, is_debit),
         Event::Transferred if account == Account::FundsAvailable && is_debit => Origin::Available,
         Event::Transferred => Origin::Opposite,
@@ -184,6 +190,7 @@ pub(super) fn grows_by_debit(account: Account) -> bool {
         | Account::PoolCost
         | Account::BadDebt
         | Account::ExchangeResult
+        | Account::BankCharges
         | Account::MemoAdvances => true,
         Account::VatOutput
         | Account::FundsPending
@@ -195,6 +202,7 @@ pub(super) fn grows_by_debit(account: Account) -> bool {
         | Account::SupplierPayable
         | Account::RedemptionPayable
         | Account::BankSuspense
+        | Account::ClientCredit
         | Account::GuaranteeFund
         | Account::ShareCapital
         | Account::OpeningBalance

@@ -559,6 +559,9 @@ fn address(source: Source, line: &LineRow) -> Option<String> {
         Source::Invoice(id) if line.event == Event::CreditNoteIssued => Some(format!("/v1/credit_notes/{id}")),
         Source::Invoice(id) => Some(format!("/v1/invoices/{id}")),
         Source::Payout(id) => Some(format!("/v1/payouts/{id}")),
+        Source::ClientCredit(id) => Some(format!("/v1/client_credits/{id}")),
+        Source::ClientCreditUse(_) => None,
+        Source::ClientRefund(id) => Some(format!("/v1/client_refunds/{id}")),
         Source::Advance(_)
         | Source::Allocation(_)
         | Source::Draw(_)

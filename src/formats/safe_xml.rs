@@ -3,8 +3,11 @@
 //! One bounded step at a time: the elements of a [`Vocabulary`] become small trees, everything else is walked over,
 //! still bounded and still checked for being XML. Document types and entities are refused wherever they stand.
 
+use std::io::BufRead;
+
 use quick_xml::Reader;
 use quick_xml::XmlVersion;
+use quick_xml::encoding::DecodingReader;
 use quick_xml::events::attributes::Attribute;
 use quick_xml::events::{BytesDecl, BytesStart, Event};
 
@@ -19,13 +22,26 @@ pub struct Limits {
     pub depth_max: usize,
     /// Attributes of one element.
     pub attributes_max: usize,
-    /// Elements of the whole file; bounds memory where bytes do not (`<a/>` is four of them).
+    /// Elements of the whole file.
     pub elements_max: usize,
+    /// Elements of one part that is read as a tree; bounds memory where bytes do not (`<a/>` is four of them).
+    pub part_max: usize,
+}
+
+impl Limits {
+    /// Of a file that is held in memory.
+    pub const FILE: Self = Self {
+        bytes_max: 20 * 1024 * 1024,
+        depth_max: 32,
+        attributes_max: 64,
+        elements_max: 1_000_000,
+        part_max: 1_000_000,
+    };
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { bytes_max: 20 * 1024 * 1024, depth_max: 32, attributes_max: 64, elements_max: 1_000_000 }
+        Self::FILE
     }
 }
 
@@ -197,32 +213,31 @@ pub(in crate::formats) struct Root {
     pub(in crate::formats) namespace: String,
 }
 
-/// The file, from its first element to its last.
-pub(in crate::formats) struct Tree<'a> {
-    reader: Reader<&'a [u8]>,
+/// The file, from its first element to its last; in UTF-8, or in what its first bytes or its declaration say.
+pub(in crate::formats) struct Tree<R> {
+    reader: Reader<DecodingReader<R>>,
     vocabulary: &'static Vocabulary,
     limits: Limits,
     depth: usize,
     elements: usize,
+    /// Elements before the part that is being read.
+    before: usize,
+    buffer: Vec<u8>,
 }
 
-impl<'a> Tree<'a> {
+impl<R: BufRead> Tree<R> {
     /// Opens the file and its first element.
     pub(in crate::formats) fn open(
-        bytes: &'a [u8],
+        input: R,
         vocabulary: &'static Vocabulary,
         limits: Limits,
     ) -> Result<(Self, Root), Refused> {
-        if bytes.len() > limits.bytes_max {
-            return Err(Refused::TooLarge { bytes: bytes.len(), bytes_max: limits.bytes_max });
-        }
-        let text =
-            std::str::from_utf8(bytes).map_err(|invalid| Refused::Encoding { position: invalid.valid_up_to() })?;
-        let mut reader = Reader::from_str(text.strip_prefix('\u{FEFF}').unwrap_or(text));
+        let mut reader = Reader::from_reader(DecodingReader::new(input));
         reader.config_mut().expand_empty_elements = true;
-        let mut tree = Self { reader, vocabulary, limits, depth: 0, elements: 0 };
+        let mut tree = Self { reader, vocabulary, limits, depth: 0, elements: 0, before: 0, buffer: Vec::new() };
+        let mut buffer = Vec::new();
         loop {
-            match tree.event()? {
+            match tree.event(&mut buffer)? {
                 Some(Event::Start(start)) => {
                     tree.count(&start)?;
                     let root = tree.root(&start)?;
@@ -236,8 +251,16 @@ impl<'a> Tree<'a> {
 
     /// The next step.
     pub(in crate::formats) fn step(&mut self) -> Result<Step, Refused> {
+        // Lent out, because an event borrows it while the tree counts.
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let step = self.next(&mut buffer);
+        self.buffer = buffer;
+        step
+    }
+
+    fn next(&mut self, buffer: &mut Vec<u8>) -> Result<Step, Refused> {
         loop {
-            match self.event()? {
+            match self.event(buffer)? {
                 Some(Event::Start(start)) => return self.opened(&start),
                 Some(Event::End(_)) => {
                     self.depth = self.depth.saturating_sub(1);
@@ -260,11 +283,22 @@ impl<'a> Tree<'a> {
     }
 
     /// The next event; document types and other encodings are refused here, wherever they stand.
-    fn event(&mut self) -> Result<Option<Event<'a>>, Refused> {
-        let event = self.reader.read_event().map_err(|error| self.not_xml(&error.to_string()))?;
+    fn event<'b>(&mut self, buffer: &'b mut Vec<u8>) -> Result<Option<Event<'b>>, Refused> {
+        buffer.clear();
+        let begins = self.position();
+        let event = self.reader.read_event_into(buffer).map_err(|error| match error {
+            quick_xml::Error::Encoding(_) => Refused::Encoding { position: self.position() },
+            quick_xml::Error::Io(io) if io.kind() == std::io::ErrorKind::InvalidData => {
+                Refused::Encoding { position: self.position() }
+            }
+            other => self.not_xml(&other.to_string()),
+        })?;
+        if self.position() > self.limits.bytes_max {
+            return Err(Refused::TooLarge { bytes: self.position(), bytes_max: self.limits.bytes_max });
+        }
         match &event {
             Event::DocType(_) => return Err(Refused::Doctype { position: self.position() }),
-            Event::Decl(declaration) => Self::check_encoding(declaration)?,
+            Event::Decl(declaration) => self.take_encoding(declaration, begins)?,
             Event::Eof => return Ok(None),
             Event::Start(_)
             | Event::End(_)
@@ -280,12 +314,17 @@ impl<'a> Tree<'a> {
 
     /// The element that was just opened, to its end.
     pub(in crate::formats) fn node(&mut self, opened: Opened) -> Result<Node, Refused> {
+        self.before = self.elements;
+        self.inner(opened)
+    }
+
+    fn inner(&mut self, opened: Opened) -> Result<Node, Refused> {
         let Opened { name, attributes } = opened;
         let mut node = Node { name, text: String::new(), attributes, children: Vec::new() };
         loop {
             match self.step()? {
                 // Recursion is bounded by the depth limit.
-                Step::Open(child) => node.children.push(self.node(child)?),
+                Step::Open(child) => node.children.push(self.inner(child)?),
                 Step::Unknown(_) => self.skip()?,
                 Step::Text(text) => node.text.push_str(&text),
                 Step::Close | Step::End => break,
@@ -320,6 +359,9 @@ impl<'a> Tree<'a> {
         }
         if self.elements > self.limits.elements_max {
             return Err(Refused::TooManyElements { elements_max: self.limits.elements_max });
+        }
+        if self.elements.saturating_sub(self.before) > self.limits.part_max {
+            return Err(Refused::TooManyElements { elements_max: self.limits.part_max });
         }
         // The reader finds repeated attributes by comparing each with each: bounded before it does.
         let marks = start.attributes_raw().matches('=').take(self.limits.attributes_max.saturating_add(1)).count();
@@ -386,11 +428,18 @@ impl<'a> Tree<'a> {
         Ok(Step::Text(text.to_owned()))
     }
 
-    fn check_encoding(declaration: &BytesDecl<'_>) -> Result<(), Refused> {
-        match declaration.encoding() {
-            None => Ok(()),
-            Some(Ok(name)) if name.eq_ignore_ascii_case("utf-8") || name.eq_ignore_ascii_case("us-ascii") => Ok(()),
-            Some(Ok(_) | Err(_)) => Err(Refused::Encoding { position: 0 }),
+    /// Reads on in the encoding that the declaration names. It stands at the very beginning, or it is none.
+    fn take_encoding(&mut self, declaration: &BytesDecl<'_>, begins: usize) -> Result<(), Refused> {
+        let refused = Refused::Encoding { position: begins };
+        match (declaration.encoding(), declaration.encoder()) {
+            (None, _) => Ok(()),
+            // What was read so far was UTF-16 by its first bytes; a declaration that says otherwise is not believed.
+            (Some(_), _) if self.reader.get_ref().encoding() != encoding_rs::UTF_8 => Ok(()),
+            (Some(_), Some(encoding)) if begins == 0 && encoding.is_ascii_compatible() => {
+                self.reader.get_mut().set_encoding(encoding);
+                Ok(())
+            }
+            (Some(_), _) => Err(refused),
         }
     }
 

@@ -1,5 +1,7 @@
 //! What the money of an invoice does after it was issued: paid by the client, advanced by the guarantee, given up.
 
+use std::collections::BTreeSet;
+
 use chrono::NaiveDate;
 
 use super::store::{OpenInvoice, UnpaidInvoice};
@@ -8,13 +10,13 @@ use crate::access;
 use crate::charter;
 use crate::formats::letters::Letter;
 use crate::guarantee;
-use crate::kernel::ids::{AllocationId, ClientId, EntityId, InvoiceId, WriteOffId};
+use crate::kernel::ids::{ActivityId, AllocationId, BankLineId, ClientId, EntityId, InvoiceId, WriteOffId};
 use crate::kernel::money::{Currency, Minor, Money};
-use crate::ledger::{self, Holders, events};
-use crate::levies;
+use crate::ledger::{self, Event, Holders, Source, events};
+use crate::levies::{self, ChargeSource};
 use crate::outbox::{self, QueuedLetter};
 use crate::platform::db::Tx;
-use crate::platform::error::Result;
+use crate::platform::error::{Error, Result};
 
 /// An open invoice by its payment reference, locked.
 ///
@@ -35,12 +37,26 @@ pub fn open_invoice(tx: &mut Tx<'_>, id: InvoiceId) -> Result<OpenInvoice> {
     store::lock_open(tx, id)
 }
 
-/// Issued invoices of an entity with something to pay, those due first.
+/// Issued invoices of an entity with something to pay, those due first; of one client where one is named.
 ///
 /// # Errors
 /// Fails with the database.
-pub fn unpaid(tx: &mut Tx<'_>, entity: EntityId, currency: Currency, limit: i64) -> Result<Vec<UnpaidInvoice>> {
-    store::list_unpaid(tx, entity, currency, limit)
+pub fn unpaid(
+    tx: &mut Tx<'_>,
+    entity: EntityId,
+    currency: Currency,
+    client: Option<ClientId>,
+    limit: i64,
+) -> Result<Vec<UnpaidInvoice>> {
+    store::list_unpaid(tx, entity, currency, client, limit)
+}
+
+/// Which of some payment references belong to invoices of an entity.
+///
+/// # Errors
+/// Fails with the database.
+pub fn known_references(tx: &mut Tx<'_>, entity: EntityId, digits: &[String]) -> Result<BTreeSet<String>> {
+    store::list_known_references(tx, entity, digits)
 }
 
 /// The clients of invoices, each once.
@@ -90,6 +106,50 @@ pub fn settle(
         outbox::queue_letter(tx, mail, "paid")?;
     }
     Ok(())
+}
+
+/// Takes a payment back that belonged to another invoice: everything that it did to this one is undone, and its money
+/// waits with the line of the bank again. What the activities no longer have of it they owe. `paid` is what `allocation`
+/// gave; `back` exists by now.
+///
+/// # Errors
+/// 403 for one's own invoice; 409 `payment_settled_otherwise` when a credit note, a write-off or a difference of the rate
+/// came since; 409 for a period that is closed.
+pub fn take_back(
+    tx: &mut Tx<'_>,
+    invoice: &OpenInvoice,
+    (allocation, back): (AllocationId, AllocationId),
+    (line, paid): (BankLineId, Minor),
+    on: NaiveDate,
+) -> Result<()> {
+    if tx.person()? == invoice.member_id {
+        return Err(Error::forbidden("self_approval_forbidden"));
+    }
+    let posted = ledger::posted(tx, Event::ClientPaid, Source::Allocation(allocation))?
+        .ok_or_else(|| Error::internal("a payment that was not booked"))?;
+    if store::is_reduced_since(tx, invoice.id, posted.entry)? {
+        return Err(Error::conflict("payment_settled_otherwise").with("invoice", &invoice.number));
+    }
+    let charges = levies::charges_on(tx, ChargeSource::Allocation, allocation.0)?;
+    let mut activities: Vec<ActivityId> = posted.postings.iter().filter_map(|posting| posting.about.activity).collect();
+    activities.extend(charges.iter().map(|charge| charge.activity_id));
+    activities.sort_unstable();
+    activities.dedup();
+    let mut standing = events::Standing::default();
+    for balance in ledger::lock_balances(tx, &activities)? {
+        standing.available.insert(balance.activity_id, balance.available_minor);
+    }
+    standing.arrears.extend(ledger::arrears(tx, &activities)?);
+    let at = events::Booking { entity: invoice.entity_id, on, currency: invoice.currency };
+    let entry = events::payment_taken_back(at, (back, line), invoice.member_id, &posted, &mut standing)?;
+    levies::take_back(tx, (allocation, back), at, &mut standing)?;
+    ledger::post(tx, &entry)?;
+    let member = access::person(tx, invoice.member_id)?;
+    let amount = Money { amount_minor: paid, currency: invoice.currency };
+    let letter = Letter::PaymentTakenBack { number: invoice.number.clone(), amount };
+    let owner = Some(invoice.member_id);
+    let mail = QueuedLetter { to: member.email, language: member.language, letter, subject: invoice.id.0, owner };
+    outbox::queue_letter(tx, mail, &format!("taken_back:{back}"))
 }
 
 /// An invoice as the levies on payments see it.

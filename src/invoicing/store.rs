@@ -9,7 +9,7 @@ mod issued;
 mod office;
 mod parts;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub use attachments::AttachmentRow;
 pub(super) use attachments::{delete_attachment, insert_attachment, invoice_of_attachment, list_attachments};
@@ -526,6 +526,15 @@ pub(super) fn find_by_reference(tx: &mut Tx<'_>, entity: EntityId, digits: &str)
         .optional()?)
 }
 
+pub(super) fn list_known_references(tx: &mut Tx<'_>, entity: EntityId, digits: &[String]) -> Result<BTreeSet<String>> {
+    let known: Vec<Option<String>> = invoice::table
+        .filter(invoice::entity_id.eq(entity))
+        .filter(invoice::payment_reference.eq_any(digits))
+        .select(invoice::payment_reference)
+        .load(tx.conn())?;
+    Ok(known.into_iter().flatten().collect())
+}
+
 pub(super) fn lock_open(tx: &mut Tx<'_>, id: InvoiceId) -> Result<OpenInvoice> {
     // An issued row never changes, but whoever allocates to it must wait for the one before.
     let locked: Option<InvoiceId> = invoice::table
@@ -589,4 +598,23 @@ pub(super) fn insert_write_off(tx: &mut Tx<'_>, invoice: &OpenInvoice, fact: Wri
         ))
         .execute(tx.conn())?;
     Ok(())
+}
+
+#[derive(QueryableByName)]
+struct Reduced {
+    #[diesel(sql_type = diesel::sql_types::Bool)]
+    is_reduced: bool,
+}
+
+/// Whether a credit note, a write-off or a difference of the rate lowered an invoice after an entry.
+pub(super) fn is_reduced_since(tx: &mut Tx<'_>, id: InvoiceId, entry: i64) -> Result<bool> {
+    let row: Reduced = diesel::sql_query(
+        "SELECT EXISTS (SELECT FROM invoice_reduction r JOIN journal_entry e ON e.source_id = r.source_id \
+                        WHERE r.invoice_id = $1 AND e.id > $2) \
+             OR EXISTS (SELECT FROM exchange_difference WHERE invoice_id = $1) AS is_reduced",
+    )
+    .bind::<diesel::sql_types::Uuid, _>(id)
+    .bind::<diesel::sql_types::BigInt, _>(entry)
+    .get_result(tx.conn())?;
+    Ok(row.is_reduced)
 }

@@ -93,6 +93,16 @@ ids! {
     ExchangeRateId,
     /// What arrived more or less than was booked, because a rate moved.
     ExchangeDifferenceId,
+    /// Money of a client that no invoice asks for.
+    ClientCreditId,
+    /// What of it pays an invoice.
+    ClientCreditUseId,
+    /// What of it is given back.
+    ClientRefundId,
+    /// A note of the bank beside its statements.
+    BankNoticeId,
+    /// A line of such a note.
+    BankNoticeLineId,
     /// An invoice from one member to another of the same legal person.
     InternalInvoiceId,
     /// A dated rule set.

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::kernel::ids::{
     ActivityId, AdvanceId, AllocationId, AppropriationId, ArrearsId, BankAccountId, BankLineId, ChargeId, ClientId,
-    ContributionReturnId, CostCreditId, CostId, DrawId, EntityId, ExchangeDifferenceId, FiscalYearId, InvoiceId,
+    ContributionReturnId, CostCreditId, CostId, DrawId, EntityId, ClientCreditId, ClientCreditUseId, ClientRefundId, ExchangeDifferenceId, FiscalYearId, InvoiceId,
     PayoutId, PersonId, PoolId, PoolRunId, RecoveryId, RedemptionId, ShareId, StatementId, TransferId, WriteOffId,
 };
 use crate::kernel::money::{Currency, Minor};
@@ -47,6 +47,8 @@ named! {
         RedemptionPayable = "redemption_payable",
         /// On the bank and not yet explained.
         BankSuspense = "bank_suspense",
+        /// What clients paid beyond what they owe, kept for them.
+        ClientCredit = "client_credit",
         /// What members put aside against clients that do not pay.
         GuaranteeFund = "guarantee_fund",
         /// Shares of members.
@@ -81,6 +83,8 @@ named! {
         BadDebt = "bad_debt",
         /// What arrived less (debit) or more (credit) than was booked, because a rate moved.
         ExchangeResult = "exchange_result",
+        /// What banks charge us; interest that they pay lowers it.
+        BankCharges = "bank_charges",
         /// Advances that wait for the client, off balance.
         MemoAdvances = "memo.advances",
         /// The other side of [`Account::MemoAdvances`].
@@ -161,6 +165,12 @@ sources! {
     Appropriation(AppropriationId) = "appropriation",
     /// What arrived more or less because a rate moved.
     ExchangeDifference(ExchangeDifferenceId) = "exchange_difference",
+    /// What is kept for a client.
+    ClientCredit(ClientCreditId) = "client_credit",
+    /// What of it pays an invoice.
+    ClientCreditUse(ClientCreditUseId) = "client_credit_use",
+    /// What of it was given back.
+    ClientRefund(ClientRefundId) = "client_refund",
 }
 
 named! {
@@ -178,6 +188,8 @@ named! {
         GuaranteeAdvanced = "guarantee_advanced",
         /// A client paid.
         ClientPaid = "client_paid",
+        /// A payment belonged to another invoice.
+        PaymentTakenBack = "payment_taken_back",
         /// A payout was asked for, and its money set aside.
         PayoutReserved = "payout_reserved",
         /// A payout was refused or withdrawn, and its money given back.
@@ -192,6 +204,14 @@ named! {
         BankOpened = "bank_opened",
         /// A bank line waits to be explained.
         BankLineBooked = "bank_line_booked",
+        /// The bank took a charge, or paid interest.
+        BankCharged = "bank_charged",
+        /// Money of a client is kept for them.
+        ClientCredited = "client_credited",
+        /// Money that was kept for a client pays an invoice.
+        ClientCreditUsed = "client_credit_used",
+        /// Money that was kept for a client was given back.
+        ClientRefunded = "client_refunded",
         /// A receivable was given up.
         WrittenOff = "written_off",
         /// The guarantee fund paid for a loss.

@@ -91,6 +91,14 @@ pub fn entry_lines(tx: &mut Tx<'_>, event: Event, source: Source) -> Result<Vec<
     store::list_entry_lines(tx, event, source)
 }
 
+/// The entry of a fact as it stands in the books.
+///
+/// # Errors
+/// Fails with the database, and for an account that this program does not know.
+pub fn posted(tx: &mut Tx<'_>, event: Event, source: Source) -> Result<Option<events::Posted>> {
+    store::find_posted(tx, event, source)
+}
+
 /// The sum of an account on each of several activities, debit positive; activities without any are absent.
 ///
 /// # Errors

@@ -20,7 +20,7 @@ use crate::platform::faults::Guard;
 use crate::platform::prepared::Prepare;
 pub use books::{JournalRow, MoveRow, PostingRow, TrialRow};
 pub(super) use books::{list_activity_postings, list_journal, list_moves, list_trial_balance};
-pub(super) use entries::insert_entries;
+pub(super) use entries::{find_posted, insert_entries};
 pub use year::ResultRow;
 pub(super) use year::{
     count_suspense, list_results, list_years_with_results, lock_year, sum_account_through, sum_activities_between,

@@ -10,12 +10,14 @@ pub mod http;
 mod periods;
 mod rules;
 mod store;
+mod taken_back;
 
 use std::collections::BTreeMap;
 
 use chrono::{Datelike, NaiveDate};
 pub use periods::{Block, close_month, finish_closing, last_closing, month_is_waiting, settle_arrears};
 pub use store::{ChargeRow, ChargeSource, ExemptionRow, OverrideRow};
+pub use taken_back::take_back;
 use uuid::Uuid;
 
 use crate::archive::ArchivedFile;

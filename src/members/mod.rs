@@ -12,7 +12,7 @@ pub mod pages;
 mod rules;
 mod store;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub use applications::{
     ApplicationPatch, Dossier, NewApplicant, NewPayeeAccount, accept, accept_agreement, add_document, application,
@@ -128,6 +128,14 @@ pub fn share(tx: &mut Tx<'_>, id: ShareId) -> Result<ShareRow> {
 /// Fails with the database.
 pub fn share_by_reference(tx: &mut Tx<'_>, digits: &str) -> Result<Option<ShareRow>> {
     store::find_share_by_reference(tx, digits)
+}
+
+/// Which of some payment references belong to shares.
+///
+/// # Errors
+/// Fails with the database.
+pub fn known_share_references(tx: &mut Tx<'_>, digits: &[String]) -> Result<BTreeSet<String>> {
+    store::list_known_share_references(tx, digits)
 }
 
 /// Books that a share was paid. That makes its member active, for the first time or again.

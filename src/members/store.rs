@@ -2,6 +2,8 @@
 
 mod register;
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, NaiveDate, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::{Text, Uuid as SqlUuid};
@@ -255,6 +257,14 @@ pub(super) fn find_share_by_reference(tx: &mut Tx<'_>, digits: &str) -> Result<O
         query = query.filter(share::member_id.eq(owner));
     }
     Ok(query.first(tx.conn()).optional()?)
+}
+
+pub(super) fn list_known_share_references(tx: &mut Tx<'_>, digits: &[String]) -> Result<BTreeSet<String>> {
+    let known: Vec<Option<String>> = share::table
+        .filter(share::payment_reference.eq_any(digits))
+        .select(share::payment_reference)
+        .load(tx.conn())?;
+    Ok(known.into_iter().flatten().collect())
 }
 
 pub(super) fn find_share(tx: &mut Tx<'_>, id: ShareId) -> Result<ShareRow> {

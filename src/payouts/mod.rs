@@ -9,6 +9,8 @@ pub mod http;
 mod rules;
 mod store;
 
+use std::collections::BTreeSet;
+
 use chrono::NaiveDate;
 pub use rules::{BatchCommand, BatchState, PayoutCommand, PayoutState};
 pub use store::{ApprovalRow, BatchRow, PayoutFilter, PayoutRow};
@@ -434,6 +436,14 @@ pub fn file(tx: &mut Tx<'_>, id: BatchId) -> Result<archive::ArchivedFile> {
 /// Fails with the database.
 pub fn by_end_to_end_id(tx: &mut Tx<'_>, end_to_end_id: &str) -> Result<Option<PayoutRow>> {
     store::lock_by_end_to_end_id(tx, end_to_end_id)
+}
+
+/// Which of some end-to-end ids are those of payouts.
+///
+/// # Errors
+/// Fails with the database.
+pub fn known_end_to_end_ids(tx: &mut Tx<'_>, ids: &[&str]) -> Result<BTreeSet<String>> {
+    store::list_known_end_to_end_ids(tx, ids)
 }
 
 /// The bank carried a payout out.

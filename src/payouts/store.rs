@@ -1,5 +1,7 @@
 //! The SQL of payouts and batches.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, NaiveDate, Utc};
 use diesel::prelude::*;
 use serde::Serialize;
@@ -262,6 +264,14 @@ pub(super) fn set_state(tx: &mut Tx<'_>, row: &Locked<PayoutRow>, state: PayoutS
         .set(payout::state.eq(state))
         .returning(PayoutRow::as_returning())
         .get_result(tx.conn())?)
+}
+
+pub(super) fn list_known_end_to_end_ids(tx: &mut Tx<'_>, ids: &[&str]) -> Result<BTreeSet<String>> {
+    let known: Vec<Option<String>> = payout::table
+        .filter(payout::end_to_end_id.eq_any(ids))
+        .select(payout::end_to_end_id.nullable())
+        .load(tx.conn())?;
+    Ok(known.into_iter().flatten().collect())
 }
 
 pub(super) fn lock_by_end_to_end_id(tx: &mut Tx<'_>, end_to_end_id: &str) -> Result<Option<PayoutRow>> {

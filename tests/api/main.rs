@@ -14,6 +14,7 @@ mod archive;
 mod bad_input;
 mod bad_requests;
 mod bank_files;
+mod bank_in;
 mod collectives;
 #[cfg(feature = "faults")]
 mod concurrency;

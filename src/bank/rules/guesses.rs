@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::Payer;
 use crate::bank::store::LineRow;
 use crate::kernel::ids::{ClientId, InvoiceId};
 use crate::kernel::money::Minor;
@@ -140,6 +141,23 @@ pub fn guesses(line: &LineRow, waiting: Minor, candidates: &[Candidate], known: 
     guesses.sort_by_key(|guess| std::cmp::Reverse(guess.score));
     guesses.truncate(SHOWN);
     guesses
+}
+
+/// Who pays another amount than is open of `invoice`, whose reference the line carries. `open`: what its client owes;
+/// `is_known_account`: the account paid invoices of theirs before.
+pub fn payer(line: &LineRow, invoice: InvoiceId, open: &[Candidate], is_known_account: bool) -> Payer {
+    let Some(named) = open.iter().find(|it| it.invoice == invoice) else { return Payer::Unknown };
+    if !is_known_account && !is_alike(&words(&line.counterparty), &words(&named.client_name)) {
+        return Payer::Unknown;
+    }
+    let others: Vec<&Candidate> = open.iter().filter(|it| it.invoice != invoice && it.open > Minor::ZERO).collect();
+    let amount = line.amount_minor;
+    let is_another = others.iter().any(|it| it.open == amount);
+    // Beyond a dozen open invoices nobody can tell what a sum is made of.
+    if is_another || others.len() > SUMMED || summing_to(amount, &others).is_some() {
+        return Payer::MayMeanAnother;
+    }
+    Payer::Client
 }
 
 fn guess(invoices: Vec<Candidate>, mut why: Vec<Why>) -> Guess {

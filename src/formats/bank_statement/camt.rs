@@ -1,23 +1,32 @@
-//! ISO 20022 `camt.053`: from elements to facts, which element says what, and the sums that must hold.
+//! ISO 20022 `camt.053`, `camt.052` and `camt.054`: from elements to facts, which element says what, and the sums that
+//! must hold.
+
+use std::io::BufRead;
 
 use chrono::NaiveDate;
 
-use super::{Balance, BankCode, Line, Refused, Statement};
-use crate::formats::safe_xml::{Node, Root, Step, Tree, quoted};
+use super::{Balance, BankCode, Kind, Line, Refused, Sink, Statement, vocabulary};
+use crate::formats::safe_xml::{Limits, Node, Root, Step, Tree, quoted};
 use crate::kernel::money::{Currency, Minor};
 
-/// All statements of the file.
-pub(super) fn statements(mut tree: Tree<'_>, root: Root) -> Result<Vec<Statement>, Refused> {
-    if root.name != "Document" {
-        return Err(Refused::NotCamt053 { found: root.name });
-    }
+/// The messages that are read: what holds the parts, what a part is called, and what it says.
+const MESSAGES: [(&str, &str, Kind); 3] = [
+    ("BkToCstmrStmt", "Stmt", Kind::Statement),
+    ("BkToCstmrAcctRpt", "Rpt", Kind::Report),
+    ("BkToCstmrDbtCdtNtfctn", "Ntfctn", Kind::Notification),
+];
+
+/// All statements of the file, without their lines, which `sink` takes one by one.
+pub(super) fn statements(input: impl BufRead, limits: Limits, sink: Sink<'_>) -> Result<Vec<Statement>, Refused> {
+    let (mut tree, root) = Tree::open(input, &vocabulary::VOCABULARY, limits)?;
+    let (part, kind) = enter(&mut tree, root)?;
     let mut statements = Vec::new();
-    enter(&mut tree, "BkToCstmrStmt")?;
     loop {
         match tree.step()? {
-            Step::Open(opened) if opened.name == "Stmt" => {
-                let at = format!("Stmt[{}]", statements.len().saturating_add(1));
-                statements.push(statement(&mut tree, &at)?);
+            Step::Open(opened) if opened.name == part => {
+                let at = format!("{part}[{}]", statements.len().saturating_add(1));
+                let index = statements.len();
+                statements.push(statement(&mut tree, &at, kind, &mut |line| sink(index, line))?);
             }
             Step::Open(_) | Step::Unknown(_) => tree.skip()?,
             Step::Text(_) => {}
@@ -27,8 +36,8 @@ pub(super) fn statements(mut tree: Tree<'_>, root: Root) -> Result<Vec<Statement
     // What follows the message is walked to the end: a file cut short or continued is not the file the bank made.
     loop {
         match tree.step()? {
-            Step::Open(opened) => return Err(Refused::NotCamt053 { found: opened.name.to_owned() }),
-            Step::Unknown(found) => return Err(Refused::NotCamt053 { found }),
+            Step::Open(opened) => return Err(Refused::NotCamt { found: opened.name.to_owned() }),
+            Step::Unknown(found) => return Err(Refused::NotCamt { found }),
             Step::Text(_) | Step::Close => {}
             Step::End => break,
         }
@@ -36,16 +45,24 @@ pub(super) fn statements(mut tree: Tree<'_>, root: Root) -> Result<Vec<Statement
     if statements.is_empty() { Err(Refused::NoStatement) } else { Ok(statements) }
 }
 
-/// Goes into the element `name`, which must come next.
-fn enter(tree: &mut Tree<'_>, name: &str) -> Result<(), Refused> {
+/// Goes into the message. Some channels put the document into an envelope of their own, which is gone through.
+fn enter<R: BufRead>(tree: &mut Tree<R>, root: Root) -> Result<(&'static str, Kind), Refused> {
+    let mut is_in_document = root.name == "Document";
     loop {
         match tree.step()? {
-            Step::Open(opened) if opened.name == name => return Ok(()),
-            Step::Open(opened) => return Err(Refused::NotCamt053 { found: opened.name.to_owned() }),
-            Step::Unknown(found) => return Err(Refused::NotCamt053 { found }),
-            Step::Text(_) => {}
-            Step::Close => return Err(Refused::NotCamt053 { found: "an empty document".to_owned() }),
-            Step::End => return Err(tree.not_xml("no element").into()),
+            Step::Open(opened) if opened.name == "Document" && !is_in_document => is_in_document = true,
+            Step::Open(opened) => match MESSAGES.iter().find(|(message, ..)| opened.name == *message) {
+                Some((_, part, kind)) if is_in_document => return Ok((part, *kind)),
+                Some(_) => return Err(Refused::NotCamt { found: root.name }),
+                None if is_in_document => return Err(Refused::NotCamt { found: opened.name.to_owned() }),
+                None => {}
+            },
+            Step::Unknown(found) if is_in_document => return Err(Refused::NotCamt { found }),
+            Step::Unknown(_) | Step::Text(_) => {}
+            Step::Close if is_in_document => return Err(Refused::NotCamt { found: "an empty document".to_owned() }),
+            Step::Close => {}
+            Step::End if is_in_document => return Err(tree.not_xml("no element").into()),
+            Step::End => return Err(Refused::NotCamt { found: root.name }),
         }
     }
 }
@@ -71,10 +88,15 @@ impl Reading {
     }
 }
 
-fn statement(tree: &mut Tree<'_>, at: &str) -> Result<Statement, Refused> {
+fn statement<R: BufRead>(
+    tree: &mut Tree<R>,
+    at: &str,
+    kind: Kind,
+    sink: &mut dyn FnMut(Line),
+) -> Result<Statement, Refused> {
     let mut reading = Reading { at: at.to_owned(), currency: None, account: String::new() };
     let (mut id, mut legal, mut electronic, mut period, mut balances) = (None, None, None, None, Vec::new());
-    let (mut lines, mut entries, mut unbooked_count) = (Vec::new(), 0_usize, 0_usize);
+    let (mut line_count, mut sum, mut entries, mut unbooked_count, mut page) = (0_usize, Minor::ZERO, 0_usize, 0_usize, None);
     loop {
         let opened = match tree.step()? {
             Step::Open(opened) => opened,
@@ -89,7 +111,13 @@ fn statement(tree: &mut Tree<'_>, at: &str) -> Result<Statement, Refused> {
         if node.is("Ntry") {
             entries = entries.saturating_add(1);
             match entry(&mut reading, &node, entries)? {
-                Some(read) => lines.extend(read),
+                Some(read) => {
+                    for line in read {
+                        line_count = line_count.saturating_add(1);
+                        sum = sum.plus(line.amount).map_err(|_overflow| super::sum_out_of_range(at))?;
+                        sink(line);
+                    }
+                }
                 None => unbooked_count = unbooked_count.saturating_add(1),
             }
         } else if node.is("Bal") {
@@ -98,6 +126,8 @@ fn statement(tree: &mut Tree<'_>, at: &str) -> Result<Statement, Refused> {
             account(&mut reading, &node)?;
         } else if node.is("FrToDt") {
             period = Some(node);
+        } else if node.is("StmtPgntn") || node.is("RptPgntn") || node.is("NtfctnPgntn") {
+            page = node.text_at("PgNb").map(str::to_owned).filter(|page| page != "1");
         } else if node.is("Id") {
             id = Some(node.text().to_owned()).filter(|id| !id.is_empty());
         } else if node.is("ElctrncSeqNb") {
@@ -106,11 +136,7 @@ fn statement(tree: &mut Tree<'_>, at: &str) -> Result<Statement, Refused> {
             legal = node.text().parse().ok();
         }
     }
-    let opening = match balance(&mut reading, &balances, "OPBD")? {
-        Some(opening) => Some(opening),
-        None => balance(&mut reading, &balances, "PRCD")?,
-    };
-    let closing = balance(&mut reading, &balances, "CLBD")?;
+    let frame = Frame::of(&mut reading, &balances)?;
     let missing = |field: &str| Refused::FieldMissing { at: format!("{at}/{field}") };
     if reading.account.is_empty() {
         return Err(missing("Acct/Id"));
@@ -120,21 +146,61 @@ fn statement(tree: &mut Tree<'_>, at: &str) -> Result<Statement, Refused> {
         Some(text) => date(text, || format!("{at}/FrToDt/{path}")).map(Some),
         None => Ok(None),
     };
-    let statement = Statement {
-        id: id.ok_or_else(|| missing("Id"))?,
+    // The pages of one statement have one name.
+    let id = match (id, page) {
+        (Some(id), Some(page)) => format!("{id}/{page}"),
+        (Some(id), None) => id,
+        (None, _) => return Err(missing("Id")),
+    };
+    let mut statement = Statement {
+        kind,
+        id,
         sequence: electronic.or(legal),
         from_on: day("FrDtTm")?,
         to_on: day("ToDtTm")?,
         account: reading.account,
         currency,
-        opening,
-        closing,
-        lines,
+        opening: frame.opening,
+        closing: frame.closing,
+        line_count,
+        sum,
+        lines: Vec::new(),
         unbooked_count,
     };
-    super::check_balance(&statement, at)?;
+    if kind == Kind::Statement {
+        super::complete(&mut statement, at)?;
+    }
     Ok(statement)
 }
+
+/// The booked balances around the lines.
+struct Frame {
+    opening: Option<Balance>,
+    closing: Option<Balance>,
+}
+
+impl Frame {
+    /// What a page of a longer statement calls interim is where it begins or ends: the first one begins a page that
+    /// has no opening balance, the last one ends a page that has no closing one.
+    fn of(reading: &mut Reading, balances: &[Node]) -> Result<Self, Refused> {
+        let mut opening = balance(reading, balances.iter(), "OPBD")?;
+        if opening.is_none() {
+            opening = balance(reading, balances.iter(), "PRCD")?;
+        }
+        let mut closing = balance(reading, balances.iter(), "CLBD")?;
+        let interim = balances.iter().filter(|node| node.text_at(BALANCE_CODE) == Some("ITBD")).count();
+        if opening.is_none() && (interim > 1 || (interim == 1 && closing.is_some())) {
+            opening = balance(reading, balances.iter(), "ITBD")?;
+        }
+        if closing.is_none() && (interim > 1 || (interim == 1 && opening.is_some())) {
+            closing = balance(reading, balances.iter().rev(), "ITBD")?;
+        }
+        Ok(Self { opening, closing })
+    }
+}
+
+/// Where a balance says which one it is.
+const BALANCE_CODE: &str = "Tp/CdOrPrtry/Cd";
 
 fn account(reading: &mut Reading, node: &Node) -> Result<(), Refused> {
     if let Some(account) = node.text_at("Id/IBAN").or_else(|| node.text_at("Id/Othr/Id")) {
@@ -148,8 +214,12 @@ fn account(reading: &mut Reading, node: &Node) -> Result<(), Refused> {
     Ok(())
 }
 
-fn balance(reading: &mut Reading, balances: &[Node], code: &str) -> Result<Option<Balance>, Refused> {
-    let Some(node) = balances.iter().find(|node| node.text_at("Tp/CdOrPrtry/Cd") == Some(code)) else {
+fn balance<'n>(
+    reading: &mut Reading,
+    mut balances: impl Iterator<Item = &'n Node>,
+    code: &str,
+) -> Result<Option<Balance>, Refused> {
+    let Some(node) = balances.find(|node| node.text_at(BALANCE_CODE) == Some(code)) else {
         return Ok(None);
     };
     let at = format!("{}/Bal[{code}]", reading.at);
@@ -175,6 +245,7 @@ fn entry(reading: &mut Reading, node: &Node, number: usize) -> Result<Option<Vec
         .ok_or_else(|| Refused::FieldMissing { at: format!("{at}/BookgDt") })?;
     let whole = Line {
         entry: number,
+        entry_reference: owned(node.text_at("AcctSvcrRef").or_else(|| node.text_at("NtryRef"))),
         amount,
         booked_on,
         valued_on,
@@ -204,28 +275,19 @@ fn entry(reading: &mut Reading, node: &Node, number: usize) -> Result<Option<Vec
 
 /// One line per transaction of an entry that has several.
 ///
-/// Where the bank states no amount for any of them, the entry stays one line: guessing a split would match wrongly.
+/// Where their amounts are not all stated in the currency of the account, or do not come to what was booked (charges,
+/// rates), the entry stays one line: what was booked is certain, and guessing a split would match wrongly.
 fn batch(reading: &Reading, whole: &Line, details: &[&Node], at: &str) -> Result<Vec<Line>, Refused> {
-    let mut amounts = Vec::with_capacity(details.len());
+    let mut lines = Vec::with_capacity(details.len());
     for (index, detail) in details.iter().enumerate() {
         let at = format!("{at}/NtryDtls/TxDtls[{}]", index.saturating_add(1));
-        amounts.push((detail_amount(reading, detail, whole.amount, &at)?, at));
-    }
-    if amounts.iter().all(|(amount, _)| amount.is_none()) {
-        return Ok(vec![whole.clone()]);
-    }
-    let mut lines = Vec::with_capacity(details.len());
-    for ((amount, at), detail) in amounts.into_iter().zip(details) {
-        let amount = amount.ok_or_else(|| Refused::FieldMissing { at: format!("{at}/Amt") })?;
+        let Some(amount) = detail_amount(reading, detail, whole.amount, &at)? else {
+            return Ok(vec![whole.clone()]);
+        };
         lines.push(line(reading, whole, detail, amount));
     }
-    let parts = Minor::sum(lines.iter().map(|line| line.amount))
-        .map_err(|_overflow| Refused::AmountInvalid { at: at.to_owned(), text: "sum out of range".to_owned() })?;
-    if parts == whole.amount {
-        return Ok(lines);
-    }
-    let currency = reading.currency.unwrap_or(Currency::EUR);
-    Err(Refused::BatchDoesNotAddUp { at: at.to_owned(), entry: whole.amount, parts, currency })
+    let parts = Minor::sum(lines.iter().map(|line| line.amount)).map_err(|_overflow| super::sum_out_of_range(at))?;
+    if parts == whole.amount { Ok(lines) } else { Ok(vec![whole.clone()]) }
 }
 
 /// The amount of one transaction in the currency of the account: stated directly, or (until version 3) in its details.

@@ -17,6 +17,7 @@ fn some(text: &str) -> Option<String> {
 fn line(entry: usize, amount: i64) -> Line {
     Line {
         entry,
+        entry_reference: None,
         amount: Minor::new(amount),
         booked_on: day("2026-03-13"),
         valued_on: Some(day("2026-03-13")),
@@ -53,6 +54,7 @@ fn sample() -> Statement {
     let returned = Line { is_reversal: true, return_reason: some("AC04"), entry: 3, ..payout(2, 123_405) };
     let charge = Line { bank_code: None, bank_reference: None, remittance: some("Monthly charge"), ..line(4, -250) };
     Statement {
+        kind: Kind::Statement,
         id: "2026-03-13-062".into(),
         sequence: Some(62),
         account: ACCOUNT.into(),
@@ -61,6 +63,8 @@ fn sample() -> Statement {
         to_on: Some(day("2026-03-13")),
         opening: Some(Balance { amount: Minor::new(500_000), on: day("2026-03-12") }),
         closing: Some(Balance { amount: Minor::new(528_250), on: day("2026-03-13") }),
+        line_count: 5,
+        sum: Minor::new(28_250),
         lines: vec![client, payout(1, -92_500), payout(2, -123_405), returned, charge],
         unbooked_count: 0,
     }
@@ -71,7 +75,16 @@ fn written(statements: &[Statement]) -> Vec<u8> {
 }
 
 fn read_text(text: &str) -> Result<Vec<Statement>, Refused> {
-    read(text.as_bytes(), Limits::default())
+    read_back(text.as_bytes())
+}
+
+/// As [`read`], without the reference of the whole entry, which nobody writes.
+fn read_back(bytes: &[u8]) -> Result<Vec<Statement>, Refused> {
+    let mut statements = read(bytes, Limits::default())?;
+    for line in statements.iter_mut().flat_map(|statement| &mut statement.lines) {
+        line.entry_reference = None;
+    }
+    Ok(statements)
 }
 
 fn sample_text() -> String {
@@ -94,7 +107,7 @@ fn old_version(entries: &str) -> String {
 #[test]
 fn the_sample_statement_is_the_golden_one_and_is_read_back_as_it_was() {
     assert_golden("camt053/statement.xml", &written(&[sample()]));
-    assert_eq!(read(&written(&[sample(), sample()]), Limits::default()), Ok(vec![sample(), sample()]));
+    assert_eq!(read_back(&written(&[sample(), sample()])), Ok(vec![sample(), sample()]));
 }
 
 #[test]
@@ -111,7 +124,8 @@ fn an_old_version_with_prefixes_old_balances_and_parties_without_a_wrapper_is_re
     .remove(0);
     assert_eq!((statement.account.as_str(), statement.sequence, statement.unbooked_count), (ACCOUNT, Some(7), 1));
     assert_eq!(statement.opening, Some(Balance { amount: Minor::new(-1_000), on: day("2026-03-12") }));
-    assert_eq!(statement.closing, None);
+    // The closing balance that the bank left out follows from the lines.
+    assert_eq!(statement.closing, Some(Balance { amount: Minor::new(9_050), on: day("2026-03-12") }));
     let expected = Line {
         booked_on: day("2026-03-14"),
         valued_on: Some(day("2026-03-14")),
@@ -151,7 +165,7 @@ fn a_returned_payout_names_the_payee_whichever_way_the_bank_turns_the_parties() 
 }
 
 #[test]
-fn a_batch_becomes_one_line_per_transaction_and_must_sum_to_its_entry() {
+fn a_batch_becomes_one_line_per_transaction_where_they_come_to_its_entry() {
     let batch = |first: &str, second: &str| {
         let detail = |amount: &str| match amount {
             "" => "<TxDtls/>".to_owned(),
@@ -169,19 +183,9 @@ fn a_batch_becomes_one_line_per_transaction_and_must_sum_to_its_entry() {
     assert_eq!(amounts(&batch("10.00", "20.00")), [-1_000, -2_000]);
     assert_eq!(amounts(&batch("", "")), [-3_000]);
     assert_eq!(read_text(&batch("", "")).unwrap()[0].lines[0].payment_id.as_deref(), Some("B1"));
-    assert_eq!(
-        read_text(&batch("10.00", "20.01")),
-        Err(Refused::BatchDoesNotAddUp {
-            at: "Stmt[1]/Ntry[1]".into(),
-            entry: Minor::new(-3_000),
-            parts: Minor::new(-3_001),
-            currency: Currency::EUR
-        })
-    );
-    assert_eq!(
-        read_text(&batch("10.00", "")),
-        Err(Refused::FieldMissing { at: "Stmt[1]/Ntry[1]/NtryDtls/TxDtls[2]/Amt".into() })
-    );
+    // What was booked is certain: a batch that its parts do not explain stays one line.
+    assert_eq!(amounts(&batch("10.00", "20.01")), [-3_000]);
+    assert_eq!(amounts(&batch("10.00", "")), [-3_000]);
 }
 
 #[test]
@@ -210,14 +214,13 @@ fn what_is_not_a_statement_is_refused_by_name() {
         ("statement_entity", put("<MsgId>MSG-1", "<MsgId>&xxe;")),
         ("statement_too_deep", nested),
         ("statement_too_many_attributes", put("<MsgId>", &format!("<MsgId {attributes}>"))),
-        ("statement_encoding", put("UTF-8", "ISO-8859-1")),
         ("statement_encoding", put("UTF-8", "UTF-16")),
-        ("statement_not_camt053", put("Document", "Envelope").replace("</Document>", "</Envelope>")),
-        ("statement_not_camt053", good.replace("BkToCstmrStmt", "CstmrCdtTrfInitn")),
-        ("statement_not_camt053", good.replace("BkToCstmrStmt", "BkToCstmrAcctRpt")),
-        ("statement_not_camt053", "<html><body/></html>".into()),
-        ("statement_not_camt053", "<Document/>".into()),
-        ("statement_not_camt053", format!("{good}<Document/>")),
+        ("statement_not_camt", put("Document", "Envelope").replace("</Document>", "</Envelope>")),
+        ("statement_not_camt", good.replace("BkToCstmrStmt", "CstmrCdtTrfInitn")),
+        ("statement_missing", good.replace("BkToCstmrStmt", "BkToCstmrAcctRpt")),
+        ("statement_not_camt", "<html><body/></html>".into()),
+        ("statement_not_camt", "<Document/>".into()),
+        ("statement_not_camt", format!("{good}<Document/>")),
         ("statement_missing", "<Document><BkToCstmrStmt/></Document>".into()),
         ("statement_amount_invalid", put("1210.00", "1.005")),
         ("statement_amount_invalid", put("1210.00", "-1210.00")),
@@ -240,7 +243,7 @@ fn what_is_not_a_statement_is_refused_by_name() {
         ("statement_currency_differs", put("<Amt Ccy=\"EUR\">1210.00", "<Amt Ccy=\"USD\">1210.00")),
         ("statement_does_not_balance", put("5282.50", "5282.51")),
         ("statement_does_not_balance", put("<CdtDbtInd>CRDT", "<CdtDbtInd>DBIT")),
-        ("statement_batch_does_not_add_up", put("2159.05", "2159.06")),
+        ("statement_does_not_balance", put("2159.05", "2159.06")),
         ("statement_not_xml", put("MSG-1", "MSG\u{1}1")),
         ("statement_not_xml", put("MSG-1", "MSG&#1;1")),
         ("statement_not_xml", put("MSG-1", "MSG & 1")),
@@ -256,7 +259,8 @@ fn what_is_not_a_statement_is_refused_by_name() {
         let refused = read_text(&text).expect_err(&text);
         assert_eq!(refused.code(), code, "{refused}");
     }
-    assert_eq!(read(b"<Document>\xFF", Limits::default()), Err(safe_xml::Refused::Encoding { position: 10 }.into()));
+    let not_text = read(b"<Document>\xFF</Document>", Limits::default());
+    assert!(matches!(not_text, Err(Refused::Xml(safe_xml::Refused::Encoding { .. }))), "{not_text:?}");
 }
 
 #[test]
@@ -356,6 +360,7 @@ prop_compose! {
         let sum = lines.iter().map(|line| line.amount.get()).sum::<i64>();
         let balance = |amount: i64| Balance { amount: Minor::new(amount), on: day("2026-03-13") };
         Statement {
+            kind: Kind::Statement, line_count: lines.len(), sum: Minor::new(sum),
             id: "S-1".into(), sequence, account: ACCOUNT.into(), currency: currency.parse().unwrap(),
             from_on: None, to_on: Some(day("2026-03-31")),
             opening: opening.map(balance), closing: opening.map(|opening| balance(opening + sum)),
@@ -367,7 +372,7 @@ prop_compose! {
 proptest! {
     #[test]
     fn a_written_statement_is_read_back_as_it_was(statements in proptest::collection::vec(any_statement(), 1..3)) {
-        prop_assert_eq!(read(&written(&statements), Limits::default()), Ok(statements));
+        prop_assert_eq!(read_back(&written(&statements)), Ok(statements));
     }
 
     #[test]

@@ -3,14 +3,18 @@
 //! What stands where follows the standard's own tables, with positions counted from 1. A movement with detail number 0
 //! is what the bank booked; where it is a total, its details say what it is made of.
 
+use std::io::{BufRead, Read as _};
+
 use chrono::NaiveDate;
 
-use super::{Balance, Line, Refused, Statement};
-use crate::formats::safe_xml::{Limits, quoted};
+use super::{Balance, Kind, Line, Refused, Sink, Statement};
+use crate::formats::safe_xml::{self, Limits, quoted};
 use crate::kernel::money::{Currency, Minor};
 
 /// Characters of a record.
 const WIDTH: usize = 128;
+/// Bytes of a line that are looked at: a record of letters beyond ASCII, and then some.
+const RECORD_MAX: u64 = 4_096;
 /// Amounts have three decimals, whatever the currency has.
 const DECIMALS: u32 = 3;
 /// `BE00` as digits, for the check of an account number that is not written as an IBAN.
@@ -21,23 +25,37 @@ pub(super) fn is_coda(bytes: &[u8]) -> bool {
     bytes.get(..11).is_some_and(|head| head.starts_with(b"00000") && head.iter().all(u8::is_ascii_digit))
 }
 
-/// All statements of the file.
-pub(super) fn statements(bytes: &[u8], limits: Limits) -> Result<Vec<Statement>, Refused> {
-    let text = decoded(bytes);
+/// All statements of the file, without their lines, which `sink` takes one by one.
+pub(super) fn statements(input: impl BufRead, limits: Limits, sink: Sink<'_>) -> Result<Vec<Statement>, Refused> {
     let mut file = File::default();
-    let records = text.split('\n').map(|line| line.trim_end_matches(['\r', '\u{1A}'])).enumerate();
-    for (index, line) in records.filter(|(_, line)| !line.trim().is_empty()) {
-        if index >= limits.elements_max {
-            return Err(Refused::Xml(crate::formats::safe_xml::Refused::TooManyElements {
-                elements_max: limits.elements_max,
-            }));
+    let mut input = input;
+    let (mut line, mut n, mut bytes) = (Vec::new(), 0_usize, 0_usize);
+    loop {
+        line.clear();
+        n = n.saturating_add(1);
+        // A record is short; whatever is longer is none, and is not read to its end.
+        let read = input.by_ref().take(RECORD_MAX).read_until(b'\n', &mut line);
+        let read = read.map_err(|_broken| Refused::Incomplete { at: format!("line {n}") })?;
+        if read == 0 {
+            break;
         }
-        file.take(&Record::new(line, index.saturating_add(1))?)?;
+        bytes = bytes.saturating_add(read);
+        if bytes > limits.bytes_max {
+            return Err(safe_xml::Refused::TooLarge { bytes, bytes_max: limits.bytes_max }.into());
+        }
+        if n > limits.elements_max {
+            return Err(safe_xml::Refused::TooManyElements { elements_max: limits.elements_max }.into());
+        }
+        let text = decoded(&line);
+        let text = text.trim_end_matches(['\n', '\r', '\u{1A}']);
+        if !text.trim().is_empty() {
+            file.take(&Record::new(text, n)?, sink)?;
+        }
     }
     file.end()
 }
 
-/// The file in characters. Banks write ASCII, or Latin-1 for the names that ASCII has no letters for.
+/// A line in characters. Banks write ASCII, or Latin-1 for the names that ASCII has no letters for.
 fn decoded(bytes: &[u8]) -> String {
     match std::str::from_utf8(bytes) {
         Ok(text) => text.to_owned(),
@@ -181,7 +199,12 @@ struct Open {
     currency: Currency,
     number: String,
     opening: Balance,
+    /// What was booked last, and after it what it is made of.
     movements: Vec<Movement>,
+    entries: usize,
+    line_count: usize,
+    sum: Minor,
+    first_on: Option<NaiveDate>,
 }
 
 /// Where the reader is.
@@ -195,7 +218,7 @@ struct File {
 }
 
 impl File {
-    fn take(&mut self, record: &Record) -> Result<(), Refused> {
+    fn take(&mut self, record: &Record, sink: Sink<'_>) -> Result<(), Refused> {
         let kind = record.raw(1, 1);
         if !matches!(kind.as_str(), "0" | "4" | "9") {
             self.counted = self.counted.saturating_add(1);
@@ -204,11 +227,12 @@ impl File {
             "0" => self.header(record),
             "1" => self.open(record),
             "2" | "3" => {
+                let index = self.statements.len();
                 let open = self.open.as_mut().ok_or_else(|| record.invalid(1, 1))?;
-                if kind == "2" { open.movement(record) } else { open.information(record) }
+                if kind == "2" { open.movement(record, &mut |line| sink(index, line)) } else { open.information(record) }
             }
             "4" => Ok(()),
-            "8" => self.close(record),
+            "8" => self.close(record, sink),
             "9" => self.trailer(record),
             _ => Err(record.invalid(1, 1)),
         }
@@ -231,16 +255,27 @@ impl File {
         let opening = Balance { amount: record.signed(43, currency)?, on: record.needed_day(59)? };
         let coded = record.text(126, 128);
         let number = if coded.is_empty() || coded == "000" { record.text(3, 5) } else { coded };
-        self.open = Some(Open { account, currency, number, opening, movements: Vec::new() });
+        self.open = Some(Open {
+            account,
+            currency,
+            number,
+            opening,
+            movements: Vec::new(),
+            entries: 0,
+            line_count: 0,
+            sum: Minor::ZERO,
+            first_on: None,
+        });
         Ok(())
     }
 
-    fn close(&mut self, record: &Record) -> Result<(), Refused> {
-        let open = self.open.take().ok_or_else(|| record.invalid(1, 1))?;
+    fn close(&mut self, record: &Record, sink: Sink<'_>) -> Result<(), Refused> {
+        let mut open = self.open.take().ok_or_else(|| record.invalid(1, 1))?;
         let closing = Balance { amount: record.signed(42, open.currency)?, on: record.needed_day(58)? };
-        let n = self.statements.len().saturating_add(1);
-        let statement = open.statement(closing)?;
-        super::check_balance(&statement, &format!("statement {n}"))?;
+        let index = self.statements.len();
+        open.pass_on(&mut |line| sink(index, line))?;
+        let mut statement = open.statement(closing);
+        super::complete(&mut statement, &format!("statement {}", index.saturating_add(1)))?;
         self.statements.push(statement);
         Ok(())
     }
@@ -264,11 +299,16 @@ impl File {
 }
 
 impl Open {
-    fn movement(&mut self, record: &Record) -> Result<(), Refused> {
+    fn movement(&mut self, record: &Record, sink: &mut dyn FnMut(Line)) -> Result<(), Refused> {
         match record.raw(2, 2).as_str() {
             "1" => {
                 let movement = self.begun(record)?;
-                self.movements.push(movement);
+                if movement.is_booked() {
+                    self.pass_on(sink)?;
+                    self.entries = self.entries.saturating_add(1);
+                }
+                let entry = self.entries;
+                self.movements.push(Movement { line: Line { entry, ..movement.line }, ..movement });
             }
             "2" => {
                 let movement = self.last(record)?;
@@ -299,7 +339,8 @@ impl Open {
         let valued_on = record.day(48)?;
         let booked_on = record.day(116)?.or(valued_on).ok_or_else(|| Refused::FieldMissing { at: record.at(116) })?;
         let line = Line {
-            entry: self.movements.iter().filter(|it| it.is_booked()).count().saturating_add(1),
+            entry: 0,
+            entry_reference: some(record.text(11, 31)),
             amount: record.signed(32, self.currency)?,
             booked_on,
             valued_on,
@@ -348,33 +389,42 @@ impl Open {
         Ok(())
     }
 
-    fn statement(self, closing: Balance) -> Result<Statement, Refused> {
-        let mut lines = Vec::new();
-        let mut rest = self.movements.into_iter().peekable();
-        while let Some(booked) = rest.next() {
-            if !booked.is_booked() {
-                let at = format!("line {}", booked.at);
-                return Err(Refused::RecordInvalid { at, text: booked.sequence });
-            }
-            let mut details = Vec::new();
-            while let Some(detail) = rest.next_if(|it| !it.is_booked() && it.sequence == booked.sequence) {
-                details.push(detail);
-            }
-            lines.extend(booked.lines(details));
+    /// Gives the lines of what was booked last to whoever takes them.
+    fn pass_on(&mut self, sink: &mut dyn FnMut(Line)) -> Result<(), Refused> {
+        let mut movements = std::mem::take(&mut self.movements).into_iter();
+        let Some(booked) = movements.next() else { return Ok(()) };
+        let details: Vec<Movement> = movements.collect();
+        let stray = |it: &&Movement| it.sequence != booked.sequence;
+        if let Some(stray) = Some(&booked).filter(|it| !it.is_booked()).or_else(|| details.iter().find(stray)) {
+            let at = format!("line {}", stray.at);
+            return Err(Refused::RecordInvalid { at, text: stray.sequence.clone() });
         }
-        Ok(Statement {
+        for line in booked.lines(details) {
+            self.line_count = self.line_count.saturating_add(1);
+            self.sum = self.sum.plus(line.amount).map_err(|_overflow| super::sum_out_of_range("movements"))?;
+            self.first_on = Some(self.first_on.map_or(line.booked_on, |first| first.min(line.booked_on)));
+            sink(line);
+        }
+        Ok(())
+    }
+
+    fn statement(self, closing: Balance) -> Statement {
+        Statement {
+            kind: Kind::Statement,
             // The number starts again every year, and not every bank gives one.
             id: format!("{}/{}", closing.on, self.number),
             sequence: self.number.parse().ok().filter(|number| *number > 0),
             account: self.account,
             currency: self.currency,
-            from_on: lines.iter().map(|line: &Line| line.booked_on).min(),
+            from_on: self.first_on,
             to_on: Some(closing.on),
             opening: Some(self.opening),
             closing: Some(closing),
-            lines,
+            line_count: self.line_count,
+            sum: self.sum,
+            lines: Vec::new(),
             unbooked_count: 0,
-        })
+        }
     }
 }
 

@@ -1,8 +1,9 @@
-//! Statements of bank accounts, read as untrusted input: ISO 20022 `camt.053` and Belgian CODA; and `camt.053` written as
-//! a sandbox bank would.
+//! Statements of bank accounts, read as untrusted input: ISO 20022 `camt.053`, `camt.052` and `camt.054`, and Belgian
+//! CODA; and `camt.053` written as a sandbox bank would.
 //!
-//! Reading is tolerant of what banks really send (versions `.001.02` to `.001.13`, any namespace and prefix, elements
-//! nobody asked for) and strict about what decides a cent: direction, digits, batch sums, opening + entries = closing.
+//! Reading is tolerant of what banks really send (versions `.001.02` to `.001.13`, any namespace and prefix, envelopes,
+//! other encodings, pages, elements nobody asked for, a batch whose parts do not come to it) and strict about what decides
+//! a cent: direction, digits, opening + entries = closing.
 //! The official schema is deliberately not applied: many real files break it. The statement currency must be one.
 //!
 //! [`read`] refuses document types and entities, and bounds size, depth, elements and attributes.
@@ -14,11 +15,12 @@ mod vocabulary;
 mod write;
 
 use std::fmt::Write as _;
+use std::io::BufRead;
 
 use chrono::NaiveDate;
 use sha2::{Digest, Sha256};
 
-use super::safe_xml::{self, Limits, Tree};
+use super::safe_xml::Limits;
 use crate::kernel::money::{Currency, Minor};
 pub use refused::Refused;
 pub use write::write;
@@ -27,7 +29,7 @@ pub use write::write;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
     /// ISO 20022, XML.
-    Camt053,
+    Camt,
     /// Belgian records of 128 characters.
     Coda,
 }
@@ -36,14 +38,14 @@ impl Form {
     /// What the file looks like by its first bytes.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
-        if coda::is_coda(bytes) { Self::Coda } else { Self::Camt053 }
+        if coda::is_coda(bytes) { Self::Coda } else { Self::Camt }
     }
 
     /// The media type under which it is kept.
     #[must_use]
     pub const fn media_type(self) -> &'static str {
         match self {
-            Self::Camt053 => "application/xml",
+            Self::Camt => "application/xml",
             Self::Coda => "text/plain",
         }
     }
@@ -52,15 +54,31 @@ impl Form {
     #[must_use]
     pub const fn ending(self) -> &'static str {
         match self {
-            Self::Camt053 => "xml",
+            Self::Camt => "xml",
             Self::Coda => "cod",
         }
     }
 }
 
+/// What a bank says about an account with a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// What it booked between two balances (`camt.053`, CODA, CSV): the books follow it.
+    Statement,
+    /// What it booked of a day so far (`camt.052`): the statement of that day will say it again.
+    Report,
+    /// Single bookings, or what one booking of a statement is made of (`camt.054`).
+    Notification,
+}
+
+/// Who takes the lines of a file, one by one, with the index of their statement.
+pub type Sink<'a> = &'a mut dyn FnMut(usize, Line);
+
 /// One statement of one account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Statement {
+    /// What it is.
+    pub kind: Kind,
     /// The bank's name for it (`Stmt/Id`).
     pub id: String,
     /// The electronic sequence number, else the legal one.
@@ -73,11 +91,15 @@ pub struct Statement {
     pub from_on: Option<NaiveDate>,
     /// Last day covered, where said.
     pub to_on: Option<NaiveDate>,
-    /// Booked balance before the lines (`OPBD`, else `PRCD`).
+    /// Booked balance before the lines (`OPBD`, else `PRCD`; of a page, `ITBD`).
     pub opening: Option<Balance>,
-    /// Booked balance after the lines (`CLBD`).
+    /// Booked balance after the lines (`CLBD`; of a page, `ITBD`).
     pub closing: Option<Balance>,
-    /// Booked lines, in the order of the file.
+    /// How many booked lines it has.
+    pub line_count: usize,
+    /// What they come to.
+    pub sum: Minor,
+    /// Booked lines, in the order of the file; none where somebody else took them.
     pub lines: Vec<Line>,
     /// Entries that are announced but not booked (pending, information): counted, not read.
     pub unbooked_count: usize,
@@ -97,6 +119,8 @@ pub struct Balance {
 pub struct Line {
     /// Position of the entry in the statement, from 1; lines of one batch share it.
     pub entry: usize,
+    /// The bank's reference of the whole entry, where the line is one of its transactions too.
+    pub entry_reference: Option<String>,
     /// Positive when money came in. A reversal carries the sign of the money too: the bank writes it so.
     pub amount: Minor,
     /// When the bank booked it (the value date where the bank says nothing else).
@@ -136,20 +160,39 @@ pub struct BankCode {
     pub sub_family: String,
 }
 
-/// Reads the statements of a file, in whichever form it is.
+/// Reads the statements of a file, in whichever form it is, with their lines.
 ///
 /// # Errors
 /// Refuses what is no statement within the limits, and what does not add up. See [`Refused`].
 pub fn read(bytes: &[u8], limits: Limits) -> Result<Vec<Statement>, Refused> {
-    if bytes.len() > limits.bytes_max {
-        return Err(safe_xml::Refused::TooLarge { bytes: bytes.len(), bytes_max: limits.bytes_max }.into());
-    }
-    match Form::of(bytes) {
-        Form::Coda => coda::statements(bytes, limits),
-        Form::Camt053 => {
-            let (tree, root) = Tree::open(bytes, &vocabulary::VOCABULARY, limits)?;
-            camt::statements(tree, root)
+    let mut lines: Vec<Vec<Line>> = Vec::new();
+    let mut statements = read_from(bytes, Form::of(bytes), limits, &mut |index, line| {
+        if lines.len() <= index {
+            lines.resize(index.saturating_add(1), Vec::new());
         }
+        if let Some(lines) = lines.get_mut(index) {
+            lines.push(line);
+        }
+    })?;
+    for (statement, lines) in statements.iter_mut().zip(lines) {
+        statement.lines = lines;
+    }
+    Ok(statements)
+}
+
+/// Reads the statements of a file of any size as it comes: `sink` takes each line, and the answer has none.
+///
+/// # Errors
+/// As [`read`]. The sink may have seen lines of a file that is refused.
+pub fn read_from(
+    input: impl BufRead,
+    form: Form,
+    limits: Limits,
+    sink: Sink<'_>,
+) -> Result<Vec<Statement>, Refused> {
+    match form {
+        Form::Coda => coda::statements(input, limits, sink),
+        Form::Camt => camt::statements(input, limits, sink),
     }
 }
 
@@ -185,21 +228,36 @@ pub fn fingerprint(line: &Line) -> String {
     fingerprint
 }
 
-/// The arithmetic of the bank itself; the first thing an altered or incomplete file breaks.
-fn check_balance(statement: &Statement, at: &str) -> Result<(), Refused> {
-    let out_of_range = |_overflow| Refused::AmountInvalid { at: at.to_owned(), text: "sum out of range".to_owned() };
-    let entries = Minor::sum(statement.lines.iter().map(|line| line.amount)).map_err(out_of_range)?;
-    let (Some(opening), Some(closing)) = (statement.opening, statement.closing) else { return Ok(()) };
-    if opening.amount.plus(entries).map_err(out_of_range)? == closing.amount {
-        return Ok(());
+/// The arithmetic of the bank itself, the first thing an altered or incomplete file breaks. A balance that the bank left
+/// out follows from the other one.
+fn complete(statement: &mut Statement, at: &str) -> Result<(), Refused> {
+    let out_of_range = |_overflow| sum_out_of_range(at);
+    let sum = statement.sum;
+    match (statement.opening, statement.closing) {
+        (Some(opening), Some(closing)) if opening.amount.plus(sum).map_err(out_of_range)? == closing.amount => Ok(()),
+        (Some(opening), Some(closing)) => Err(Refused::DoesNotBalance {
+            at: at.to_owned(),
+            opening: opening.amount,
+            entries: sum,
+            closing: closing.amount,
+            currency: statement.currency,
+        }),
+        (None, Some(closing)) => {
+            let on = statement.from_on.unwrap_or(closing.on).min(closing.on);
+            statement.opening = Some(Balance { amount: closing.amount.minus(sum).map_err(out_of_range)?, on });
+            Ok(())
+        }
+        (Some(opening), None) => {
+            let on = statement.to_on.unwrap_or(opening.on).max(opening.on);
+            statement.closing = Some(Balance { amount: opening.amount.plus(sum).map_err(out_of_range)?, on });
+            Ok(())
+        }
+        (None, None) => Ok(()),
     }
-    Err(Refused::DoesNotBalance {
-        at: at.to_owned(),
-        opening: opening.amount,
-        entries,
-        closing: closing.amount,
-        currency: statement.currency,
-    })
+}
+
+fn sum_out_of_range(at: &str) -> Refused {
+    Refused::AmountInvalid { at: at.to_owned(), text: "sum out of range".to_owned() }
 }
 
 #[cfg(test)]

@@ -10,12 +10,12 @@ pub enum Refused {
     #[error(transparent)]
     Xml(#[from] safe_xml::Refused),
     /// Well-formed, but another message.
-    #[error("not a camt.053 statement: {found}")]
-    NotCamt053 {
-        /// The element found in place of `Document/BkToCstmrStmt`.
+    #[error("not a statement, report or notification of camt: {found}")]
+    NotCamt {
+        /// The element found in place of the message, as `Document/BkToCstmrStmt`.
         found: String,
     },
-    /// A camt.053 without a statement.
+    /// A file without a statement.
     #[error("the file has no statement")]
     NoStatement,
     /// A record that is none, in a file of records.
@@ -70,18 +70,6 @@ pub enum Refused {
         /// The currency found.
         found: Currency,
     },
-    /// The transactions of a batch do not sum to its entry.
-    #[error("{at}: the transactions sum to {}, the entry is {}", plain(*.parts, *.currency), plain(*.entry, *.currency))]
-    BatchDoesNotAddUp {
-        /// The entry.
-        at: String,
-        /// Its amount.
-        entry: Minor,
-        /// The sum of its transactions.
-        parts: Minor,
-        /// Of both.
-        currency: Currency,
-    },
     /// Opening balance plus entries is not the closing balance.
     #[error(
         "{at}: opening {} plus entries {} is not closing {}",
@@ -114,7 +102,7 @@ impl Refused {
             Self::Xml(safe_xml::Refused::TooDeep { .. }) => "statement_too_deep",
             Self::Xml(safe_xml::Refused::TooManyAttributes { .. }) => "statement_too_many_attributes",
             Self::Xml(safe_xml::Refused::TooManyElements { .. }) => "statement_too_many_elements",
-            Self::NotCamt053 { .. } => "statement_not_camt053",
+            Self::NotCamt { .. } => "statement_not_camt",
             Self::NoStatement => "statement_missing",
             Self::RecordInvalid { .. } => "statement_record_invalid",
             Self::Incomplete { .. } => "statement_incomplete",
@@ -123,7 +111,6 @@ impl Refused {
             Self::DirectionInvalid { .. } => "statement_direction_invalid",
             Self::DateInvalid { .. } => "statement_date_invalid",
             Self::CurrencyDiffers { .. } => "statement_currency_differs",
-            Self::BatchDoesNotAddUp { .. } => "statement_batch_does_not_add_up",
             Self::DoesNotBalance { .. } => "statement_does_not_balance",
         }
     }

@@ -7,14 +7,16 @@ pub(super) const VOCABULARY: Vocabulary = Vocabulary { elements: &ELEMENTS, attr
 
 /// The elements that are read, sorted for the search.
 #[rustfmt::skip]
-const ELEMENTS: [&str; 57] = [
-    "Acct", "AcctSvcrRef", "AddtlNtryInf", "AddtlTxInf", "Amt", "AmtDtls", "Bal", "BkToCstmrStmt", "BkTxCd",
-    "BookgDt", "Btch", "Ccy", "Cd", "CdOrPrtry", "CdtDbtInd", "Cdtr", "CdtrAcct", "CdtrRefInf",
-    "Dbtr", "DbtrAcct", "Document", "Domn", "Dt", "DtTm", "ElctrncSeqNb", "EndToEndId", "Fmly",
-    "FrDtTm", "FrToDt", "IBAN", "Id", "LglSeqNb", "Nm", "Ntry", "NtryDtls", "NtryRef",
-    "Othr", "PmtInfId", "Prtry", "Pty", "Ref", "Refs", "RltdPties", "RmtInf", "Rsn",
-    "RtrInf", "RvslInd", "Stmt", "Strd", "Sts", "SubFmlyCd", "ToDtTm", "Tp", "TxAmt",
-    "TxDtls", "Ustrd", "ValDt",
+const ELEMENTS: [&str; 65] = [
+    "Acct", "AcctSvcrRef", "AddtlNtryInf", "AddtlTxInf", "Amt", "AmtDtls", "Bal", "BkToCstmrAcctRpt",
+    "BkToCstmrDbtCdtNtfctn", "BkToCstmrStmt", "BkTxCd", "BookgDt", "Btch", "Ccy", "Cd", "CdOrPrtry",
+    "CdtDbtInd", "Cdtr", "CdtrAcct", "CdtrRefInf", "Dbtr", "DbtrAcct", "Document", "Domn",
+    "Dt", "DtTm", "ElctrncSeqNb", "EndToEndId", "Fmly", "FrDtTm", "FrToDt", "IBAN",
+    "Id", "LglSeqNb", "Nm", "Ntfctn", "NtfctnPgntn", "Ntry", "NtryDtls", "NtryRef",
+    "Othr", "PgNb", "PmtInfId", "Prtry", "Pty", "Ref", "Refs", "RltdPties",
+    "RmtInf", "Rpt", "RptPgntn", "Rsn", "RtrInf", "RvslInd", "Stmt", "StmtPgntn",
+    "Strd", "Sts", "SubFmlyCd", "ToDtTm", "Tp", "TxAmt", "TxDtls", "Ustrd",
+    "ValDt",
 ];
 
 #[cfg(test)]

@@ -39,6 +39,7 @@ impl Letter {
             Self::CreditNoteToMember { .. } => "credit_note_to_member",
             Self::AdvancePaid { .. } => "advance_paid",
             Self::ClientPaid { .. } => "client_paid",
+            Self::PaymentTakenBack { .. } => "payment_taken_back",
             Self::CollectiveInvitation { .. } => "collective_invitation",
             Self::CollectiveHandOver { .. } => "collective_hand_over",
             Self::InternalInvoiceReceived { .. } => "internal_invoice_received",
@@ -154,7 +155,9 @@ pub(super) fn of(letter: &Letter, language: Language, from: &Letterhead<'_>) -> 
             ("share", money(*share)),
             ("reason", Some(lines(reason))),
         ],
-        Letter::AdvancePaid { number, amount } | Letter::ClientPaid { number, amount } => {
+        Letter::AdvancePaid { number, amount }
+        | Letter::ClientPaid { number, amount }
+        | Letter::PaymentTakenBack { number, amount } => {
             vec![("number", line(number)), ("amount", money(*amount))]
         }
         Letter::CollectiveInvitation { inviter, collective } | Letter::CollectiveHandOver { inviter, collective } => {

@@ -121,6 +121,8 @@ pub enum Letter {
     AdvancePaid { number: String, amount: Money },
     /// To the member: the client has paid.
     ClientPaid { number: String, amount: Money },
+    /// To the member: a payment was not for this invoice.
+    PaymentTakenBack { number: String, amount: Money },
     /// To a member: another one asks them to share a collective.
     CollectiveInvitation { inviter: String, collective: String },
     /// To a member: the manager asks them to take a collective over.

@@ -101,6 +101,7 @@ fn all_but_reminders() -> Vec<Letter> {
         },
         Letter::AdvancePaid { number: "2026-0412".to_owned(), amount },
         Letter::ClientPaid { number: "2026-0412".to_owned(), amount: total },
+        Letter::PaymentTakenBack { number: "2026-0412".to_owned(), amount: total },
         Letter::CollectiveInvitation { inviter: "Awa Diop".to_owned(), collective: "Les Ombelles".to_owned() },
         Letter::CollectiveHandOver { inviter: "Awa Diop".to_owned(), collective: "Les Ombelles".to_owned() },
         Letter::InternalInvoiceReceived {

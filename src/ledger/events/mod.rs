@@ -6,8 +6,6 @@
 //! | `share_paid` | bank or bank_suspense / share_receivable |
 //! | `invoice_issued` | receivable / turnover, vat_output; member_cost / funds.pending; funds.pending / fee_income; funds.pending / guarantee_fund |
 //! | `credit_note_issued` | turnover, vat_output / receivable; fee_income, guarantee_fund as far as it holds it, funds.pending, then funds.available, then activity_arrears / member_cost; memo.advances_contra / memo.advances by the same share; when nothing is open any more funds.pending / funds.available |
-//! | `guarantee_advanced` | funds.pending / funds.available; memo.advances / memo.advances_contra |
-//! | `client_paid` | bank or bank_suspense / receivable; unless advanced funds.pending / funds.available in proportion; when paid in full after an advance memo.advances_contra / memo.advances |
 //! | `guarantee_advanced` | for each holder: funds.pending / funds.available; memo.advances / memo.advances_contra |
 //! | `client_paid` | bank or bank_suspense / receivable; for each holder, unless advanced, funds.pending / funds.available in proportion; when paid in full after an advance memo.advances_contra / memo.advances |
 //! | `payout_reserved`, `payout_cancelled` | funds.available / funds.reserved, and back |
@@ -16,6 +14,10 @@
 //! | `payout_returned` | bank / funds.available; member_cost / member_fees; of a wage every line of its release taken back, but for the residual |
 //! | `bank_opened` | bank / opening_balance |
 //! | `bank_line_booked` | bank / bank_suspense |
+//! | `bank_charged` | bank_charges / bank_suspense; interest the other way round |
+//! | `payment_taken_back` | the lines of `client_paid` reversed, the money of the bank to bank_suspense; what is no longer in funds.available to activity_arrears |
+//! | `client_credited`, `client_credit_used` | bank_suspense / client_credit, and back |
+//! | `client_refunded` | client_credit / bank_suspense of the line that left |
 //! | `written_off` | bad_debt, vat_refund_due / receivable; covered: fee_income (funds.pending for a fee that was never charged), guarantee_fund / bad_debt and, when advanced, memo.advances_contra / memo.advances; not covered: funds.pending (then funds.available, activity_arrears), fee_income, guarantee_fund / member_cost |
 //! | `guarantee_drawn` | guarantee_fund / bad_debt; funds.pending / funds.available as far as it was not advanced |
 //! | `contribution_returned` | guarantee_fund / funds.available: what a credit note gave back and the fund did not hold |
@@ -31,17 +33,19 @@
 //! | `supplier_refunded` | bank_suspense / supplier_payable |
 //! | `pool_allocated` | of each activity funds.available, and activity_arrears for what is missing / pool_recovery |
 //! | `pool_allocation_reversed` | the same lines reversed; arrears as far as they are still owed, the rest to funds.available |
-//! | `levy_charged` | funds.pending of the invoice that was paid, else funds.available and activity_arrears / fee_income or guarantee_fund; the other way round to funds.available when a cost lowered the margin |
+//! | `levy_charged` | funds.pending of the invoice that was paid, else funds.available and activity_arrears / fee_income or guarantee_fund; the other way round to funds.available when a cost lowered the margin, and line by line when the payment was taken back |
 //! | `arrears_settled` | funds.available / activity_arrears |
 //! | `transferred` | funds.pending / funds.pending of the same invoice, or funds.available / funds.available with memo.advances / memo.advances for the part that was advanced |
 
 mod credit;
+mod credits;
 mod exchange;
 mod guarantee;
 mod levies;
 mod pools;
 mod shares;
 mod surplus;
+mod taken_back;
 mod transfers;
 
 pub use shares::{RedeemedShare, redemption_paid, share_redeemed};
@@ -49,6 +53,7 @@ pub use surplus::{Appropriated, Refund, surplus_appropriated, year_closed};
 
 use chrono::NaiveDate;
 pub use credit::{CreditNote, credit_note_issued};
+pub use credits::{KeptFor, bank_charged, client_credit_used, client_credited, client_refunded};
 pub use exchange::{Borne, ExchangeGain, ExchangeLoss, exchange_gained, exchange_lost};
 pub use guarantee::*;
 pub use levies::{ChargedTo, LevyFact, arrears_settled, levy_charged};
@@ -56,6 +61,7 @@ pub use pools::{
     CostFunds, CostOf, PoolPart, PoolTaken, cost_booked, pool_allocated, pool_allocation_reversed, supplier_credited,
     supplier_paid, supplier_refunded,
 };
+pub use taken_back::{Posted, Standing, levy_taken_back, payment_taken_back};
 pub use transfers::{End, Moved, transferred};
 
 use super::Held;

@@ -5,9 +5,12 @@ use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Date, Integer, Nullable, Text, Uuid as SqlUuid};
 use uuid::Uuid;
 
-use crate::ledger::entry::Entry;
+use crate::kernel::ids::{ActivityId, BankAccountId, BankLineId, ClientId, InvoiceId, PayoutId, PersonId, PoolId};
+use crate::kernel::money::Minor;
+use crate::ledger::entry::{Account, Dimensions, Entry, Event, Posting, Source};
+use crate::ledger::events::Posted;
 use crate::platform::db::Tx;
-use crate::platform::error::Result;
+use crate::platform::error::{Error, Result};
 use crate::platform::prepared::Prepare;
 
 /// Inserts entries and all their postings in one statement: the triggers see each entry whole.
@@ -124,4 +127,66 @@ impl Lines {
             self.owner.push(about.owner.map(Into::into));
         }
     }
+}
+
+#[derive(QueryableByName)]
+struct PostedRow {
+    #[diesel(sql_type = BigInt)]
+    entry_id: i64,
+    #[diesel(sql_type = Text)]
+    account: String,
+    #[diesel(sql_type = BigInt)]
+    amount_minor: Minor,
+    #[diesel(sql_type = Nullable<SqlUuid>)]
+    activity_id: Option<ActivityId>,
+    #[diesel(sql_type = Nullable<SqlUuid>)]
+    client_id: Option<ClientId>,
+    #[diesel(sql_type = Nullable<SqlUuid>)]
+    invoice_id: Option<InvoiceId>,
+    #[diesel(sql_type = Nullable<SqlUuid>)]
+    payout_id: Option<PayoutId>,
+    #[diesel(sql_type = Nullable<SqlUuid>)]
+    member_id: Option<PersonId>,
+    #[diesel(sql_type = Nullable<SqlUuid>)]
+    bank_line_id: Option<BankLineId>,
+    #[diesel(sql_type = Nullable<SqlUuid>)]
+    bank_account_id: Option<BankAccountId>,
+    #[diesel(sql_type = Nullable<SqlUuid>)]
+    pool_id: Option<PoolId>,
+    #[diesel(sql_type = Nullable<Text>)]
+    tax_code: Option<String>,
+    #[diesel(sql_type = Nullable<SqlUuid>)]
+    owner_id: Option<PersonId>,
+}
+
+/// The entry of a fact with all its lines.
+pub(in crate::ledger) fn find_posted(tx: &mut Tx<'_>, event: Event, source: Source) -> Result<Option<Posted>> {
+    let (kind, id) = source.parts();
+    let rows: Vec<PostedRow> = diesel::sql_query(
+        "SELECT p.* FROM journal_entry e JOIN posting p ON p.entry_id = e.id \
+         WHERE e.event = $1 AND e.source_kind = $2 AND e.source_id = $3 ORDER BY p.id",
+    )
+    .bind::<Text, _>(event.name())
+    .bind::<Text, _>(kind)
+    .bind::<SqlUuid, _>(id)
+    .load(tx.conn())?;
+    let Some(entry) = rows.first().map(|row| row.entry_id) else { return Ok(None) };
+    let mut postings = Vec::with_capacity(rows.len());
+    for row in rows {
+        let account = row.account.parse::<Account>().map_err(|_unknown| Error::internal("an account of another program"))?;
+        let about = Dimensions {
+            activity: row.activity_id,
+            client: row.client_id,
+            invoice: row.invoice_id,
+            payout: row.payout_id,
+            member: row.member_id,
+            bank_line: row.bank_line_id,
+            bank_account: row.bank_account_id,
+            pool: row.pool_id,
+            tax_code: row.tax_code,
+            owner: row.owner_id,
+        };
+        postings.push(Posting { account, amount: row.amount_minor, about });
+    }
+    Ok(Some(Posted { entry, postings }))
 }

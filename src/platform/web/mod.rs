@@ -4,6 +4,7 @@ pub mod command;
 mod json;
 pub mod limits;
 pub mod listing;
+pub mod packed;
 pub mod page;
 pub mod problems;
 pub mod reading;
@@ -14,6 +15,7 @@ use uuid::Uuid;
 
 pub use command::{Command, Empty, Upload};
 pub use limits::RateLimits;
+pub use packed::{Packed, PackedUpload};
 pub use listing::{Listing, Page, PageInfo, QueryOf};
 pub use reading::{Patch, Plain};
 

@@ -114,7 +114,7 @@ impl FromRequest for Upload {
     }
 }
 
-fn media_type(request: &HttpRequest) -> String {
+pub(super) fn media_type(request: &HttpRequest) -> String {
     let text = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
@@ -141,7 +141,7 @@ async fn read_body(payload: &mut Payload, max: usize, too_large: &'static str) -
     Ok(bytes.freeze())
 }
 
-fn envelope(request: &HttpRequest, body: &[u8], default_key: Option<String>) -> Result<Envelope> {
+pub(super) fn envelope(request: &HttpRequest, body: &[u8], default_key: Option<String>) -> Result<Envelope> {
     let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
     let key = header("Idempotency-Key").map(|text| text.trim().trim_matches('"').to_owned()).or(default_key);
     if let Some(key) = &key

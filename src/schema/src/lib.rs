@@ -110,6 +110,9 @@ diesel::table! {
         amount_minor -> Int8,
         allocated_on -> Date,
         created_at -> Timestamptz,
+        reverses_id -> Nullable<Uuid>,
+        reason -> Nullable<Text>,
+        taken_back_by -> Nullable<Uuid>,
     }
 }
 
@@ -198,6 +201,7 @@ diesel::table! {
         created_at -> Timestamptz,
         retention_class -> Text,
         keep_until -> Date,
+        packing -> Nullable<Text>,
     }
 }
 
@@ -256,6 +260,44 @@ diesel::table! {
 }
 
 diesel::table! {
+    bank_notice (id) {
+        id -> Uuid,
+        entity_id -> Uuid,
+        bank_account_id -> Uuid,
+        kind -> Text,
+        reference -> Text,
+        lines_new -> Int4,
+        lines_known -> Int4,
+        file_id -> Uuid,
+        imported_by -> Uuid,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    bank_notice_line (id) {
+        id -> Uuid,
+        notice_id -> Uuid,
+        bank_account_id -> Uuid,
+        n -> Int4,
+        booked_on -> Date,
+        amount_minor -> Int8,
+        currency -> Bpchar,
+        entry_reference -> Text,
+        bank_reference -> Text,
+        end_to_end_id -> Text,
+        structured_reference -> Text,
+        remittance -> Text,
+        counterparty -> Text,
+        counterparty_iban_last4 -> Text,
+        return_reason -> Text,
+        fingerprint -> Bytea,
+        occurrence -> Int4,
+        bank_line_id -> Nullable<Uuid>,
+    }
+}
+
+diesel::table! {
     bank_statement (id) {
         id -> Uuid,
         entity_id -> Uuid,
@@ -270,6 +312,7 @@ diesel::table! {
         position -> Int8,
         imported_by -> Uuid,
         created_at -> Timestamptz,
+        lines_known -> Int4,
     }
 }
 
@@ -306,6 +349,57 @@ diesel::table! {
         contact_name -> Nullable<Text>,
         contact_phone -> Nullable<Text>,
         second_language -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    client_credit (id) {
+        id -> Uuid,
+        entity_id -> Uuid,
+        client_id -> Uuid,
+        member_id -> Uuid,
+        bank_line_id -> Uuid,
+        amount_minor -> Int8,
+        currency -> Bpchar,
+        reason -> Text,
+        credited_on -> Date,
+        credited_by -> Uuid,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    client_credit_use (id) {
+        id -> Uuid,
+        credit_id -> Uuid,
+        member_id -> Uuid,
+        invoice_id -> Uuid,
+        amount_minor -> Int8,
+        used_on -> Date,
+        used_by -> Uuid,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    client_refund (id) {
+        id -> Uuid,
+        credit_id -> Uuid,
+        entity_id -> Uuid,
+        client_id -> Uuid,
+        member_id -> Uuid,
+        amount_minor -> Int8,
+        currency -> Bpchar,
+        reason -> Text,
+        state -> Text,
+        requested_by -> Uuid,
+        decided_by -> Nullable<Uuid>,
+        decided_at -> Nullable<Timestamptz>,
+        decision -> Nullable<Text>,
+        bank_line_id -> Nullable<Uuid>,
+        paid_on -> Nullable<Date>,
+        created_at -> Timestamptz,
+        version -> Int4,
     }
 }
 
@@ -2033,6 +2127,7 @@ diesel::joinable!(agreement -> entity (entity_id));
 diesel::joinable!(allocation -> bank_line (bank_line_id));
 diesel::joinable!(allocation -> invoice (invoice_id));
 diesel::joinable!(allocation -> member (member_id));
+diesel::joinable!(allocation -> person (taken_back_by));
 diesel::joinable!(application -> agreement (agreement_id));
 diesel::joinable!(application -> entity (entity_id));
 diesel::joinable!(appropriation -> archived_file (evidence_id));
@@ -2050,6 +2145,14 @@ diesel::joinable!(bank_line -> bank_statement (statement_id));
 diesel::joinable!(bank_line -> currency (currency));
 diesel::joinable!(bank_line -> entity_bank_account (bank_account_id));
 diesel::joinable!(bank_line -> person (owner_id));
+diesel::joinable!(bank_notice -> archived_file (file_id));
+diesel::joinable!(bank_notice -> entity (entity_id));
+diesel::joinable!(bank_notice -> entity_bank_account (bank_account_id));
+diesel::joinable!(bank_notice -> person (imported_by));
+diesel::joinable!(bank_notice_line -> bank_line (bank_line_id));
+diesel::joinable!(bank_notice_line -> bank_notice (notice_id));
+diesel::joinable!(bank_notice_line -> currency (currency));
+diesel::joinable!(bank_notice_line -> entity_bank_account (bank_account_id));
 diesel::joinable!(bank_statement -> archived_file (file_id));
 diesel::joinable!(bank_statement -> currency (currency));
 diesel::joinable!(bank_statement -> entity (entity_id));
@@ -2058,6 +2161,22 @@ diesel::joinable!(bank_statement -> person (imported_by));
 diesel::joinable!(batch_approval -> payout_batch (batch_id));
 diesel::joinable!(batch_approval -> person (approver_id));
 diesel::joinable!(client -> member (member_id));
+diesel::joinable!(client_credit -> bank_line (bank_line_id));
+diesel::joinable!(client_credit -> client (client_id));
+diesel::joinable!(client_credit -> currency (currency));
+diesel::joinable!(client_credit -> entity (entity_id));
+diesel::joinable!(client_credit -> member (member_id));
+diesel::joinable!(client_credit -> person (credited_by));
+diesel::joinable!(client_credit_use -> client_credit (credit_id));
+diesel::joinable!(client_credit_use -> invoice (invoice_id));
+diesel::joinable!(client_credit_use -> member (member_id));
+diesel::joinable!(client_credit_use -> person (used_by));
+diesel::joinable!(client_refund -> bank_line (bank_line_id));
+diesel::joinable!(client_refund -> client (client_id));
+diesel::joinable!(client_refund -> client_credit (credit_id));
+diesel::joinable!(client_refund -> currency (currency));
+diesel::joinable!(client_refund -> entity (entity_id));
+diesel::joinable!(client_refund -> member (member_id));
 diesel::joinable!(contribution_owed -> activity (activity_id));
 diesel::joinable!(contribution_owed -> client (client_id));
 diesel::joinable!(contribution_owed -> currency (currency));
@@ -2338,9 +2457,14 @@ diesel::allow_tables_to_appear_in_same_query!(
     arrears_settlement,
     audit_log,
     bank_line,
+    bank_notice,
+    bank_notice_line,
     bank_statement,
     batch_approval,
     client,
+    client_credit,
+    client_credit_use,
+    client_refund,
     contribution_owed,
     contribution_return,
     cost,

@@ -29,7 +29,7 @@ struct Parts {
 }
 
 /// Reads what is inside the root that was opened.
-pub(super) fn read(mut tree: Tree<'_>, limits: Limits) -> Result<Raw, Refused> {
+pub(super) fn read(mut tree: Tree<&[u8]>, limits: Limits) -> Result<Raw, Refused> {
     let mut parts = Parts::default();
     loop {
         match tree.step()? {

@@ -17,7 +17,7 @@ use crate::kernel::money::{Currency, Minor};
 const CATEGORY: (&str, &str) = ("ID", "Percent");
 
 /// Reads what is inside the root that was opened: each part becomes a tree, is read, and is dropped before the next.
-pub(super) fn read(mut tree: Tree<'_>, limits: Limits, is_credit: bool) -> Result<Raw, Refused> {
+pub(super) fn read(mut tree: Tree<&[u8]>, limits: Limits, is_credit: bool) -> Result<Raw, Refused> {
     let mut parts: Vec<Node> = Vec::new();
     let mut raw: Option<Raw> = None;
     let mut count = 0_usize;

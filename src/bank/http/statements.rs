@@ -1,4 +1,4 @@
-//! The counter for bank statements and their lines.
+//! The counter for files of the bank, statements and their lines.
 
 use std::sync::Arc;
 
@@ -10,18 +10,17 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::{Candidate, Guess, LineFilter, LineSummary, StatementSummary, Why};
-use crate::access::{Desk, Reviewer, ReviewerOrAccountant};
-use crate::invoicing::differences::NewDifference;
-use crate::kernel::ids::{
-    BankAccountId, BankLineId, CostId, EntityId, ExchangeDifferenceId, InvoiceId, PersonId, RedemptionId, StatementId,
-    WriteOffId,
-};
+use super::super::{BankFile, Candidate, Guess, LineFilter, LineSummary, StatementSummary, Why};
+use super::notices::{NoticeView, NoticesView};
+use crate::access::{Desk, Reviewer};
+use crate::formats::bank_statement::Kind;
+use crate::kernel::ids::{BankAccountId, BankLineId, EntityId, InvoiceId, PersonId, StatementId};
 use crate::kernel::money::{Currency, Minor, Money};
 use crate::platform::db::Db;
 use crate::platform::error::{Error, Result};
 use crate::platform::keys::Keys;
-use crate::platform::web::{Command, Listing, Page, QueryOf, Upload, attachment};
+use crate::platform::web::{Listing, Page, PackedUpload, QueryOf, attachment};
+
 
 crate::endpoints!(
     import_bank_statement,
@@ -31,12 +30,6 @@ crate::endpoints!(
     list_bank_lines,
     show_bank_line,
     list_bank_line_guesses,
-    match_bank_line,
-    recover_bank_line,
-    gain_of_bank_line,
-    pay_cost_by_bank_line,
-    pay_redemption,
-    assign_bank_line,
 );
 
 /// A statement of one of our bank accounts.
@@ -70,6 +63,8 @@ pub struct StatementView {
     pub matched: i64,
     /// How many of them wait for somebody: nothing explains them yet, or only a part of them.
     pub suspense: i64,
+    /// Lines of its file that an earlier statement had brought: the periods overlap.
+    pub lines_known: i32,
     /// Who imported it.
     pub imported_by: PersonId,
     /// When.
@@ -93,6 +88,7 @@ impl From<StatementSummary> for StatementView {
             lines: it.totals.lines,
             matched: it.totals.matched,
             suspense: it.totals.suspense,
+            lines_known: it.row.lines_known,
             imported_by: it.row.imported_by,
             created_at: it.row.created_at,
             reference: it.row.reference,
@@ -143,7 +139,8 @@ pub struct LineView {
     pub bank_reference: String,
     /// Why a transfer came back.
     pub return_reason: String,
-    /// `invoice`, `share`, `payout_settled`, `payout_returned`, `cost`, `redemption` or `recovery`.
+    /// `invoice`, `share`, `payout_settled`, `payout_returned`, `payouts`, `cost`, `redemption`, `recovery`, `client_credit`,
+    /// `client_refund` or `bank_charge`.
     pub matched_kind: Option<String>,
     /// The document that it was matched with first.
     pub matched_id: Option<Uuid>,
@@ -214,48 +211,45 @@ struct BankLineFilter {
     cursor: Option<String>,
 }
 
-#[derive(Debug, Clone, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct MatchBankLine {
-    /// The invoice that the line pays, as far as both go.
-    invoice_id: InvoiceId,
+/// What a file brought.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum Imported {
+    /// Statements, booked and placed.
+    Statements(ImportView),
+    /// Notes, kept and not booked.
+    Notices(NoticesView),
 }
 
-#[derive(Debug, Clone, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct PayCost {
-    /// The cost whose supplier the line paid, in full.
-    cost_id: CostId,
-}
-
-#[derive(Debug, Clone, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct AssignBankLine {
-    /// Somebody of the office.
-    person_id: PersonId,
-}
-
-/// Imports a file of statements, camt.053 or CODA: whole or not at all, each file once, each account without a gap.
+/// Imports a file of the bank: statements (camt.053, CODA) whole or not at all, each once, each account without a gap, of
+/// an overlapping period only what is new; or notes (camt.052, camt.054), which are kept and explain what statements lump.
 #[utoipa::path(tag = "bank", params(("dry_run" = Option<bool>, Query, description = "Show what would happen; nothing is kept")),
     request_body(content((Vec<u8> = "application/xml"), (Vec<u8> = "text/xml"), (Vec<u8> = "text/plain"))),
-    responses((status = 201, body = ImportView)), extensions(("x-roles" = json!(["reviewer"]))))]
+    responses((status = 201, body = Imported)), extensions(("x-roles" = json!(["reviewer"]))))]
 #[post("/v1/bank_statements")]
-async fn import_bank_statement(who: Reviewer, db: Data<Db>, upload: Upload) -> Result<HttpResponse> {
+async fn import_bank_statement(who: Reviewer, db: Data<Db>, upload: PackedUpload) -> Result<HttpResponse> {
     if !matches!(upload.media_type.as_str(), "application/xml" | "text/xml" | "text/plain") {
         let refused = Error::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "media_type_unsupported");
         return Err(refused.with("expected", "application/xml, text/plain"));
     }
     // Nobody without the role makes us read a large file.
     db.write(who.clone().into(), |_tx| Ok(())).await?;
-    let bytes = upload.command.body.clone();
-    let statements = tokio::task::spawn_blocking(move || super::read(&bytes)).await.map_err(Error::internal)??;
-    let statements = Arc::new(statements);
+    let packed = upload.command.body.clone();
+    let file = tokio::task::spawn_blocking(move || BankFile::read(&packed)).await.map_err(Error::internal)??;
+    let place = if file.kind() == Kind::Statement { "/v1/bank_statements" } else { "/v1/bank_notices" };
+    let file = Arc::new(file);
     upload
         .command
-        .create(&db, who.into(), "import_bank_statement", "/v1/bank_statements", move |tx, bytes| {
-            let mut imported = super::import(tx, &statements, &bytes)?.into_iter().map(StatementView::from);
-            let statement = imported.next().ok_or_else(|| Error::value("statement_missing"))?;
-            Ok(ImportView { statement, further: imported.collect() })
+        .create(&db, who.into(), "import_bank_statement", place, move |tx, _packed| {
+            let none = || Error::value("statement_missing");
+            if file.kind() == Kind::Statement {
+                let mut imported = super::super::import(tx, &file)?.into_iter().map(StatementView::from);
+                let statement = imported.next().ok_or_else(none)?;
+                return Ok(Imported::Statements(ImportView { statement, further: imported.collect() }));
+            }
+            let mut kept = super::super::keep_notices(tx, &file)?.into_iter().map(NoticeView::from);
+            let notice = kept.next().ok_or_else(none)?;
+            Ok(Imported::Notices(NoticesView { notice, further: kept.collect() }))
         })
         .await
 }
@@ -275,7 +269,7 @@ async fn list_bank_statements(
         Listing::new(&keys, who.person(), "bank_statements", &filter, filter.limit, filter.cursor.as_deref())?;
     let page = db
         .write(who.into(), move |tx| {
-            let rows = super::statements(tx, listing.after, listing.fetch)?;
+            let rows = super::super::statements(tx, listing.after, listing.fetch)?;
             Ok(listing.page(rows, |it| it.row.id.0, StatementView::from))
         })
         .await?;
@@ -288,7 +282,7 @@ async fn list_bank_statements(
 #[get("/v1/bank_statements/{id}")]
 async fn show_bank_statement(who: Desk, db: Data<Db>, id: Path<StatementId>) -> Result<Json<StatementView>> {
     let id = id.into_inner();
-    Ok(Json(db.write(who.into(), move |tx| super::statement(tx, id).map(StatementView::from)).await?))
+    Ok(Json(db.write(who.into(), move |tx| super::super::statement(tx, id).map(StatementView::from)).await?))
 }
 
 /// Downloads the file of a statement, byte-equal to what was imported.
@@ -298,7 +292,7 @@ async fn show_bank_statement(who: Desk, db: Data<Db>, id: Path<StatementId>) -> 
 #[get("/v1/bank_statements/{id}/file")]
 async fn download_bank_statement(who: Desk, db: Data<Db>, id: Path<StatementId>) -> Result<HttpResponse> {
     let id = id.into_inner();
-    let file = db.write(who.into(), move |tx| super::statement_file(tx, id)).await?;
+    let file = db.write(who.into(), move |tx| super::super::statement_file(tx, id)).await?;
     Ok(attachment(&file.name, &file.media_type, &file.sha256, file.bytes))
 }
 
@@ -316,7 +310,7 @@ async fn list_bank_lines(
     let listing = Listing::new(&keys, who.person(), "bank_lines", &filter, filter.limit, filter.cursor.as_deref())?;
     let page = db
         .write(who.into(), move |tx| {
-            let rows = super::lines(tx, filter.statement_id, filter.state, listing.after, listing.fetch)?;
+            let rows = super::super::lines(tx, filter.statement_id, filter.state, listing.after, listing.fetch)?;
             Ok(listing.page(rows, |it| it.row.id.0, LineView::from))
         })
         .await?;
@@ -329,7 +323,7 @@ async fn list_bank_lines(
 #[get("/v1/bank_lines/{id}")]
 async fn show_bank_line(who: Desk, db: Data<Db>, id: Path<BankLineId>) -> Result<Json<LineView>> {
     let id = id.into_inner();
-    Ok(Json(db.write(who.into(), move |tx| super::find_line(tx, id).map(LineView::from)).await?))
+    Ok(Json(db.write(who.into(), move |tx| super::super::find_line(tx, id).map(LineView::from)).await?))
 }
 
 /// An invoice that a line may pay.
@@ -364,8 +358,8 @@ async fn list_bank_line_guesses(who: Desk, db: Data<Db>, id: Path<BankLineId>) -
     let id = id.into_inner();
     let guesses = db
         .write(who.into(), move |tx| {
-            let currency = super::find_line(tx, id)?.row.currency;
-            Ok(super::guesses(tx, id)?.into_iter().map(|it| GuessView::new(it, currency)).collect())
+            let currency = super::super::find_line(tx, id)?.row.currency;
+            Ok(super::super::guesses(tx, id)?.into_iter().map(|it| GuessView::new(it, currency)).collect())
         })
         .await?;
     Ok(Json(guesses))
@@ -383,169 +377,3 @@ impl GuessView {
     }
 }
 
-/// Matches what waits of a line with an invoice.
-#[utoipa::path(tag = "bank", params(("id" = BankLineId, Path)), request_body = MatchBankLine,
-    responses((status = 200, body = LineView)), extensions(("x-roles" = json!(["reviewer"]))))]
-#[post("/v1/bank_lines/{id}/match")]
-async fn match_bank_line(
-    who: Reviewer,
-    db: Data<Db>,
-    id: Path<BankLineId>,
-    command: Command<MatchBankLine>,
-) -> Result<HttpResponse> {
-    command
-        .about_money()
-        .change(
-            &db,
-            who.into(),
-            "match_bank_line",
-            id.into_inner(),
-            |tx, id| super::find_line(tx, id).map(LineView::from),
-            |tx, id, expected, body| super::match_line(tx, id, expected, body.invoice_id).map(LineView::from),
-        )
-        .await
-}
-
-/// Matches a line that left the account with the cost whose supplier it paid.
-#[utoipa::path(tag = "bank", params(("id" = BankLineId, Path), ("dry_run" = Option<bool>, Query)), request_body = PayCost,
-    responses((status = 200, body = LineView)), extensions(("x-roles" = json!(["reviewer"]))))]
-#[post("/v1/bank_lines/{id}/pay_cost")]
-async fn pay_cost_by_bank_line(
-    who: Reviewer,
-    db: Data<Db>,
-    id: Path<BankLineId>,
-    command: Command<PayCost>,
-) -> Result<HttpResponse> {
-    command
-        .about_money()
-        .change(
-            &db,
-            who.into(),
-            "pay_cost_by_bank_line",
-            id.into_inner(),
-            |tx, id| super::find_line(tx, id).map(LineView::from),
-            |tx, id, expected, body| super::pay_cost(tx, id, expected, body.cost_id).map(LineView::from),
-        )
-        .await
-}
-
-#[derive(Debug, Clone, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct PayRedemption {
-    /// The share given back that the line pays, whole.
-    redemption_id: RedemptionId,
-}
-
-/// Matches money that left the account with a share that was given back.
-#[utoipa::path(tag = "bank", params(("id" = BankLineId, Path)), request_body = PayRedemption,
-    responses((status = 200, body = LineView)), extensions(("x-roles" = json!(["reviewer"]))))]
-#[post("/v1/bank_lines/{id}/pay_redemption")]
-async fn pay_redemption(
-    who: Reviewer,
-    db: Data<Db>,
-    id: Path<BankLineId>,
-    command: Command<PayRedemption>,
-) -> Result<HttpResponse> {
-    command
-        .about_money()
-        .change(
-            &db,
-            who.into(),
-            "pay_redemption",
-            id.into_inner(),
-            |tx, id| super::find_line(tx, id).map(LineView::from),
-            |tx, id, expected, body| super::pay_redemption(tx, id, expected, body.redemption_id).map(LineView::from),
-        )
-        .await
-}
-
-/// Gives a line that waits to a person of the office.
-#[utoipa::path(tag = "bank", params(("id" = BankLineId, Path)), request_body = AssignBankLine,
-    responses((status = 200, body = LineView)), extensions(("x-roles" = json!(["reviewer"]))))]
-#[post("/v1/bank_lines/{id}/assign")]
-async fn assign_bank_line(
-    who: Reviewer,
-    db: Data<Db>,
-    id: Path<BankLineId>,
-    command: Command<AssignBankLine>,
-) -> Result<HttpResponse> {
-    command
-        .change(
-            &db,
-            who.into(),
-            "assign_bank_line",
-            id.into_inner(),
-            |tx, id| super::find_line(tx, id).map(LineView::from),
-            |tx, id, expected, body| super::assign_line(tx, id, expected, body.person_id).map(LineView::from),
-        )
-        .await
-}
-
-#[derive(Debug, Clone, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct RecoverBankLine {
-    /// The write-off that the line brings money for, as far as both go.
-    write_off_id: WriteOffId,
-}
-
-#[derive(Debug, Clone, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct GainOfBankLine {
-    /// Made by the sender.
-    id: ExchangeDifferenceId,
-    /// The invoice in another currency that the line paid.
-    invoice_id: InvoiceId,
-    /// Why the rest is a difference of the rate and no payment too much; the member reads it.
-    #[schema(max_length = 500)]
-    reason: String,
-}
-
-/// Books what waits of a line beyond the invoice that it paid as a gain, because the rate moved: at most a twentieth of
-/// the invoice. It goes to those who got the money of the invoice.
-#[utoipa::path(tag = "bank", params(("id" = BankLineId, Path), ("dry_run" = Option<bool>, Query)), request_body = GainOfBankLine,
-    responses((status = 200, body = LineView)), extensions(("x-roles" = json!(["reviewer", "accountant"]))))]
-#[post("/v1/bank_lines/{id}/exchange_gain")]
-async fn gain_of_bank_line(
-    who: ReviewerOrAccountant,
-    db: Data<Db>,
-    id: Path<BankLineId>,
-    command: Command<GainOfBankLine>,
-) -> Result<HttpResponse> {
-    command
-        .about_money()
-        .change(
-            &db,
-            who.into(),
-            "gain_of_bank_line",
-            id.into_inner(),
-            |tx, id| super::find_line(tx, id).map(LineView::from),
-            |tx, id, expected, body| {
-                let new = NewDifference { id: body.id, invoice: body.invoice_id, reason: body.reason };
-                super::gain_line(tx, id, expected, &new).map(LineView::from)
-            },
-        )
-        .await
-}
-
-/// Books what waits of a line as money that came for a write-off: the guarantee fund is refilled first.
-#[utoipa::path(tag = "bank", params(("id" = BankLineId, Path), ("dry_run" = Option<bool>, Query)), request_body = RecoverBankLine,
-    responses((status = 200, body = LineView)), extensions(("x-roles" = json!(["reviewer"]))))]
-#[post("/v1/bank_lines/{id}/recover")]
-async fn recover_bank_line(
-    who: Reviewer,
-    db: Data<Db>,
-    id: Path<BankLineId>,
-    command: Command<RecoverBankLine>,
-) -> Result<HttpResponse> {
-    command
-        .about_money()
-        .change(
-            &db,
-            who.into(),
-            "recover_bank_line",
-            id.into_inner(),
-            |tx, id| super::find_line(tx, id).map(LineView::from),
-            |tx, id, expected, body| super::recover_line(tx, id, expected, body.write_off_id).map(LineView::from),
-        )
-        .await
-}

@@ -1,0 +1,171 @@
+//! Bookings that the statement does not itemise: what a note of the bank says that they are made of.
+
+use std::collections::BTreeMap;
+
+use super::import::{ImportDesk, Names};
+use super::rules::{self, Decision, Place};
+use super::store::{self, LineRow, NoticeLineRow};
+use super::allocate;
+use crate::formats::bank_statement::Line;
+use crate::kernel::ids::{BankAccountId, BankLineId, EntityId, PayoutId};
+use crate::kernel::money::Minor;
+use crate::ledger;
+use crate::ledger::events::Arrival;
+use crate::payouts;
+use crate::platform::db::Tx;
+use crate::platform::error::Result;
+
+/// Days between a booking and the note about it.
+const APART: i64 = 7;
+
+/// What a booking is made of, if the notes about it come to exactly that; the oldest note first.
+fn items(tx: &mut Tx<'_>, line: &LineRow, entry: &str) -> Result<Vec<NoticeLineRow>> {
+    if entry.is_empty() {
+        return Ok(Vec::new());
+    }
+    let found = store::list_notice_lines(tx, line.bank_account_id, entry)?;
+    let near = |item: &NoticeLineRow| item.booked_on.signed_duration_since(line.booked_on).num_days().abs() <= APART;
+    let items: Vec<NoticeLineRow> = found.into_iter().filter(near).collect();
+    let sum = Minor::sum(items.iter().map(|item| item.amount_minor))?;
+    Ok(if sum == line.amount_minor { items } else { Vec::new() })
+}
+
+/// The facts of an item as those of a line of the statement.
+fn as_line(line: &LineRow, item: &NoticeLineRow) -> LineRow {
+    LineRow {
+        amount_minor: item.amount_minor,
+        bank_reference: item.bank_reference.clone(),
+        end_to_end_id: item.end_to_end_id.clone(),
+        structured_reference: item.structured_reference.clone(),
+        remittance: item.remittance.clone(),
+        counterparty: item.counterparty.clone(),
+        counterparty_iban_last4: item.counterparty_iban_last4.clone(),
+        return_reason: item.return_reason.clone(),
+        ..line.clone()
+    }
+}
+
+/// The payouts that one debit carried out, when the notes name every one of them and each is on its way with that amount.
+pub(super) fn payouts_of(tx: &mut Tx<'_>, line: &LineRow, entry: &str, entity: EntityId) -> Result<Vec<PayoutId>> {
+    if line.amount_minor > Minor::ZERO {
+        return Ok(Vec::new());
+    }
+    let items = items(tx, line, entry)?;
+    let rows: Vec<LineRow> = items.iter().map(|item| as_line(line, item)).collect();
+    let names = Names::of(tx, &rows, entity)?;
+    let mut settled: Vec<PayoutId> = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let facts = names.facts(tx, row, entity)?;
+        match rules::judge(row, entity, &facts.known) {
+            Decision::SettlePayout(id) if !settled.contains(&id) => settled.push(id),
+            _ => return Ok(Vec::new()),
+        }
+    }
+    Ok(settled)
+}
+
+/// Notes which line of a statement the notes about a booking explain.
+pub(super) fn mark(tx: &mut Tx<'_>, line: &LineRow, entry: &str) -> Result<()> {
+    let items = items(tx, line, entry)?;
+    store::mark_notice_lines(tx, &items, line.id)
+}
+
+impl ImportDesk<'_> {
+    /// Settles the payouts of one debit.
+    pub(super) fn settle_lump(&self, tx: &mut Tx<'_>, line: &LineRow, of: &[PayoutId]) -> Result<()> {
+        let on = rules::counts_on(line.booked_on, self.first_open);
+        of.iter().try_for_each(|id| payouts::settle(tx, *id, on, self.account.id))
+    }
+}
+
+/// Pays invoices out of lines that were imported just now and wait, where notes say what they are made of.
+pub(super) fn explain(tx: &mut Tx<'_>, waiting: &[LineRow], entries: &BTreeMap<BankLineId, &str>) -> Result<()> {
+    for row in waiting.iter().filter(|row| row.amount_minor > Minor::ZERO) {
+        let Some(entry) = entries.get(&row.id) else { continue };
+        explain_one(tx, row.id, entry)?;
+    }
+    Ok(())
+}
+
+/// Pays invoices out of lines that wait already, when the notes come after the statement.
+pub(super) fn explain_waiting(tx: &mut Tx<'_>, account: BankAccountId, entries: &[String]) -> Result<()> {
+    for (line, entry) in store::list_waiting_with_reference(tx, account, entries)? {
+        explain_one(tx, line, &entry)?;
+    }
+    Ok(())
+}
+
+/// Only what is certain is matched; the rest goes on waiting.
+fn explain_one(tx: &mut Tx<'_>, id: BankLineId, entry: &str) -> Result<()> {
+    let line = store::lock_line(tx, id)?;
+    if line.state != "suspense" || line.amount_minor <= Minor::ZERO {
+        return Ok(());
+    }
+    let items = items(tx, &line, entry)?;
+    if items.is_empty() {
+        return Ok(());
+    }
+    let entity = store::find_statement(tx, line.statement_id)?.entity_id;
+    let on = rules::counts_on(line.booked_on, ledger::first_open_day(tx, entity)?);
+    let rows: Vec<LineRow> = items.iter().map(|item| as_line(&line, item)).collect();
+    let names = Names::of(tx, &rows, entity)?;
+    let mut rest = line.amount_minor;
+    let mut saved: Option<LineRow> = None;
+    let mut unsaved = Some(line);
+    for row in &rows {
+        let facts = names.facts(tx, row, entity)?;
+        let Decision::PayInvoice { invoice, amount, .. } = rules::judge(row, entity, &facts.known) else { continue };
+        let Some(open) = facts.invoice else { continue };
+        if saved.as_ref().is_some_and(|line| line.matched_id == Some(invoice.0)) {
+            continue;
+        }
+        rest = rest.minus(amount)?;
+        let paying = match (saved.take(), unsaved.take()) {
+            (Some(line), _) => line,
+            (None, Some(line)) => {
+                let changed = LineRow {
+                    state: "matched".to_owned(),
+                    matched_kind: Some("invoice".to_owned()),
+                    matched_id: Some(invoice.0),
+                    ..(*line).clone()
+                };
+                store::save_line(tx, line, &changed)?
+            }
+            (None, None) => return Ok(()),
+        };
+        allocate(tx, &paying, &open, amount, on, Arrival::Suspense(id))?;
+        saved = Some(paying);
+    }
+    if rest == Minor::ZERO && saved.is_some() {
+        let line = store::lock_line(tx, id)?;
+        let changed = LineRow { owner_id: None, ..(*line).clone() };
+        store::save_line(tx, line, &changed)?;
+    }
+    store::mark_notice_lines(tx, &items, id)
+}
+
+/// A line of a note as it is kept.
+pub(super) fn notice_line(tx: &mut Tx<'_>, of: &Line, at: (Place, crate::kernel::ids::BankNoticeId), n: i32) -> NoticeLineRow {
+    let (place, notice) = at;
+    let row = rules::line(of, place, n, 1, tx.now());
+    NoticeLineRow {
+        id: tx.new_id(),
+        notice_id: notice,
+        bank_account_id: place.account,
+        n,
+        booked_on: row.booked_on,
+        amount_minor: row.amount_minor,
+        currency: row.currency,
+        entry_reference: of.entry_reference.clone().unwrap_or_default().chars().take(140).collect(),
+        bank_reference: row.bank_reference,
+        end_to_end_id: row.end_to_end_id,
+        structured_reference: row.structured_reference,
+        remittance: row.remittance,
+        counterparty: row.counterparty,
+        counterparty_iban_last4: row.counterparty_iban_last4,
+        return_reason: row.return_reason,
+        fingerprint: row.fingerprint,
+        occurrence: 1,
+        bank_line_id: None,
+    }
+}
