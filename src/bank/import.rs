@@ -154,10 +154,9 @@ fn known_lines(
 
 pub(super) fn keep_file(tx: &mut Tx<'_>, subject: Uuid, id: &str, bank_file: &BankFile) -> Result<FileId> {
     let safe: String = id.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).take(100).collect();
-    let form = bank_file.form();
-    let name = format!("statement-{safe}.{}", form.ending());
-    let file =
-        NewFile { kind: Kind::BankStatement, subject, owner: None, name: &name, media_type: form.media_type(), bytes: &[] };
+    let (ending, media_type) = bank_file.written();
+    let name = format!("statement-{safe}.{ending}");
+    let file = NewFile { kind: Kind::BankStatement, subject, owner: None, name: &name, media_type, bytes: &[] };
     archive::keep_packed(tx, &file, bank_file.packed())
 }
 

@@ -16,6 +16,7 @@ mod notices;
 mod parts;
 mod rules;
 mod store;
+mod tables;
 
 use std::collections::BTreeMap;
 
@@ -50,7 +51,8 @@ pub use notices::{keep_notices, notice, notice_lines, notices};
 pub use parts::{Part, charge_line, match_parts, take_back};
 use rules::{InvoiceFact, Payer};
 pub use rules::{Candidate, Guess, Why};
-pub use store::{CreditRow, LineRow, NoticeLineRow, NoticeRow, RefundRow, StatementRow, Totals};
+pub use tables::{add_profile, columns, profile, profiles, reading};
+pub use store::{CreditRow, LineRow, NoticeLineRow, NoticeRow, ProfileRow, RefundRow, StatementRow, Totals};
 
 /// Unpaid invoices that are looked at for one line, those due first.
 const UNPAID_MAX: i64 = 5_000;

@@ -2,6 +2,7 @@
 
 mod credits;
 mod notices;
+mod tables;
 
 use std::collections::BTreeMap;
 
@@ -16,6 +17,8 @@ pub(super) use credits::{
     UseRow, find_credit, find_refund, insert_credit, insert_refund, insert_use, left_of, list_credits, list_refunds, lock_refund,
     save_refund,
 };
+pub use tables::ProfileRow;
+pub(super) use tables::{find_profile, insert_profile, list_profiles};
 pub use notices::{NoticeLineRow, NoticeRow};
 pub(super) use notices::{
     count_noticed, find_notice, insert_notice, is_notice_known, list_lines_of_notice, list_notice_lines, list_notices,

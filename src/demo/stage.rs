@@ -13,7 +13,7 @@ use crate::worker::Worker;
 type Step<T> = Result<T, DemoError>;
 
 /// The password of everybody in a demonstration.
-const PASSWORD: &str = "correct horse battery";
+pub const PASSWORD: &str = "correct horse battery";
 
 /// Where a story takes place.
 pub struct Stage {

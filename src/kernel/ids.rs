@@ -99,6 +99,8 @@ ids! {
     ClientCreditUseId,
     /// What of it is given back.
     ClientRefundId,
+    /// Which column of a bank's table is what.
+    BankCsvProfileId,
     /// A note of the bank beside its statements.
     BankNoticeId,
     /// A line of such a note.

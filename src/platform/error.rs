@@ -257,6 +257,7 @@ const CONSTRAINTS: &[(&str, StatusCode, &str)] = &[
     ("allocation_fits", StatusCode::CONFLICT, "allocation_exceeds"),
     ("credit_fits_rest", StatusCode::CONFLICT, "credit_exceeds"),
     ("credit_note_fits_invoice", StatusCode::CONFLICT, "credit_exceeds"),
+    ("bank_csv_profile_name_unique", StatusCode::CONFLICT, "bank_csv_profile_exists"),
     ("allocation_taken_back", StatusCode::CONFLICT, "later_payment_first"),
     ("allocation_taken_back_once", StatusCode::CONFLICT, "bank_line_not_matched"),
     ("client_credit_exceeded", StatusCode::CONFLICT, "client_credit_exceeded"),

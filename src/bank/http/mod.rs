@@ -1,9 +1,11 @@
-//! The counter for the bank, in four parts: files and their lines, what is done with a line, notes, money of clients.
+//! The counter for the bank, in five parts: files and their lines, what is done with a line, notes, money of clients,
+//! tables of text.
 
 mod credits;
 mod matching;
 mod notices;
 mod statements;
+mod tables;
 
 use utoipa::openapi::OpenApi;
 
@@ -13,6 +15,7 @@ pub fn routes(config: &mut actix_web::web::ServiceConfig) {
     matching::routes(config);
     notices::routes(config);
     credits::routes(config);
+    tables::routes(config);
 }
 
 /// Describes the operations of this room.
@@ -25,6 +28,7 @@ impl utoipa::OpenApi for Description {
         whole.merge(matching::Description::openapi());
         whole.merge(notices::Description::openapi());
         whole.merge(credits::Description::openapi());
+        whole.merge(tables::Description::openapi());
         whole
     }
 }

@@ -14,12 +14,12 @@ use super::super::{BankFile, Candidate, Guess, LineFilter, LineSummary, Statemen
 use super::notices::{NoticeView, NoticesView};
 use crate::access::{Desk, Reviewer};
 use crate::formats::bank_statement::Kind;
-use crate::kernel::ids::{BankAccountId, BankLineId, EntityId, InvoiceId, PersonId, StatementId};
+use crate::kernel::ids::{BankAccountId, BankCsvProfileId, BankLineId, EntityId, InvoiceId, PersonId, StatementId};
 use crate::kernel::money::{Currency, Minor, Money};
 use crate::platform::db::Db;
 use crate::platform::error::{Error, Result};
 use crate::platform::keys::Keys;
-use crate::platform::web::{Listing, Page, PackedUpload, QueryOf, attachment};
+use crate::platform::web::{hex, Listing, Page, PackedUpload, QueryOf, attachment};
 
 
 crate::endpoints!(
@@ -211,6 +211,22 @@ struct BankLineFilter {
     cursor: Option<String>,
 }
 
+#[derive(Debug, Clone, Copy, Deserialize, Serialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+struct TableOf {
+    /// For a table of text: which column is what.
+    csv_profile_id: Option<BankCsvProfileId>,
+    /// What the bank shows after the last row in minor units, where no column of the table says it.
+    #[param(value_type = Option<i64>)]
+    closing_minor: Option<Minor>,
+    /// Show what would happen; nothing is kept.
+    #[serde(skip_serializing)]
+    #[param(ignore)]
+    #[expect(dead_code, reason = "read by the command; named here because unknown parameters are refused")]
+    dry_run: Option<bool>,
+}
+
 /// What a file brought.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(untagged)]
@@ -223,19 +239,35 @@ pub enum Imported {
 
 /// Imports a file of the bank: statements (camt.053, CODA) whole or not at all, each once, each account without a gap, of
 /// an overlapping period only what is new; or notes (camt.052, camt.054), which are kept and explain what statements lump.
-#[utoipa::path(tag = "bank", params(("dry_run" = Option<bool>, Query, description = "Show what would happen; nothing is kept")),
-    request_body(content((Vec<u8> = "application/xml"), (Vec<u8> = "text/xml"), (Vec<u8> = "text/plain"))),
+/// A table of text is read as its profile says.
+#[utoipa::path(tag = "bank", params(TableOf, ("dry_run" = Option<bool>, Query, description = "Show what would happen; nothing is kept")),
+    request_body(content((Vec<u8> = "application/xml"), (Vec<u8> = "text/xml"), (Vec<u8> = "text/plain"), (Vec<u8> = "text/csv"))),
     responses((status = 201, body = Imported)), extensions(("x-roles" = json!(["reviewer"]))))]
 #[post("/v1/bank_statements")]
-async fn import_bank_statement(who: Reviewer, db: Data<Db>, upload: PackedUpload) -> Result<HttpResponse> {
-    if !matches!(upload.media_type.as_str(), "application/xml" | "text/xml" | "text/plain") {
+async fn import_bank_statement(
+    who: Reviewer,
+    db: Data<Db>,
+    table: QueryOf<TableOf>,
+    upload: PackedUpload,
+) -> Result<HttpResponse> {
+    if !matches!(upload.media_type.as_str(), "application/xml" | "text/xml" | "text/plain" | "text/csv") {
         let refused = Error::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "media_type_unsupported");
-        return Err(refused.with("expected", "application/xml, text/plain"));
+        return Err(refused.with("expected", "application/xml, text/plain, text/csv"));
+    }
+    let packed = upload.command.body.clone();
+    let (table, name) = (table.0, hex(packed.sha256()).chars().take(8).collect::<String>());
+    if upload.media_type == "text/csv" && table.csv_profile_id.is_none() {
+        return Err(Error::field("/csv_profile_id", "required"));
     }
     // Nobody without the role makes us read a large file.
-    db.write(who.clone().into(), |_tx| Ok(())).await?;
-    let packed = upload.command.body.clone();
-    let file = tokio::task::spawn_blocking(move || BankFile::read(&packed)).await.map_err(Error::internal)??;
+    let table = db
+        .write(who.clone().into(), move |tx| match table.csv_profile_id {
+            Some(id) => super::super::reading(tx, id, table.closing_minor, &name).map(Some),
+            None => Ok(None),
+        })
+        .await?;
+    let read = tokio::task::spawn_blocking(move || BankFile::read(&packed, table));
+    let file = read.await.map_err(Error::internal)??;
     let place = if file.kind() == Kind::Statement { "/v1/bank_statements" } else { "/v1/bank_notices" };
     let file = Arc::new(file);
     upload

@@ -5,6 +5,7 @@
 //! run over thirty thousand activities is set beside the bare statement that writes the same rows; a year of three
 //! hundred thousand invoices is played again in a process whose memory is watched.
 
+mod bank;
 mod documents;
 mod issue_path;
 mod local;
@@ -71,6 +72,8 @@ pub enum Part {
     Splits,
     /// Dividing the cost of a pool among thirty thousand activities.
     Pools,
+    /// Importing a statement of a hundred thousand lines, and the memory that it takes.
+    Bank,
     /// Playing a year of three hundred thousand invoices again under other rules.
     DryRun,
 }
@@ -104,6 +107,7 @@ pub fn run(config: &Config, json: bool, parts: &[Part]) -> Outcome<ExitCode> {
             Part::IssuePath => issue_path::measure(&report, &config)?,
             Part::Splits => splits::measure(&report)?,
             Part::Pools => pools::measure(&report, &at(&config, "pools"))?,
+            Part::Bank => bank::measure(&report, &at(&config, "bank"))?,
             Part::DryRun => replay::measure(&report, &at(&config, "dry_run"))?,
         }
     }

@@ -19,7 +19,8 @@ use crate::commands::{Outcome, Store, assemble};
 const PLENTY: u32 = 100_000_000;
 /// In cents: more than all that its members have.
 const OPENING: i64 = 100_000_000_000;
-const IBAN: &str = "BE68539007547034";
+/// The account of the mutual.
+pub const IBAN: &str = "BE68539007547034";
 
 /// A mutual with its office, served in this process.
 pub struct Office {

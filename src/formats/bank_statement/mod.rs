@@ -10,6 +10,7 @@
 
 mod camt;
 mod coda;
+mod csv;
 mod refused;
 mod vocabulary;
 mod write;
@@ -22,6 +23,7 @@ use sha2::{Digest, Sha256};
 
 use super::safe_xml::Limits;
 use crate::kernel::money::{Currency, Minor};
+pub use csv::{CsvProfile, CsvReading, DateForm, DecimalSign, Letters};
 pub use refused::Refused;
 pub use write::write;
 
@@ -196,6 +198,19 @@ pub fn read_from(
     }
 }
 
+/// Reads a table of text of any size as it comes, as its profile says.
+///
+/// # Errors
+/// As [`read`]; also when the running balances hold in neither order of time.
+pub fn read_table(
+    input: impl BufRead,
+    of: &CsvReading,
+    limits: Limits,
+    sink: Sink<'_>,
+) -> Result<Vec<Statement>, Refused> {
+    csv::statement(input, of, limits, sink).map(|statement| vec![statement])
+}
+
 /// A stable text for finding a line that was imported before: SHA-256 in hexadecimal over the booking date, the amount,
 /// the bank's reference, the end-to-end id, the structured reference, the counterparty's account and the text.
 ///
@@ -264,3 +279,5 @@ fn sum_out_of_range(at: &str) -> Refused {
 mod camt_tests;
 #[cfg(test)]
 mod coda_tests;
+#[cfg(test)]
+mod variants_tests;

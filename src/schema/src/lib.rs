@@ -233,6 +233,18 @@ diesel::table! {
 }
 
 diesel::table! {
+    bank_csv_profile (id) {
+        id -> Uuid,
+        entity_id -> Uuid,
+        bank_account_id -> Uuid,
+        name -> Text,
+        layout -> Jsonb,
+        created_by -> Uuid,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     bank_line (id) {
         id -> Uuid,
         statement_id -> Uuid,
@@ -2141,6 +2153,9 @@ diesel::joinable!(arrears_settlement -> activity (activity_id));
 diesel::joinable!(arrears_settlement -> currency (currency));
 diesel::joinable!(arrears_settlement -> entity (entity_id));
 diesel::joinable!(arrears_settlement -> member (member_id));
+diesel::joinable!(bank_csv_profile -> entity (entity_id));
+diesel::joinable!(bank_csv_profile -> entity_bank_account (bank_account_id));
+diesel::joinable!(bank_csv_profile -> person (created_by));
 diesel::joinable!(bank_line -> bank_statement (statement_id));
 diesel::joinable!(bank_line -> currency (currency));
 diesel::joinable!(bank_line -> entity_bank_account (bank_account_id));
@@ -2456,6 +2471,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     archived_file,
     arrears_settlement,
     audit_log,
+    bank_csv_profile,
     bank_line,
     bank_notice,
     bank_notice_line,
