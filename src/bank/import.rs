@@ -401,7 +401,8 @@ impl Names {
                 }
                 ShareState::Paid | ShareState::Redeeming | ShareState::Redeemed => Minor::ZERO,
             };
-            found.known.share = Some(ShareFact { id: share.id, entity: share.entity_id, currency: share.currency, due });
+            found.known.share =
+                Some(ShareFact { id: share.id, entity: share.entity_id, currency: share.currency, due });
         }
         Ok(found)
     }

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use super::allocate;
 use super::import::{ImportDesk, Names};
 use super::rules::{self, Decision, Place};
 use super::store::{self, LineRow, NoticeLineRow};
-use super::allocate;
 use crate::formats::bank_statement::Line;
 use crate::kernel::ids::{BankAccountId, BankLineId, EntityId, PayoutId};
 use crate::kernel::money::Minor;
@@ -145,7 +145,12 @@ fn explain_one(tx: &mut Tx<'_>, id: BankLineId, entry: &str) -> Result<()> {
 }
 
 /// A line of a note as it is kept.
-pub(super) fn notice_line(tx: &mut Tx<'_>, of: &Line, at: (Place, crate::kernel::ids::BankNoticeId), n: i32) -> NoticeLineRow {
+pub(super) fn notice_line(
+    tx: &mut Tx<'_>,
+    of: &Line,
+    at: (Place, crate::kernel::ids::BankNoticeId),
+    n: i32,
+) -> NoticeLineRow {
     let (place, notice) = at;
     let row = rules::line(of, place, n, 1, tx.now());
     NoticeLineRow {

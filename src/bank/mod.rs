@@ -49,10 +49,10 @@ pub use files::BankFile;
 pub use import::import;
 pub use notices::{keep_notices, notice, notice_lines, notices};
 pub use parts::{Part, charge_line, match_parts, take_back};
-use rules::{InvoiceFact, Payer};
 pub use rules::{Candidate, Guess, Why};
-pub use tables::{add_profile, columns, profile, profiles, reading};
+use rules::{InvoiceFact, Payer};
 pub use store::{CreditRow, LineRow, NoticeLineRow, NoticeRow, ProfileRow, RefundRow, StatementRow, Totals};
+pub use tables::{add_profile, columns, profile, profiles, reading};
 
 /// Unpaid invoices that are looked at for one line, those due first.
 const UNPAID_MAX: i64 = 5_000;
@@ -93,7 +93,9 @@ pub struct LineSummary {
 fn refused(why: &Refused) -> Error {
     let error = Error::value(why.code());
     match why {
-        Refused::Xml(safe_xml::Refused::TooLarge { bytes_max, .. }) => error.with("limit_mb", bytes_max / (1024 * 1024)),
+        Refused::Xml(safe_xml::Refused::TooLarge { bytes_max, .. }) => {
+            error.with("limit_mb", bytes_max / (1024 * 1024))
+        }
         Refused::Xml(unsafe_file) => match unsafe_file.position() {
             Some(position) => error.with("at", format!("byte {position}")),
             None => error,
@@ -124,17 +126,17 @@ fn invoice_fact(invoice: &OpenInvoice) -> InvoiceFact {
         entity: invoice.entity_id,
         currency: invoice.currency,
         open: invoice.open_minor,
-        payer: Payer::Unknown,
+        payer: Payer::MayMeanAnother,
     }
 }
 
-/// Whether whoever paid another amount than is open is the client of the invoice, and may have meant another one.
+/// Whether whoever paid another amount than is open may have meant another invoice.
 fn payer_of(tx: &mut Tx<'_>, line: &LineRow, entity: EntityId, invoice: &OpenInvoice) -> Result<Payer> {
-    let open = invoicing::unpaid(tx, entity, line.currency, Some(invoice.client_id), UNPAID_MAX)?;
+    let open = invoicing::unpaid(tx, entity, line.currency, UNPAID_MAX)?;
     let paid = store::list_paid_from(tx, entity, &line.counterparty_iban_last4)?;
     let known = invoicing::clients_of(tx, &paid)?;
     let candidates: Vec<Candidate> = open.into_iter().map(Candidate::from).collect();
-    Ok(rules::payer(line, invoice.id, &candidates, known.contains(&invoice.client_id)))
+    Ok(rules::payer(line, invoice.id, &candidates, &known))
 }
 
 /// A line at the version that the person saw, locked.
@@ -212,7 +214,7 @@ pub fn guesses(tx: &mut Tx<'_>, id: BankLineId) -> Result<Vec<Guess>> {
     if line.waiting <= Minor::ZERO {
         return Ok(Vec::new());
     }
-    let open = invoicing::unpaid(tx, statement.entity_id, line.row.currency, None, UNPAID_MAX)?;
+    let open = invoicing::unpaid(tx, statement.entity_id, line.row.currency, UNPAID_MAX)?;
     let paid = store::list_paid_from(tx, statement.entity_id, &line.row.counterparty_iban_last4)?;
     let known = invoicing::clients_of(tx, &paid)?;
     let candidates: Vec<Candidate> = open.into_iter().map(Candidate::from).collect();

@@ -46,7 +46,12 @@ pub fn keep_notices(tx: &mut Tx<'_>, bank_file: &BankFile) -> Result<Vec<NoticeR
             return Err(Error::conflict("duplicate_statement").with("statement", &notice.id));
         }
         let id: BankNoticeId = tx.new_id();
-        let place = Place { id: BankLineId(Uuid::nil()), statement: Uuid::nil().into(), account: account.id, currency: account.currency };
+        let place = Place {
+            id: BankLineId(Uuid::nil()),
+            statement: Uuid::nil().into(),
+            account: account.id,
+            currency: account.currency,
+        };
         let mut lines: Vec<NoticeLineRow> = Vec::new();
         let mut times: BTreeMap<Vec<u8>, i32> = BTreeMap::new();
         bank_file.lines(index, &mut |line| {

@@ -8,8 +8,8 @@ use crate::invoicing;
 use crate::kernel::ids::{AllocationId, BankLineId, InvoiceId};
 use crate::kernel::money::Minor;
 use crate::kernel::refusal::Checks;
-use crate::ledger::events::{self, Arrival, Booking};
 use crate::ledger;
+use crate::ledger::events::{self, Arrival, Booking};
 use crate::platform::db::Tx;
 use crate::platform::error::{Error, Result};
 
@@ -56,7 +56,8 @@ pub fn match_parts(tx: &mut Tx<'_>, id: BankLineId, expected: i32, parts: &[Part
             "not_found" => Error::field(&pointer, "invalid"),
             _ => error,
         })?;
-        let row = paying.as_ref().or(unsaved.as_deref()).ok_or_else(|| Error::internal("a line that was saved twice"))?;
+        let row =
+            paying.as_ref().or(unsaved.as_deref()).ok_or_else(|| Error::internal("a line that was saved twice"))?;
         let possible = rules::allot(row, statement.entity_id, waiting, invoice_fact(&invoice)).map_err(|refusal| {
             let mut error = Error::from(refusal);
             if let Some(field) = error.fields.first_mut() {

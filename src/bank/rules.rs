@@ -191,11 +191,10 @@ pub(super) struct InvoiceFact {
 /// Who pays another amount than is open of the invoice whose reference they give.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Payer {
-    /// Nobody who is known to be its client.
-    Unknown,
-    /// Its client, and the amount fits no other invoice of theirs.
-    Client,
-    /// Its client, who owes exactly that with other invoices: the reference may be that of an older one.
+    /// Nothing speaks against it.
+    Fits,
+    /// They are known as another client, or exactly that is open elsewhere: the reference may be copied from another
+    /// transfer.
     MayMeanAnother,
 }
 
@@ -262,12 +261,12 @@ pub(super) fn judge(line: &LineRow, entity: EntityId, facts: &Facts) -> Decision
     if amount <= Minor::ZERO {
         return Decision::Wait;
     }
-    // A reference may be copied from an older invoice. With the exact amount it is certain; with another one only when
-    // the client itself pays and owes that amount with nothing else.
+    // A reference may be copied from an older transfer. With the exact amount it is certain; with another one only when
+    // nothing else that is open explains the payment.
     if let Some(invoice) = facts.invoice.filter(|it| it.entity == entity && it.currency == line.currency)
         && invoice.open > Minor::ZERO
     {
-        if amount != invoice.open && invoice.payer != Payer::Client {
+        if amount != invoice.open && invoice.payer != Payer::Fits {
             return Decision::Wait;
         }
         let paid = amount.min(invoice.open);

@@ -54,7 +54,7 @@ fn payout(state: &str) -> Facts {
 
 fn invoice(open: i64) -> InvoiceFact {
     let id = InvoiceId(Uuid::from_u128(21));
-    InvoiceFact { id, entity: HOUSE, currency: Currency::EUR, open: Minor::new(open), payer: Payer::Client }
+    InvoiceFact { id, entity: HOUSE, currency: Currency::EUR, open: Minor::new(open), payer: Payer::Fits }
 }
 
 fn share(due: i64) -> ShareFact {

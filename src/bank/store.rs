@@ -14,16 +14,16 @@ use uuid::Uuid;
 
 pub use credits::{CreditRow, RefundRow};
 pub(super) use credits::{
-    UseRow, find_credit, find_refund, insert_credit, insert_refund, insert_use, left_of, list_credits, list_refunds, lock_refund,
-    save_refund,
+    UseRow, find_credit, find_refund, insert_credit, insert_refund, insert_use, left_of, list_credits, list_refunds,
+    lock_refund, save_refund,
 };
-pub use tables::ProfileRow;
-pub(super) use tables::{find_profile, insert_profile, list_profiles};
 pub use notices::{NoticeLineRow, NoticeRow};
 pub(super) use notices::{
     count_noticed, find_notice, insert_notice, is_notice_known, list_lines_of_notice, list_notice_lines, list_notices,
     list_waiting_with_reference, mark_notice_lines,
 };
+pub use tables::ProfileRow;
+pub(super) use tables::{find_profile, insert_profile, list_profiles};
 
 use super::LineFilter;
 use crate::kernel::ids::{AllocationId, BankAccountId, BankLineId, EntityId, FileId, InvoiceId, PersonId, StatementId};

@@ -11,4 +11,4 @@ mod stage;
 pub use bank::Bank;
 pub use client::{Answer, Client, DemoError};
 pub use inbox::{link_in, text_of};
-pub use stage::{PASSWORD, Cast, Invoiced, MemberCast, StaffCast, Stage};
+pub use stage::{Cast, Invoiced, MemberCast, PASSWORD, StaffCast, Stage};

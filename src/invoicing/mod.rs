@@ -25,7 +25,10 @@ mod vat_proof;
 use chrono::NaiveDate;
 pub use foreign::{Foreign, Shown};
 pub use from_order::{draft_from_order, draft_of_part};
-pub use payments::{advance, advances_due, clients_of, known_references, levies_to_come, open_by_reference, open_invoice, settle, take_back, unpaid, write_off};
+pub use payments::{
+    advance, advances_due, clients_of, known_references, levies_to_come, open_by_reference, open_invoice, settle,
+    take_back, unpaid, write_off,
+};
 pub use rules::{InvoiceState, Issued, Settlement, Stage, Wanted, mention as reverse_charge_mention};
 use std::collections::BTreeMap;
 pub use store::{

@@ -37,18 +37,12 @@ pub fn open_invoice(tx: &mut Tx<'_>, id: InvoiceId) -> Result<OpenInvoice> {
     store::lock_open(tx, id)
 }
 
-/// Issued invoices of an entity with something to pay, those due first; of one client where one is named.
+/// Issued invoices of an entity with something to pay, those due first.
 ///
 /// # Errors
 /// Fails with the database.
-pub fn unpaid(
-    tx: &mut Tx<'_>,
-    entity: EntityId,
-    currency: Currency,
-    client: Option<ClientId>,
-    limit: i64,
-) -> Result<Vec<UnpaidInvoice>> {
-    store::list_unpaid(tx, entity, currency, client, limit)
+pub fn unpaid(tx: &mut Tx<'_>, entity: EntityId, currency: Currency, limit: i64) -> Result<Vec<UnpaidInvoice>> {
+    store::list_unpaid(tx, entity, currency, limit)
 }
 
 /// Which of some payment references belong to invoices of an entity.

@@ -4,9 +4,10 @@ use chrono::NaiveDate;
 use uuid::Uuid;
 
 use crate::kernel::ids::{
-    ActivityId, AdvanceId, AllocationId, AppropriationId, ArrearsId, BankAccountId, BankLineId, ChargeId, ClientId,
-    ContributionReturnId, CostCreditId, CostId, DrawId, EntityId, ClientCreditId, ClientCreditUseId, ClientRefundId, ExchangeDifferenceId, FiscalYearId, InvoiceId,
-    PayoutId, PersonId, PoolId, PoolRunId, RecoveryId, RedemptionId, ShareId, StatementId, TransferId, WriteOffId,
+    ActivityId, AdvanceId, AllocationId, AppropriationId, ArrearsId, BankAccountId, BankLineId, ChargeId,
+    ClientCreditId, ClientCreditUseId, ClientId, ClientRefundId, ContributionReturnId, CostCreditId, CostId, DrawId,
+    EntityId, ExchangeDifferenceId, FiscalYearId, InvoiceId, PayoutId, PersonId, PoolId, PoolRunId, RecoveryId,
+    RedemptionId, ShareId, StatementId, TransferId, WriteOffId,
 };
 use crate::kernel::money::{Currency, Minor};
 use crate::kernel::refusal::Refusal;

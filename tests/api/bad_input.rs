@@ -61,7 +61,10 @@ fn a_body_that_is_none_is_refused_by_every_operation_that_takes_one() {
         for (what, body) in [("nothing", Vec::new()), ("words", b"hello".to_vec()), ("a NUL", vec![0; 64])] {
             cells.push((operation, what, body));
         }
-        cells.push((operation, "too many bytes", vec![b'x'; 10 * 1024 * 1024 + 1]));
+        // Files of the bank are read piece by piece, up to 256 MiB.
+        if operation.path != "/v1/bank_statements" {
+            cells.push((operation, "too many bytes", vec![b'x'; 10 * 1024 * 1024 + 1]));
+        }
     }
     let before = rows(&world.app);
     let failures = in_parallel(&cells, |(operation, what, body)| {

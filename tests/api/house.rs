@@ -439,7 +439,12 @@ const MACHINES: &[Machine] = &[
     },
     Machine {
         name: "bank_line", file: "bank/rules.rs", states: None, commands: &[],
-        moves: &[("", "matched"), ("", "suspense"), ("suspense", "matched")],
+        // Back to suspense when a payment by it is taken back.
+        moves: &[("", "matched"), ("", "suspense"), ("suspense", "matched"), ("matched", "suspense")],
+    },
+    Machine {
+        name: "client_refund", file: "bank/credits.rs", states: None, commands: &[],
+        moves: &[("", "requested"), ("requested", "approved"), ("requested", "rejected"), ("approved", "paid")],
     },
 ];
 
@@ -557,6 +562,7 @@ fn money_is_whole_cents_with_a_currency() {
             "allocation",
             "appropriation_part",
             "appropriation_step",
+            "client_credit_use",
             "exchange_difference",
             "invoice_line",
             "invoice_line_currency",

@@ -57,6 +57,7 @@ const PLANTED: &[(&str, &str, &str)] = &[
     ("i23_suppliers_are_costs", "a debt to a supplier that is on no cost", slip!("cost_booked", "('supplier_payable', -1), ('opening_balance', 1)")),
     ("i08_advances_match_memo", "an advance that nobody gave", slip!("client_paid", "('memo.advances', 1), ('memo.advances_contra', -1)")),
     ("i09_vat_is_documents", "VAT that is on no document", slip!("client_paid", "('vat_output', -1), ('fee_income', 1)")),
+    ("i40_credits_are_kept", "money kept for a client that nobody credited", slip!("client_paid", "('client_credit', -1), ('fee_income', 1)")),
     ("i31_wages_are_slips", "a contribution that is on no slip", slip!("payout_released", "('social_security_payable', -1), ('fee_income', 1)")),
     ("i31_wages_are_slips", "a withholding that is on no slip", slip!("payout_released", "('withholding_payable', -1), ('fee_income', 1)")),
     ("i10_in_transit_is_released", "money on its way that no payout sent", slip!("payout_released", "('payouts_in_transit', -1), ('fee_income', 1)")),

@@ -70,6 +70,8 @@ fn reach(prefix: &str) -> Reach {
         "/v1/documents/" => Reach::Proof,
         "/v1/activities/"
         | "/v1/applications/"
+        | "/v1/client_credits/"
+        | "/v1/client_refunds/"
         | "/v1/clients/"
         | "/v1/cost_credits/"
         | "/v1/costs/"

@@ -40,8 +40,12 @@ const PRIVILEGES: &[(&str, &[&str])] = &[
             "archived_file",
             "arrears_settlement",
             "audit_log",
+            "bank_csv_profile",
+            "bank_notice",
             "bank_statement",
             "batch_approval",
+            "client_credit",
+            "client_credit_use",
             "contribution_owed",
             "contribution_return",
             "delivery_status",
@@ -65,12 +69,12 @@ const PRIVILEGES: &[(&str, &[&str])] = &[
             "number_template",
             "order_answer",
             "order_currency",
+            "order_document",
+            "order_version",
             "pay_arrangement",
             "pay_scheme",
             "pay_scheme_version",
             "pay_slip",
-            "order_document",
-            "order_version",
             "payment_reminder",
             "pool_contract",
             "pool_key",
@@ -88,14 +92,14 @@ const PRIVILEGES: &[(&str, &[&str])] = &[
             "rule_set",
             "rule_set_band",
             "rule_set_levy",
-            "self_issue_ceiling",
             "schedule_run",
+            "self_issue_ceiling",
             "solvency_leaf",
             "solvency_proof",
-            "surplus_policy",
             "split_part",
             "split_rule",
             "split_run",
+            "surplus_policy",
             "transfer",
             "vat_check",
             "withholding_rate",
@@ -120,6 +124,11 @@ const PRIVILEGES: &[(&str, &[&str])] = &[
     (
         "INSERT, SELECT, UPDATE(amount_minor), UPDATE(decided_on), UPDATE(paid_on), UPDATE(run_id), UPDATE(state), UPDATE(withdrawn_on)",
         &["redemption"],
+    ),
+    ("INSERT, SELECT, UPDATE(bank_line_id)", &["bank_notice_line"]),
+    (
+        "INSERT, SELECT, UPDATE(bank_line_id), UPDATE(decided_at), UPDATE(decided_by), UPDATE(decision), UPDATE(paid_on), UPDATE(state)",
+        &["client_refund"],
     ),
     ("INSERT, SELECT, UPDATE(bank_line_id), UPDATE(refunded_on)", &["cost_credit"]),
     (
@@ -197,7 +206,7 @@ fn the_runtime_role_may_do_exactly_what_is_listed() {
            UNION SELECT c.table_name::text, format('%s(%s)', c.privilege_type, c.column_name) FROM information_schema.role_column_grants c \
            WHERE c.grantee IN ('umbel_app', 'umbel_login', 'PUBLIC') AND c.table_schema = 'public' AND NOT EXISTS ( \
                SELECT FROM information_schema.role_table_grants t WHERE t.grantee = c.grantee AND t.table_name = c.table_name AND t.privilege_type = c.privilege_type) \
-         ) granted WHERE table_name NOT LIKE 'invariant\\_%' AND table_name <> 'invoice_open' GROUP BY table_name ORDER BY table_name COLLATE \"C\"",
+         ) granted WHERE table_name NOT LIKE 'invariant\\_%' AND table_name NOT IN ('bank_line_part', 'invoice_open') GROUP BY table_name ORDER BY table_name COLLATE \"C\"",
     );
     let mut listed: Vec<String> = PRIVILEGES
         .iter()
@@ -213,7 +222,7 @@ fn the_runtime_role_may_do_exactly_what_is_listed() {
     let views = lines(
         &mut database.owner(),
         "SELECT DISTINCT privilege_type::text AS line FROM information_schema.role_table_grants WHERE grantee = 'umbel_app' \
-         AND (table_name LIKE 'invariant\\_%' OR table_name = 'invoice_open')",
+         AND (table_name LIKE 'invariant\\_%' OR table_name IN ('bank_line_part', 'invoice_open'))",
     );
     assert_eq!(views, ["SELECT"]);
 }

@@ -218,10 +218,13 @@ fn work(app: &TestApp, cast: &mut Cast, member: &MemberCast) -> (Vec<(&'static s
     let pdf = b"%PDF-1.4\n1 0 obj<<>>endobj\ntrailer<<>>\n%%EOF\n";
     let paper = format!("/v1/invoices/{}/attachments?name=hours.pdf", text(&draft, "id"));
     let paper = client.upload(&paper, "application/octet-stream", pdf).unwrap().expect(201).unwrap();
+    let credit = super::bank_in::credit_and_refund(app, cast, &member.client_id);
     let delivery = super::delivery::with_receipt(app, &cast.staff.reviewer, &invoiced);
     let found = vec![
         ("/v1/activities/", member.activity_id.clone()),
         ("/v1/applications/", application),
+        ("/v1/client_credits/", credit.0),
+        ("/v1/client_refunds/", credit.1),
         ("/v1/clients/", member.client_id.clone()),
         ("/v1/credit_notes/", text(&note, "id")),
         ("/v1/deliveries/", delivery),
@@ -384,6 +387,8 @@ fn house(cast: &Cast, somebody: &MemberCast) -> Vec<(&'static str, String)> {
         ("/v1/evidence/", text(&paper, "id")),
         ("/v1/agreements/", text(&agreement, "id")),
         ("/v1/bank_accounts/", first(reviewer, &format!("/v1/entities/{entity}/bank_accounts"))),
+        ("/v1/bank_csv_profiles/", super::bank_in::table_profile(cast)),
+        ("/v1/bank_notices/", super::bank_in::empty_notice(cast)),
         ("/v1/bank_lines/", first(reviewer, "/v1/bank_lines")),
         ("/v1/bank_statements/", first(reviewer, "/v1/bank_statements")),
         ("/v1/emails/", first(reviewer, "/v1/emails")),

@@ -9,9 +9,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::super as bank;
 use super::super::{Credit, RefundRow};
 use crate::access::{Approver, MemberOrDesk, Reviewer};
-use crate::kernel::ids::{
-    BankLineId, ClientCreditId, ClientId, ClientRefundId, EntityId, InvoiceId, PersonId,
-};
+use crate::kernel::ids::{BankLineId, ClientCreditId, ClientId, ClientRefundId, EntityId, InvoiceId, PersonId};
 use crate::kernel::money::Money;
 use crate::platform::db::Db;
 use crate::platform::error::Result;
@@ -268,11 +266,7 @@ async fn use_client_credit(
 #[utoipa::path(tag = "bank", params(("dry_run" = Option<bool>, Query)), request_body = RequestRefund,
     responses((status = 201, body = RefundView)), extensions(("x-roles" = json!(["reviewer"]))))]
 #[post("/v1/client_refunds")]
-async fn request_client_refund(
-    who: Reviewer,
-    db: Data<Db>,
-    command: Command<RequestRefund>,
-) -> Result<HttpResponse> {
+async fn request_client_refund(who: Reviewer, db: Data<Db>, command: Command<RequestRefund>) -> Result<HttpResponse> {
     command
         .about_money()
         .create(&db, who.into(), "request_client_refund", "/v1/client_refunds", |tx, body| {

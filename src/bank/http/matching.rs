@@ -71,7 +71,10 @@ async fn match_bank_line(
     id: Path<BankLineId>,
     command: Command<MatchBankLine>,
 ) -> Result<HttpResponse> {
-    on_line(command, &db, who.into(), ("match_bank_line", id.into_inner()), |tx, id, expected, body| bank::match_line(tx, id, expected, body.invoice_id)).await
+    on_line(command, &db, who.into(), ("match_bank_line", id.into_inner()), |tx, id, expected, body| {
+        bank::match_line(tx, id, expected, body.invoice_id)
+    })
+    .await
 }
 
 #[derive(Debug, Clone, Deserialize, ToSchema)]
@@ -111,7 +114,8 @@ async fn allocate_bank_line(
     on_line(command, &db, who.into(), ("allocate_bank_line", id.into_inner()), |tx, id, expected, body| {
         let parts: Vec<Part> = body.invoices.iter().map(Part::from).collect();
         bank::match_parts(tx, id, expected, &parts)
-    }).await
+    })
+    .await
 }
 
 #[derive(Debug, Clone, Deserialize, ToSchema)]
@@ -135,7 +139,10 @@ async fn take_back_bank_line(
     id: Path<BankLineId>,
     command: Command<TakeBackBankLine>,
 ) -> Result<HttpResponse> {
-    on_line(command, &db, who.into(), ("take_back_bank_line", id.into_inner()), |tx, id, expected, body| bank::take_back(tx, id, expected, body.invoice_id, &body.reason)).await
+    on_line(command, &db, who.into(), ("take_back_bank_line", id.into_inner()), |tx, id, expected, body| {
+        bank::take_back(tx, id, expected, body.invoice_id, &body.reason)
+    })
+    .await
 }
 
 /// Books a line as a charge of the bank, or as interest when it came in.
@@ -148,7 +155,10 @@ async fn charge_bank_line(
     id: Path<BankLineId>,
     command: Command<Empty>,
 ) -> Result<HttpResponse> {
-    on_line(command, &db, who.into(), ("charge_bank_line", id.into_inner()), |tx, id, expected, _body| bank::charge_line(tx, id, expected)).await
+    on_line(command, &db, who.into(), ("charge_bank_line", id.into_inner()), |tx, id, expected, _body| {
+        bank::charge_line(tx, id, expected)
+    })
+    .await
 }
 
 #[derive(Debug, Clone, Deserialize, ToSchema)]
@@ -173,7 +183,10 @@ async fn credit_client_by_bank_line(
     id: Path<BankLineId>,
     command: Command<CreditClient>,
 ) -> Result<HttpResponse> {
-    on_line(command, &db, who.into(), ("credit_client_by_bank_line", id.into_inner()), |tx, id, expected, body| bank::credit_client(tx, id, expected, (body.id, body.client_id), &body.reason)).await
+    on_line(command, &db, who.into(), ("credit_client_by_bank_line", id.into_inner()), |tx, id, expected, body| {
+        bank::credit_client(tx, id, expected, (body.id, body.client_id), &body.reason)
+    })
+    .await
 }
 
 #[derive(Debug, Clone, Deserialize, ToSchema)]
@@ -193,7 +206,10 @@ async fn pay_client_refund(
     id: Path<BankLineId>,
     command: Command<PayClientRefund>,
 ) -> Result<HttpResponse> {
-    on_line(command, &db, who.into(), ("pay_client_refund", id.into_inner()), |tx, id, expected, body| bank::pay_refund(tx, id, expected, body.client_refund_id)).await
+    on_line(command, &db, who.into(), ("pay_client_refund", id.into_inner()), |tx, id, expected, body| {
+        bank::pay_refund(tx, id, expected, body.client_refund_id)
+    })
+    .await
 }
 
 #[derive(Debug, Clone, Deserialize, ToSchema)]
@@ -213,7 +229,10 @@ async fn recover_bank_line(
     id: Path<BankLineId>,
     command: Command<RecoverBankLine>,
 ) -> Result<HttpResponse> {
-    on_line(command, &db, who.into(), ("recover_bank_line", id.into_inner()), |tx, id, expected, body| bank::recover_line(tx, id, expected, body.write_off_id)).await
+    on_line(command, &db, who.into(), ("recover_bank_line", id.into_inner()), |tx, id, expected, body| {
+        bank::recover_line(tx, id, expected, body.write_off_id)
+    })
+    .await
 }
 
 #[derive(Debug, Clone, Deserialize, ToSchema)]
@@ -242,7 +261,8 @@ async fn gain_of_bank_line(
     on_line(command, &db, who.into(), ("gain_of_bank_line", id.into_inner()), |tx, id, expected, body| {
         let new = NewDifference { id: body.id, invoice: body.invoice_id, reason: body.reason };
         bank::gain_line(tx, id, expected, &new)
-    }).await
+    })
+    .await
 }
 
 #[derive(Debug, Clone, Deserialize, ToSchema)]
@@ -262,7 +282,10 @@ async fn pay_cost_by_bank_line(
     id: Path<BankLineId>,
     command: Command<PayCost>,
 ) -> Result<HttpResponse> {
-    on_line(command, &db, who.into(), ("pay_cost_by_bank_line", id.into_inner()), |tx, id, expected, body| bank::pay_cost(tx, id, expected, body.cost_id)).await
+    on_line(command, &db, who.into(), ("pay_cost_by_bank_line", id.into_inner()), |tx, id, expected, body| {
+        bank::pay_cost(tx, id, expected, body.cost_id)
+    })
+    .await
 }
 
 #[derive(Debug, Clone, Deserialize, ToSchema)]
@@ -282,7 +305,10 @@ async fn pay_redemption(
     id: Path<BankLineId>,
     command: Command<PayRedemption>,
 ) -> Result<HttpResponse> {
-    on_line(command, &db, who.into(), ("pay_redemption", id.into_inner()), |tx, id, expected, body| bank::pay_redemption(tx, id, expected, body.redemption_id)).await
+    on_line(command, &db, who.into(), ("pay_redemption", id.into_inner()), |tx, id, expected, body| {
+        bank::pay_redemption(tx, id, expected, body.redemption_id)
+    })
+    .await
 }
 
 #[derive(Debug, Clone, Deserialize, ToSchema)]
@@ -302,5 +328,8 @@ async fn assign_bank_line(
     id: Path<BankLineId>,
     command: Command<AssignBankLine>,
 ) -> Result<HttpResponse> {
-    on_line(command, &db, who.into(), ("assign_bank_line", id.into_inner()), |tx, id, expected, body| bank::assign_line(tx, id, expected, body.person_id)).await
+    on_line(command, &db, who.into(), ("assign_bank_line", id.into_inner()), |tx, id, expected, body| {
+        bank::assign_line(tx, id, expected, body.person_id)
+    })
+    .await
 }

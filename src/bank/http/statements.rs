@@ -19,8 +19,7 @@ use crate::kernel::money::{Currency, Minor, Money};
 use crate::platform::db::Db;
 use crate::platform::error::{Error, Result};
 use crate::platform::keys::Keys;
-use crate::platform::web::{hex, Listing, Page, PackedUpload, QueryOf, attachment};
-
+use crate::platform::web::{Listing, PackedUpload, Page, QueryOf, attachment, hex};
 
 crate::endpoints!(
     import_bank_statement,
@@ -408,4 +407,3 @@ impl GuessView {
         Self { score: it.score, why: it.why, invoices: it.invoices.into_iter().map(meant).collect() }
     }
 }
-

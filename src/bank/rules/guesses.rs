@@ -143,21 +143,24 @@ pub fn guesses(line: &LineRow, waiting: Minor, candidates: &[Candidate], known: 
     guesses
 }
 
-/// Who pays another amount than is open of `invoice`, whose reference the line carries. `open`: what its client owes;
-/// `is_known_account`: the account paid invoices of theirs before.
-pub fn payer(line: &LineRow, invoice: InvoiceId, open: &[Candidate], is_known_account: bool) -> Payer {
-    let Some(named) = open.iter().find(|it| it.invoice == invoice) else { return Payer::Unknown };
-    if !is_known_account && !is_alike(&words(&line.counterparty), &words(&named.client_name)) {
-        return Payer::Unknown;
-    }
-    let others: Vec<&Candidate> = open.iter().filter(|it| it.invoice != invoice && it.open > Minor::ZERO).collect();
+/// Who pays another amount than is open of `invoice`, whose reference the line carries. `open`: all that is unpaid;
+/// `known`: the clients that paid from this account before.
+pub fn payer(line: &LineRow, invoice: InvoiceId, open: &[Candidate], known: &[ClientId]) -> Payer {
+    let Some(named) = open.iter().find(|it| it.invoice == invoice) else { return Payer::MayMeanAnother };
+    let name = words(&line.counterparty);
+    let is_client = known.contains(&named.client) || is_alike(&name, &words(&named.client_name));
+    let others = open.iter().filter(|it| it.invoice != invoice && it.open > Minor::ZERO);
+    let (theirs, elsewhere): (Vec<&Candidate>, Vec<&Candidate>) = others.partition(|it| it.client == named.client);
+    let is_another_client =
+        !is_client && (!known.is_empty() || elsewhere.iter().any(|it| is_alike(&name, &words(&it.client_name))));
     let amount = line.amount_minor;
-    let is_another = others.iter().any(|it| it.open == amount);
+    let is_exact = |it: &&Candidate| it.open == amount;
+    let is_exact_elsewhere = theirs.iter().any(is_exact) || (!is_client && elsewhere.iter().any(is_exact));
     // Beyond a dozen open invoices nobody can tell what a sum is made of.
-    if is_another || others.len() > SUMMED || summing_to(amount, &others).is_some() {
+    if is_another_client || is_exact_elsewhere || theirs.len() > SUMMED || summing_to(amount, &theirs).is_some() {
         return Payer::MayMeanAnother;
     }
-    Payer::Client
+    Payer::Fits
 }
 
 fn guess(invoices: Vec<Candidate>, mut why: Vec<Why>) -> Guess {

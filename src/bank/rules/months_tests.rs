@@ -43,10 +43,23 @@ struct World {
     sent: Vec<Vec<usize>>,
 }
 
-const NAMES: [&str; 8] = ["Atelier Nord", "Boulangerie Lumen", "Theater Kade", "Studio Vier", "Huis Oost", "Fonderie Sud", "Galerie Zin", "Radio Plein"];
+const NAMES: [&str; 8] = [
+    "Atelier Nord",
+    "Boulangerie Lumen",
+    "Theater Kade",
+    "Studio Vier",
+    "Huis Oost",
+    "Fonderie Sud",
+    "Galerie Zin",
+    "Radio Plein",
+];
 
 fn client_name(client: usize) -> String {
-    format!("{} {} SRL", NAMES[client % NAMES.len()], ["Alfa", "Bravo", "Charlie", "Delta", "Echolot", "Foxtrott", "Golfer"][client / NAMES.len()])
+    format!(
+        "{} {} SRL",
+        NAMES[client % NAMES.len()],
+        ["Alfa", "Bravo", "Charlie", "Delta", "Echolot", "Foxtrott", "Golfer"][client / NAMES.len()]
+    )
 }
 
 impl World {
@@ -147,7 +160,11 @@ impl World {
         let client = usize::try_from(self.dice.roll(56)).unwrap();
         let line = match self.dice.roll(4) {
             0 => Line { creditor_reference: Some(strange.digits().to_owned()), ..movement(amount) },
-            1 => Line { remittance: Some("subsidy".to_owned()), counterparty_name: Some(client_name(client)), ..movement(amount) },
+            1 => Line {
+                remittance: Some("subsidy".to_owned()),
+                counterparty_name: Some(client_name(client)),
+                ..movement(amount)
+            },
             2 => movement(-amount),
             _ => Line { remittance: Some(format!("refund {}", strange.printed())), ..movement(amount) },
         };
@@ -158,7 +175,8 @@ impl World {
 #[test]
 fn of_fifty_months_nothing_is_matched_by_itself_with_what_it_was_not_for() {
     let id_of = |n: usize| InvoiceId(uuid::Uuid::from_u128(u128::try_from(n).unwrap() + 1));
-    let client_of = |client: usize| crate::kernel::ids::ClientId(uuid::Uuid::from_u128(u128::try_from(client).unwrap() + 1));
+    let client_of =
+        |client: usize| crate::kernel::ids::ClientId(uuid::Uuid::from_u128(u128::try_from(client).unwrap() + 1));
     let entity = EntityId(uuid::Uuid::from_u128(99));
     let mut world = World { dice: Dice(20_261_123), bills: Vec::new(), sent: vec![Vec::new(); 56] };
     let mut by_reference: BTreeMap<String, usize> = BTreeMap::new();
@@ -186,28 +204,33 @@ fn of_fifty_months_nothing_is_matched_by_itself_with_what_it_was_not_for() {
             let row = kept(&line);
             let named = reference(&row).and_then(|found| by_reference.get(found.digits()).copied());
             let fact = named.filter(|_| row.amount_minor > Minor::ZERO).map(|n| {
-                let client = world.bills[n].client;
-                let open: Vec<Candidate> = world.sent[client]
+                let payers: Vec<usize> =
+                    row.counterparty_iban_last4.parse().ok().filter(|it| *it < 56).into_iter().collect();
+                // What the payer and the named client owe: nobody else can be meant by name, account or sum.
+                let mut clients = payers.clone();
+                clients.push(world.bills[n].client);
+                clients.sort_unstable();
+                clients.dedup();
+                let open: Vec<Candidate> = clients
                     .iter()
-                    .copied()
+                    .flat_map(|client| world.sent[*client].iter().copied())
                     .filter(|other| world.bills[*other].open > 0)
                     .map(|other| Candidate {
                         invoice: id_of(other),
                         number: world.bills[other].number.clone(),
                         reference: world.bills[other].reference.digits().to_owned(),
-                        client: client_of(client),
-                        client_name: client_name(client),
+                        client: client_of(world.bills[other].client),
+                        client_name: client_name(world.bills[other].client),
                         open: Minor::new(world.bills[other].open),
                     })
                     .collect();
-                let last4 = format!("{client:012}");
-                let is_known = last4.ends_with(&row.counterparty_iban_last4);
+                let known: Vec<_> = payers.into_iter().map(client_of).collect();
                 InvoiceFact {
                     id: id_of(n),
                     entity,
                     currency: Currency::EUR,
                     open: Minor::new(world.bills[n].open),
-                    payer: payer(&row, id_of(n), &open, is_known),
+                    payer: payer(&row, id_of(n), &open, &known),
                 }
             });
             let decision = judge(&row, entity, &Facts { invoice: fact, ..Facts::default() });

@@ -161,11 +161,7 @@ pub(in crate::bank) fn lock_refund(tx: &mut Tx<'_>, id: ClientRefundId) -> Resul
     Ok(Locked::new(row))
 }
 
-pub(in crate::bank) fn save_refund(
-    tx: &mut Tx<'_>,
-    row: Locked<RefundRow>,
-    changed: &RefundRow,
-) -> Result<RefundRow> {
+pub(in crate::bank) fn save_refund(tx: &mut Tx<'_>, row: Locked<RefundRow>, changed: &RefundRow) -> Result<RefundRow> {
     Ok(diesel::update(client_refund::table.find(row.into_inner().id))
         .set((
             client_refund::state.eq(&changed.state),

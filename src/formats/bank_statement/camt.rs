@@ -96,7 +96,8 @@ fn statement<R: BufRead>(
 ) -> Result<Statement, Refused> {
     let mut reading = Reading { at: at.to_owned(), currency: None, account: String::new() };
     let (mut id, mut legal, mut electronic, mut period, mut balances) = (None, None, None, None, Vec::new());
-    let (mut line_count, mut sum, mut entries, mut unbooked_count, mut page) = (0_usize, Minor::ZERO, 0_usize, 0_usize, None);
+    let (mut line_count, mut sum, mut entries, mut unbooked_count, mut page) =
+        (0_usize, Minor::ZERO, 0_usize, 0_usize, None);
     loop {
         let opened = match tree.step()? {
             Step::Open(opened) => opened,

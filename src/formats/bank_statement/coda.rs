@@ -229,7 +229,11 @@ impl File {
             "2" | "3" => {
                 let index = self.statements.len();
                 let open = self.open.as_mut().ok_or_else(|| record.invalid(1, 1))?;
-                if kind == "2" { open.movement(record, &mut |line| sink(index, line)) } else { open.information(record) }
+                if kind == "2" {
+                    open.movement(record, &mut |line| sink(index, line))
+                } else {
+                    open.information(record)
+                }
             }
             "4" => Ok(()),
             "8" => self.close(record, sink),

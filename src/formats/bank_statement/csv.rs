@@ -282,7 +282,8 @@ fn line(of: &CsvReading, columns: &Columns, fields: &[String], at: &str) -> Resu
         }
         // Some banks write a zero into the other column.
         (None, Some(_), Some(text)) => {
-            let (into, out) = (money(columns.money_in.unwrap_or_default())?, money(columns.money_out.unwrap_or_default())?);
+            let (into, out) =
+                (money(columns.money_in.unwrap_or_default())?, money(columns.money_out.unwrap_or_default())?);
             match (into == Minor::ZERO, out == Minor::ZERO) {
                 (_, true) => into,
                 (true, false) if out < Minor::ZERO => out,
@@ -334,7 +335,11 @@ fn amount(text: &str, decimals: DecimalSign, currency: Currency) -> Option<Minor
             after_point = Some(0);
         } else if matches!(c, '-' | '\u{2212}') && !is_negative {
             is_negative = true;
-        } else if !(c == group && after_point.is_none() || c.is_whitespace() || matches!(c, '\'' | '\u{a0}' | '+' | '€') || c.is_ascii_uppercase()) {
+        } else if !(c == group && after_point.is_none()
+            || c.is_whitespace()
+            || matches!(c, '\'' | '\u{a0}' | '+' | '€')
+            || c.is_ascii_uppercase())
+        {
             return None;
         }
     }
@@ -410,7 +415,8 @@ mod tests {
 
     #[test]
     fn a_table_is_read_in_either_order_of_time() {
-        let older = "13/03/2026;1.210,00;1.310,00;Caf\u{e9} Nord;NL91 ABNA 0417 1643 00;+++123/4567/89002+++;\"dank; u\"\r\n";
+        let older =
+            "13/03/2026;1.210,00;1.310,00;Caf\u{e9} Nord;NL91 ABNA 0417 1643 00;+++123/4567/89002+++;\"dank; u\"\r\n";
         let newer = "14-03-2026;-10,5;1.299,50;;;;kosten\r\n";
         for rows in [format!("{HEAD}{older}{newer}"), format!("{HEAD}{newer}{older}")] {
             let latin: Vec<u8> = rows.chars().map(|c| u8::try_from(u32::from(c)).unwrap()).collect();

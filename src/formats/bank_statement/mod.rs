@@ -186,12 +186,7 @@ pub fn read(bytes: &[u8], limits: Limits) -> Result<Vec<Statement>, Refused> {
 ///
 /// # Errors
 /// As [`read`]. The sink may have seen lines of a file that is refused.
-pub fn read_from(
-    input: impl BufRead,
-    form: Form,
-    limits: Limits,
-    sink: Sink<'_>,
-) -> Result<Vec<Statement>, Refused> {
+pub fn read_from(input: impl BufRead, form: Form, limits: Limits, sink: Sink<'_>) -> Result<Vec<Statement>, Refused> {
     match form {
         Form::Coda => coda::statements(input, limits, sink),
         Form::Camt => camt::statements(input, limits, sink),

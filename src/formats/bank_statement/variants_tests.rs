@@ -63,7 +63,8 @@ fn other_letters_than_utf_8_are_read_where_the_file_says_so() {
 #[test]
 fn a_document_in_an_envelope_of_the_channel_is_found() {
     let body = file(&statement(&(balance("OPBD", 0) + &paid("5.00", "") + &balance("CLBD", 500))));
-    let wrapped = format!("<DataPDU><Revision>2</Revision><Body><AppHdr><From>X</From></AppHdr>{body}</Body></DataPDU>");
+    let wrapped =
+        format!("<DataPDU><Revision>2</Revision><Body><AppHdr><From>X</From></AppHdr>{body}</Body></DataPDU>");
     assert_eq!(amounts(&read_one(wrapped.as_bytes())), [500]);
 }
 
@@ -80,13 +81,17 @@ fn the_pages_of_a_long_statement_follow_each_other_by_interim_balances() {
         page(2, "ITBD", "ITBD", 500, "7.00", 1_200),
         page(3, "ITBD", "CLBD", 1_200, "1.00", 1_300),
     ];
-    assert_eq!(pages.each_ref().map(frame), [(Some(0), Some(500)), (Some(500), Some(1_200)), (Some(1_200), Some(1_300))]);
+    assert_eq!(
+        pages.each_ref().map(frame),
+        [(Some(0), Some(500)), (Some(500), Some(1_200)), (Some(1_200), Some(1_300))]
+    );
     assert_eq!(pages.each_ref().map(|page| page.id.as_str()), ["S1", "S1/2", "S1/3"]);
 }
 
 #[test]
 fn a_balance_that_is_left_out_follows_from_the_other() {
-    let only = |code: &str, cents: i64| read_one(file(&statement(&(balance(code, cents) + &paid("5.00", "")))).as_bytes());
+    let only =
+        |code: &str, cents: i64| read_one(file(&statement(&(balance(code, cents) + &paid("5.00", "")))).as_bytes());
     assert_eq!(frame(&only("CLBD", 2_000)), (Some(1_500), Some(2_000)));
     assert_eq!(frame(&only("OPBD", 2_000)), (Some(2_000), Some(2_500)));
     assert_eq!(frame(&only("CLAV", 2_000)), (None, None), "an available balance is no booked one");
@@ -94,7 +99,9 @@ fn a_balance_that_is_left_out_follows_from_the_other() {
 
 #[test]
 fn a_batch_whose_parts_are_net_of_charges_or_in_another_currency_stays_what_was_booked() {
-    let part = |currency: &str, amount: &str| format!("<TxDtls><Amt Ccy=\"{currency}\">{amount}</Amt><CdtDbtInd>CRDT</CdtDbtInd></TxDtls>");
+    let part = |currency: &str, amount: &str| {
+        format!("<TxDtls><Amt Ccy=\"{currency}\">{amount}</Amt><CdtDbtInd>CRDT</CdtDbtInd></TxDtls>")
+    };
     for parts in [
         part("EUR", "10.00") + &part("EUR", "20.00"),
         part("USD", "10.00") + &part("USD", "21.00"),
@@ -132,10 +139,15 @@ fn what_the_schema_forbids_and_banks_do_is_read() {
 fn entries_that_move_nothing_are_pending_or_say_nothing_of_the_other_side_are_kept_apart() {
     let info = "<Ntry><Amt Ccy=\"EUR\">9.00</Amt><CdtDbtInd>CRDT</CdtDbtInd><Sts><Cd>INFO</Cd></Sts></Ntry>";
     let bare = paid("5.00", "<NtryDtls><TxDtls><Refs><EndToEndId>NOTPROVIDED</EndToEndId></Refs></TxDtls></NtryDtls>");
-    let read = read_one(file(&statement(&(balance("OPBD", 0) + info + &paid("0.00", "") + &bare + &balance("CLBD", 500)))).as_bytes());
+    let read = read_one(
+        file(&statement(&(balance("OPBD", 0) + info + &paid("0.00", "") + &bare + &balance("CLBD", 500)))).as_bytes(),
+    );
     assert_eq!((amounts(&read), read.unbooked_count), (vec![0, 500], 1));
     let line = &read.lines[1];
-    assert_eq!((line.end_to_end_id.as_ref(), line.counterparty_iban.as_ref(), line.remittance.as_ref()), (None, None, None));
+    assert_eq!(
+        (line.end_to_end_id.as_ref(), line.counterparty_iban.as_ref(), line.remittance.as_ref()),
+        (None, None, None)
+    );
 }
 
 #[test]
@@ -145,15 +157,22 @@ fn a_transfer_that_comes_back_names_whoever_did_not_get_it() {
     let reversal = paid("5.00", back).replace("<Sts>", "<RvslInd>true</RvslInd><Sts>");
     let read = read_one(file(&statement(&(balance("OPBD", 0) + &reversal + &balance("CLBD", 500)))).as_bytes());
     let line = &read.lines[0];
-    assert_eq!((line.counterparty_name.as_deref(), line.return_reason.as_deref(), line.is_reversal), (Some("Ada"), Some("closed"), true));
+    assert_eq!(
+        (line.counterparty_name.as_deref(), line.return_reason.as_deref(), line.is_reversal),
+        (Some("Ada"), Some("closed"), true)
+    );
 }
 
 #[test]
 fn a_file_of_several_accounts_keeps_them_apart_and_one_wrong_sum_refuses_it() {
-    let other = statement(&(balance("OPBD", 100) + &paid("1.00", "") + &balance("CLBD", 200))).replace(IBAN, "BE71096123456769");
+    let other = statement(&(balance("OPBD", 100) + &paid("1.00", "") + &balance("CLBD", 200)))
+        .replace(IBAN, "BE71096123456769");
     let both = file(&(statement(&(balance("OPBD", 0) + &paid("5.00", "") + &balance("CLBD", 500))) + &other));
     let read_both = read(both.as_bytes(), Limits::default()).unwrap();
-    assert_eq!(read_both.iter().map(|it| (it.account.as_str(), amounts(it))).collect::<Vec<_>>(), [(IBAN, vec![500]), ("BE71096123456769", vec![100])]);
+    assert_eq!(
+        read_both.iter().map(|it| (it.account.as_str(), amounts(it))).collect::<Vec<_>>(),
+        [(IBAN, vec![500]), ("BE71096123456769", vec![100])]
+    );
     let wrong = both.replace("2.00", "2.01");
     assert_eq!(read(wrong.as_bytes(), Limits::default()).unwrap_err().code(), "statement_does_not_balance");
 }
@@ -163,7 +182,9 @@ fn reports_and_notifications_need_no_balances() {
     let turned = |message: &str, part: &str| {
         file(&statement(&paid("5.00", NAMED))).replace("BkToCstmrStmt", message).replace("Stmt>", &format!("{part}>"))
     };
-    for (message, part, kind) in [("BkToCstmrAcctRpt", "Rpt", Kind::Report), ("BkToCstmrDbtCdtNtfctn", "Ntfctn", Kind::Notification)] {
+    for (message, part, kind) in
+        [("BkToCstmrAcctRpt", "Rpt", Kind::Report), ("BkToCstmrDbtCdtNtfctn", "Ntfctn", Kind::Notification)]
+    {
         let read = read_one(turned(message, part).as_bytes());
         assert_eq!((read.kind, amounts(&read), frame(&read)), (kind, vec![500], (None, None)));
     }

@@ -1,7 +1,7 @@
 //! An issued document as those see it who bring it to its client: invoice or credit note alike.
 
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Nullable, Text, Uuid as SqlUuid};
+use diesel::sql_types::{BigInt, Text, Uuid as SqlUuid};
 use serde_json::Value;
 use umbel_schema::invoice;
 
@@ -82,20 +82,17 @@ pub(in crate::invoicing) fn list_unpaid(
     tx: &mut Tx<'_>,
     entity: EntityId,
     currency: Currency,
-    client: Option<ClientId>,
     limit: i64,
 ) -> Result<Vec<UnpaidInvoice>> {
     Ok(diesel::sql_query(
         "SELECT i.id, i.number, coalesce(i.payment_reference, '') AS payment_reference, i.client_id, \
                 coalesce(i.buyer_snapshot ->> 'name', '') AS client_name, o.open_minor \
          FROM invoice_open o JOIN invoice i ON i.id = o.invoice_id \
-         WHERE o.entity_id = $1 AND i.currency = $2 AND o.open_minor > 0 AND ($4 IS NULL OR i.client_id = $4) \
-         ORDER BY i.due_on, i.issued_on, i.seq LIMIT $3",
+         WHERE o.entity_id = $1 AND i.currency = $2 AND o.open_minor > 0 ORDER BY i.due_on, i.issued_on, i.seq LIMIT $3",
     )
     .bind::<SqlUuid, _>(entity)
     .bind::<Text, _>(currency)
     .bind::<BigInt, _>(limit)
-    .bind::<Nullable<SqlUuid>, _>(client)
     .load(tx.conn())?)
 }
 

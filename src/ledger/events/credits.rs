@@ -37,10 +37,8 @@ fn of_line(line: BankLineId) -> Dimensions {
 /// # Errors
 /// As all events.
 pub fn client_credited(at: Booking, id: ClientCreditId, of: KeptFor, amount: Minor) -> Result<Entry, Refusal> {
-    let postings = [
-        debit(Account::BankSuspense, amount, &of_line(of.line))?,
-        credit(Account::ClientCredit, amount, &of.about())?,
-    ];
+    let postings =
+        [debit(Account::BankSuspense, amount, &of_line(of.line))?, credit(Account::ClientCredit, amount, &of.about())?];
     let fact = (Event::ClientCredited, Source::ClientCredit(id));
     Entry::new(at.entity, at.on, fact, at.currency, Some(of.member), postings)
 }
@@ -50,10 +48,8 @@ pub fn client_credited(at: Booking, id: ClientCreditId, of: KeptFor, amount: Min
 /// # Errors
 /// As all events.
 pub fn client_credit_used(at: Booking, id: ClientCreditUseId, of: KeptFor, amount: Minor) -> Result<Entry, Refusal> {
-    let postings = [
-        debit(Account::ClientCredit, amount, &of.about())?,
-        credit(Account::BankSuspense, amount, &of_line(of.line))?,
-    ];
+    let postings =
+        [debit(Account::ClientCredit, amount, &of.about())?, credit(Account::BankSuspense, amount, &of_line(of.line))?];
     let fact = (Event::ClientCreditUsed, Source::ClientCreditUse(id));
     Entry::new(at.entity, at.on, fact, at.currency, Some(of.member), postings)
 }

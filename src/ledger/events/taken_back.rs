@@ -159,6 +159,9 @@ mod tests {
         let mut standing = Standing::default();
         standing.arrears.insert(ActivityId(Uuid::from_u128(1)), Minor::new(200));
         let back = mirrored(&charge, &mut standing, None).unwrap();
-        assert_eq!(sums(&back), BTreeMap::from([("activity_arrears", -200), ("fee_income", 1_000), ("funds.available", -800)]));
+        assert_eq!(
+            sums(&back),
+            BTreeMap::from([("activity_arrears", -200), ("fee_income", 1_000), ("funds.available", -800)])
+        );
     }
 }

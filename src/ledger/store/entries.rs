@@ -173,7 +173,8 @@ pub(in crate::ledger) fn find_posted(tx: &mut Tx<'_>, event: Event, source: Sour
     let Some(entry) = rows.first().map(|row| row.entry_id) else { return Ok(None) };
     let mut postings = Vec::with_capacity(rows.len());
     for row in rows {
-        let account = row.account.parse::<Account>().map_err(|_unknown| Error::internal("an account of another program"))?;
+        let account =
+            row.account.parse::<Account>().map_err(|_unknown| Error::internal("an account of another program"))?;
         let about = Dimensions {
             activity: row.activity_id,
             client: row.client_id,

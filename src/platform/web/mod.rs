@@ -15,8 +15,8 @@ use uuid::Uuid;
 
 pub use command::{Command, Empty, Upload};
 pub use limits::RateLimits;
-pub use packed::{Packed, PackedUpload};
 pub use listing::{Listing, Page, PageInfo, QueryOf};
+pub use packed::{Packed, PackedUpload};
 pub use reading::{Patch, Plain};
 
 use super::i18n;
