@@ -32,6 +32,7 @@ rooms!(
     access,
     charter,
     members,
+    bank_details,
     activities,
     clients,
     guarantee,

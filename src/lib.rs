@@ -10,6 +10,7 @@ pub mod activities;
 pub mod api;
 pub mod archive;
 pub mod bank;
+pub mod bank_details;
 pub mod charter;
 pub mod clients;
 pub mod costs;

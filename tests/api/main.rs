@@ -13,6 +13,7 @@
 mod archive;
 mod bad_input;
 mod bad_requests;
+mod bank_details;
 mod bank_files;
 mod collectives;
 #[cfg(feature = "faults")]

@@ -229,6 +229,72 @@ diesel::table! {
 }
 
 diesel::table! {
+    bank_detail_callback (id) {
+        id -> Uuid,
+        change_id -> Uuid,
+        member_id -> Uuid,
+        phone -> Text,
+        note -> Text,
+        recorded_by -> Uuid,
+        recorded_at -> Timestamptz,
+        confirmed_by -> Nullable<Uuid>,
+        confirmed_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    bank_detail_change (id) {
+        id -> Uuid,
+        member_id -> Uuid,
+        entity_id -> Uuid,
+        state -> Text,
+        old_account_id -> Nullable<Uuid>,
+        new_account_id -> Uuid,
+        holder -> Text,
+        iban_sealed -> Bytea,
+        iban_index -> Bytea,
+        iban_country -> Bpchar,
+        iban_last4 -> Bpchar,
+        proof -> Text,
+        session_id -> Uuid,
+        address -> Text,
+        cooling_hours -> Int4,
+        code_salt -> Bytea,
+        code_hash -> Nullable<Bytea>,
+        requested_at -> Timestamptz,
+        reminded_at -> Nullable<Timestamptz>,
+        ended_at -> Nullable<Timestamptz>,
+        ended_by -> Nullable<Uuid>,
+        ended_how -> Nullable<Text>,
+        reason -> Nullable<Text>,
+        version -> Int4,
+    }
+}
+
+diesel::table! {
+    bank_detail_name_check (id) {
+        id -> Int8,
+        change_id -> Uuid,
+        member_id -> Uuid,
+        outcome -> Text,
+        name -> Nullable<Text>,
+        at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    bank_detail_policy (id) {
+        id -> Uuid,
+        entity_id -> Uuid,
+        valid_from -> Date,
+        cooling_hours -> Int4,
+        reason -> Text,
+        decided_by -> Uuid,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     bank_line (id) {
         id -> Uuid,
         statement_id -> Uuid,
@@ -306,6 +372,17 @@ diesel::table! {
         contact_name -> Nullable<Text>,
         contact_phone -> Nullable<Text>,
         second_language -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    contact_change (id) {
+        id -> Int8,
+        person_id -> Uuid,
+        kind -> Text,
+        value -> Nullable<Text>,
+        is_first -> Bool,
+        at -> Timestamptz,
     }
 }
 
@@ -1248,6 +1325,7 @@ diesel::table! {
         verified_by -> Nullable<Uuid>,
         superseded_at -> Nullable<Timestamptz>,
         created_at -> Timestamptz,
+        change_id -> Nullable<Uuid>,
     }
 }
 
@@ -2046,6 +2124,16 @@ diesel::joinable!(arrears_settlement -> activity (activity_id));
 diesel::joinable!(arrears_settlement -> currency (currency));
 diesel::joinable!(arrears_settlement -> entity (entity_id));
 diesel::joinable!(arrears_settlement -> member (member_id));
+diesel::joinable!(bank_detail_callback -> bank_detail_change (change_id));
+diesel::joinable!(bank_detail_callback -> member (member_id));
+diesel::joinable!(bank_detail_change -> entity (entity_id));
+diesel::joinable!(bank_detail_change -> member (member_id));
+diesel::joinable!(bank_detail_change -> person (ended_by));
+diesel::joinable!(bank_detail_change -> session (session_id));
+diesel::joinable!(bank_detail_name_check -> bank_detail_change (change_id));
+diesel::joinable!(bank_detail_name_check -> member (member_id));
+diesel::joinable!(bank_detail_policy -> entity (entity_id));
+diesel::joinable!(bank_detail_policy -> person (decided_by));
 diesel::joinable!(bank_line -> bank_statement (statement_id));
 diesel::joinable!(bank_line -> currency (currency));
 diesel::joinable!(bank_line -> entity_bank_account (bank_account_id));
@@ -2058,6 +2146,7 @@ diesel::joinable!(bank_statement -> person (imported_by));
 diesel::joinable!(batch_approval -> payout_batch (batch_id));
 diesel::joinable!(batch_approval -> person (approver_id));
 diesel::joinable!(client -> member (member_id));
+diesel::joinable!(contact_change -> person (person_id));
 diesel::joinable!(contribution_owed -> activity (activity_id));
 diesel::joinable!(contribution_owed -> client (client_id));
 diesel::joinable!(contribution_owed -> currency (currency));
@@ -2337,10 +2426,15 @@ diesel::allow_tables_to_appear_in_same_query!(
     archived_file,
     arrears_settlement,
     audit_log,
+    bank_detail_callback,
+    bank_detail_change,
+    bank_detail_name_check,
+    bank_detail_policy,
     bank_line,
     bank_statement,
     batch_approval,
     client,
+    contact_change,
     contribution_owed,
     contribution_return,
     cost,
