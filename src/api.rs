@@ -49,6 +49,7 @@ rooms!(
     shares,
     surplus,
     payroll,
+    risk,
     transfers,
     internal_invoices,
     payouts,

@@ -36,6 +36,7 @@ pub mod pools;
 pub mod proposals;
 pub mod recurring;
 pub mod reminders;
+pub mod risk;
 pub mod service;
 pub mod shares;
 pub mod solvency;

@@ -18,7 +18,7 @@ use chrono::{DateTime, Duration, NaiveDate, Utc};
 pub use contacts::{ContactRow, addresses, change_email, change_phone, last_change, phones, trusted_since};
 pub use guards::{
     Accountant, Administrator, Approver, BatchDesk, BooksReader, Caller, Desk, Member, MemberOrDesk, MemberOrReviewer,
-    Reviewer, ReviewerOrAccountant, ReviewerOrAdministrator, SignedIn, ViewBatches, Visitor,
+    Reviewer, ReviewerOrAccountant, ReviewerOrAdministrator, RiskDesk, SignedIn, ViewBatches, Visitor,
 };
 pub use passwords::Passwords;
 pub use rules::{LinkPurpose, Tokens};

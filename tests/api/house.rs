@@ -43,6 +43,7 @@ const ROOMS: &[&str] = &[
     "shares",
     "surplus",
     "payroll",
+    "risk",
     "payouts",
     "bank",
     "accounting",

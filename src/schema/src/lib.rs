@@ -1399,6 +1399,52 @@ diesel::table! {
 }
 
 diesel::table! {
+    payout_hold (id) {
+        id -> Uuid,
+        payout_id -> Nullable<Uuid>,
+        held_member_id -> Nullable<Uuid>,
+        account_id -> Nullable<Uuid>,
+        member_id -> Uuid,
+        reason -> Text,
+        placed_by -> Uuid,
+        placed_at -> Timestamptz,
+        lifted_by -> Nullable<Uuid>,
+        lifted_at -> Nullable<Timestamptz>,
+        lift_reason -> Nullable<Text>,
+        version -> Int4,
+    }
+}
+
+diesel::table! {
+    payout_limit (id) {
+        id -> Uuid,
+        entity_id -> Uuid,
+        kind -> Text,
+        person_id -> Nullable<Uuid>,
+        amount_minor -> Nullable<Int8>,
+        currency -> Bpchar,
+        valid_from -> Date,
+        reason -> Text,
+        is_looser -> Bool,
+        decided_by -> Uuid,
+        confirmed_by -> Nullable<Uuid>,
+        confirmed_at -> Nullable<Timestamptz>,
+        created_at -> Timestamptz,
+        version -> Int4,
+    }
+}
+
+diesel::table! {
+    payout_origin (payout_id) {
+        payout_id -> Uuid,
+        member_id -> Uuid,
+        session_id -> Uuid,
+        address -> Text,
+        at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     person (id) {
         id -> Uuid,
         email -> Text,
@@ -1741,6 +1787,46 @@ diesel::table! {
         years -> Int4,
         source -> Text,
         needs_review_on -> Date,
+    }
+}
+
+diesel::table! {
+    risk_flag (id) {
+        id -> Uuid,
+        payout_id -> Uuid,
+        code -> Text,
+        level -> Text,
+        facts -> Jsonb,
+        evidence -> Jsonb,
+        at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    risk_flag_opening (id) {
+        id -> Int8,
+        flag_id -> Uuid,
+        opened_by -> Uuid,
+        note -> Text,
+        at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    risk_level (id) {
+        id -> Uuid,
+        entity_id -> Uuid,
+        code -> Text,
+        level -> Text,
+        before -> Text,
+        is_looser -> Bool,
+        valid_from -> Date,
+        reason -> Text,
+        decided_by -> Uuid,
+        confirmed_by -> Nullable<Uuid>,
+        confirmed_at -> Nullable<Timestamptz>,
+        created_at -> Timestamptz,
+        version -> Int4,
     }
 }
 
@@ -2307,6 +2393,13 @@ diesel::joinable!(payout_batch -> archived_file (file_id));
 diesel::joinable!(payout_batch -> currency (currency));
 diesel::joinable!(payout_batch -> entity (entity_id));
 diesel::joinable!(payout_batch -> entity_bank_account (bank_account_id));
+diesel::joinable!(payout_hold -> payee_account (account_id));
+diesel::joinable!(payout_hold -> payout (payout_id));
+diesel::joinable!(payout_limit -> currency (currency));
+diesel::joinable!(payout_limit -> entity (entity_id));
+diesel::joinable!(payout_origin -> member (member_id));
+diesel::joinable!(payout_origin -> payout (payout_id));
+diesel::joinable!(payout_origin -> session (session_id));
 diesel::joinable!(pool -> currency (currency));
 diesel::joinable!(pool -> entity (entity_id));
 diesel::joinable!(pool_contract -> currency (currency));
@@ -2360,6 +2453,10 @@ diesel::joinable!(redemption_run -> currency (currency));
 diesel::joinable!(redemption_run -> entity (entity_id));
 diesel::joinable!(redemption_run -> person (decided_by));
 diesel::joinable!(refresh_token -> session (session_id));
+diesel::joinable!(risk_flag -> payout (payout_id));
+diesel::joinable!(risk_flag_opening -> person (opened_by));
+diesel::joinable!(risk_flag_opening -> risk_flag (flag_id));
+diesel::joinable!(risk_level -> entity (entity_id));
 diesel::joinable!(rule_set -> archived_file (evidence_id));
 diesel::joinable!(rule_set -> currency (currency));
 diesel::joinable!(rule_set -> entity (entity_id));
@@ -2501,6 +2598,9 @@ diesel::allow_tables_to_appear_in_same_query!(
     payment_reminder,
     payout,
     payout_batch,
+    payout_hold,
+    payout_limit,
+    payout_origin,
     person,
     pool,
     pool_contract,
@@ -2524,6 +2624,9 @@ diesel::allow_tables_to_appear_in_same_query!(
     redemption_run,
     refresh_token,
     retention_rule,
+    risk_flag,
+    risk_flag_opening,
+    risk_level,
     role_grant,
     rule_set,
     rule_set_band,
