@@ -17,7 +17,7 @@ use crate::members::PayeeAccountRow;
 use crate::platform::db::{Db, Tx};
 use crate::platform::error::Result;
 use crate::platform::keys::Keys;
-use crate::platform::web::{Command, Empty, Listing, Page, Plain, QueryOf};
+use crate::platform::web::{Command, Empty, Listing, Page, QueryOf};
 
 crate::endpoints!(
     ask_for_bank_details,
@@ -325,12 +325,14 @@ async fn cancel_bank_detail_change_by_code(
     visitor: Visitor,
     db: Data<Db>,
     keys: Data<Keys>,
-    body: Plain<CancelByCode>,
-) -> Result<Json<DoneView>> {
-    let typed = body.0.code;
-    // Calling off twice is calling off once: no key is needed, and whoever is in a hurry has none.
-    db.write(visitor.with_link(), move |tx| super::cancel_by_code(tx, &keys, &typed)).await?;
-    Ok(Json(DoneView { done: true }))
+    command: Command<CancelByCode>,
+) -> Result<HttpResponse> {
+    command
+        .run(&db, visitor.with_link(), "cancel_bank_detail_change_by_code", move |tx, body| {
+            super::cancel_by_code(tx, &keys, &body.code)?;
+            Ok(DoneView { done: true })
+        })
+        .await
 }
 
 #[derive(Debug, Clone, Deserialize, ToSchema)]

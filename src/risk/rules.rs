@@ -108,13 +108,13 @@ impl RiskCode {
         match self {
             Self::FirstPayout
             | Self::FirstToAccount
+            | Self::ManyInADay
             | Self::AllAtOnce
             | Self::MostlyAdvanced
             | Self::ClientUnproven
             | Self::CountryDiffers
             | Self::SharedDevice => RiskSetting::Low,
             Self::AmountUnusual
-            | Self::ManyInADay
             | Self::NameClose
             | Self::NewDevice
             | Self::LimitNearlyUsed

@@ -13,6 +13,8 @@
 mod archive;
 mod bad_input;
 mod bad_requests;
+#[cfg(feature = "faults")]
+mod bank_attacks;
 mod bank_details;
 mod bank_files;
 mod collectives;
@@ -58,6 +60,7 @@ mod pools;
 mod privileges;
 mod proposals;
 mod sessions;
+mod risk;
 mod shares;
 mod solvency;
 mod statements;
