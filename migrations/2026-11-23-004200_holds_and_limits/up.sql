@@ -82,7 +82,7 @@ CREATE TABLE payout_limit (
     is_looser boolean NOT NULL DEFAULT true,
     decided_by uuid NOT NULL REFERENCES person CONSTRAINT payout_limit_not_own CHECK (decided_by IS DISTINCT FROM person_id),
     confirmed_by uuid REFERENCES person
-        CONSTRAINT payout_limit_by_two CHECK (confirmed_by <> decided_by AND confirmed_by IS DISTINCT FROM person_id),
+        CONSTRAINT payout_limit_by_two CHECK (confirmed_by IS NULL OR (confirmed_by <> decided_by AND confirmed_by IS DISTINCT FROM person_id)),
     confirmed_at timestamptz,
     created_at timestamptz NOT NULL DEFAULT umbel_now(),
     version integer NOT NULL DEFAULT 1,

@@ -6,12 +6,11 @@
 use chrono::{DateTime, Duration, Utc};
 
 pub use super::store::ContactRow;
-use super::{LinkPurpose, PersonRow, confirm, open_link, rules, step_up, store};
+use super::{LinkPurpose, PersonRow, confirm, open_link, rules, send, step_up, store};
 use crate::formats::letters::Letter;
 use crate::kernel::identifiers;
 use crate::kernel::ids::PersonId;
 use crate::kernel::refusal::Checks;
-use crate::outbox::{self, QueuedLetter};
 use crate::platform::db::Tx;
 use crate::platform::error::{Error, Result};
 
@@ -41,14 +40,8 @@ pub fn change_email(tx: &mut Tx<'_>, proof: &step_up::Proof, email: &str) -> Res
     tell(tx, &person, &told, &Letter::EmailChanged { address: rules::masked(&person.email) })?;
     let link = open_link(tx, LinkPurpose::ConfirmEmail, me.0, LINK_LIFE)?;
     let letter = Letter::ConfirmAddress { link: rules::link_reference(LinkPurpose::ConfirmEmail, link) };
-    let mail = QueuedLetter {
-        to: person.email.clone(),
-        language: person.language,
-        letter,
-        subject: link,
-        owner: Some(me),
-    };
-    outbox::queue_letter(tx, mail, "changed")?;
+    let to = person.email.clone();
+    send(tx, &person, (to, letter), link, "changed")?;
     Ok(person)
 }
 
@@ -76,14 +69,7 @@ pub fn change_phone(tx: &mut Tx<'_>, proof: &step_up::Proof, phone: &str) -> Res
 fn tell(tx: &mut Tx<'_>, person: &PersonRow, addresses: &[String], letter: &Letter) -> Result<()> {
     let occasion = tx.now().timestamp_micros();
     for (n, to) in addresses.iter().enumerate() {
-        let mail = QueuedLetter {
-            to: to.clone(),
-            language: person.language,
-            letter: letter.clone(),
-            subject: person.id.0,
-            owner: Some(person.id),
-        };
-        outbox::queue_letter(tx, mail, &format!("{occasion}:{n}"))?;
+        send(tx, person, (to.clone(), letter.clone()), person.id.0, &format!("{occasion}:{n}"))?;
     }
     Ok(())
 }

@@ -469,6 +469,18 @@ pub fn request_password_reset(tx: &mut Tx<'_>, email: &str) -> Result<()> {
     outbox::queue_letter(tx, letter, "requested")
 }
 
+/// Queues a letter about a person to one of their addresses.
+fn send(
+    tx: &mut Tx<'_>,
+    about: &PersonRow,
+    (to, letter): (String, Letter),
+    subject: Uuid,
+    occasion: &str,
+) -> Result<()> {
+    let mail = QueuedLetter { to, language: about.language, letter, subject, owner: Some(about.id) };
+    outbox::queue_letter(tx, mail, occasion)
+}
+
 /// How a queued letter names a link that is signed when the letter is written.
 #[must_use]
 pub fn link_reference(purpose: LinkPurpose, link: Uuid) -> String {

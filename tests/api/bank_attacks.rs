@@ -241,13 +241,17 @@ fn paid_early(app: &TestApp) -> i64 {
 /// Begins a script anew: the account, the address, the number and the password are the victim's again, long ago.
 fn restore(app: &TestApp, victim: &MemberCast, hash: &str) {
     let id = victim.client.person_id.as_deref().unwrap();
+    let tables = ["bank_detail_callback", "bank_detail_name_check", "contact_change", "person", "bank_detail_change", "payee_account"];
+    let each = |what: &str| tables.map(|table| format!("ALTER TABLE {table} {what} TRIGGER USER;")).concat();
     let sql = format!(
-        "SET session_replication_role = replica; \
+        "BEGIN; {} \
          DELETE FROM bank_detail_callback; DELETE FROM bank_detail_name_check; DELETE FROM contact_change WHERE NOT is_first; \
          UPDATE person SET email = 'awa@member.example', password_hash = '{hash}' WHERE id = '{id}'; \
          UPDATE bank_detail_change SET state = 'cancelled', code_hash = NULL, ended_at = now(), ended_how = 'member' WHERE ended_at IS NULL; \
          UPDATE payee_account SET superseded_at = now() WHERE person_id = '{id}' AND change_id IS NOT NULL; \
-         UPDATE payee_account SET superseded_at = NULL WHERE person_id = '{id}' AND change_id IS NULL"
+         UPDATE payee_account SET superseded_at = NULL WHERE person_id = '{id}' AND change_id IS NULL; {} COMMIT",
+        each("DISABLE"),
+        each("ENABLE")
     );
     diesel::connection::SimpleConnection::batch_execute(&mut app.database.owner(), &sql).unwrap();
 }

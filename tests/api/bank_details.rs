@@ -139,8 +139,8 @@ fn what_changes_meanwhile_begins_the_hours_anew_and_every_old_address_is_told() 
     app.stage.settle().unwrap();
     for address in [awa.email.as_str(), "thief@elsewhere.example"] {
         assert!(app.stage.mail_to(address, "2606").unwrap().contains("Code"), "{address}");
-        assert!(app.stage.mail_to(address, "t***@elsewhere.example").is_ok(), "{address}");
     }
+    app.stage.mail_to(&awa.email, "t***@elsewhere.example").unwrap();
     // Forty hours later the number: seventy-two hours from there on.
     app.stage.clock.advance(Duration::hours(40));
     let thief = MemberCast { email: "thief@elsewhere.example".to_owned(), ..awa.clone() };

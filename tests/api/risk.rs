@@ -144,7 +144,9 @@ fn habits_devices_and_contacts_are_looked_at() {
     let mut elsewhere = awa.clone();
     elsewhere.client.token = tokens["access_token"].as_str().map(str::to_owned);
     let payout = app.stage.payout(&elsewhere, 1_000).unwrap();
-    let dispute = "INSERT INTO invoice_dispute (id, invoice_id, member_id, reason) SELECT gen_random_uuid(), id, member_id, 'Late' FROM invoice WHERE state = 'issued' LIMIT 1";
+    let dispute = "INSERT INTO invoice_dispute (id, invoice_id, member_id, reason, opened_by) \
+                   SELECT gen_random_uuid(), i.id, i.member_id, 'Late', p.id FROM invoice i, person p \
+                   WHERE i.state = 'issued' AND p.email = 'reviewer@ombelle.example' LIMIT 1";
     app.database.owner().batch_execute(dispute).unwrap();
     let person = awa.client.person_id.clone().unwrap();
     limit(&app, &cast, "member_30_days", Some(&person), Some(10_000)).expect(201).unwrap();
