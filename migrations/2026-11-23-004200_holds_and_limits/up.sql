@@ -23,6 +23,7 @@ CREATE INDEX payout_hold_payout ON payout_hold (payout_id);
 CREATE INDEX payout_hold_held_member ON payout_hold (held_member_id);
 CREATE INDEX payout_hold_account ON payout_hold (account_id);
 CREATE INDEX payout_hold_member ON payout_hold (member_id, id);
+CREATE INDEX payout_hold_active ON payout_hold (id) WHERE lifted_at IS NULL;
 CREATE INDEX payout_hold_placed_by ON payout_hold (placed_by);
 CREATE INDEX payout_hold_lifted_by ON payout_hold (lifted_by);
 CREATE TRIGGER version BEFORE UPDATE ON payout_hold FOR EACH ROW EXECUTE FUNCTION step_version();
@@ -51,7 +52,7 @@ GRANT EXECUTE ON FUNCTION is_payout_held TO umbel_app;
 CREATE FUNCTION guard_payout_hold() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
     IF (OLD.state, NEW.state) IN (('requested', 'approved'), ('approved', 'batched'), ('batched', 'released'))
-       AND is_payout_held(NEW.id, NEW.member_id, NEW.payee_account_id) THEN
+       AND EXISTS (SELECT FROM payout_hold WHERE lifted_at IS NULL) AND is_payout_held(NEW.id, NEW.member_id, NEW.payee_account_id) THEN
         RAISE EXCEPTION 'payout % is on hold', NEW.id USING ERRCODE = 'restrict_violation', CONSTRAINT = 'payout_on_hold';
     END IF;
     RETURN NEW;
@@ -60,7 +61,7 @@ CREATE TRIGGER guard_payout_hold BEFORE UPDATE ON payout FOR EACH ROW EXECUTE FU
 
 CREATE FUNCTION guard_batch_hold() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
-    IF NEW.state IN ('sealed', 'approved', 'released') AND OLD.state <> NEW.state
+    IF NEW.state IN ('sealed', 'approved', 'released') AND OLD.state <> NEW.state AND EXISTS (SELECT FROM payout_hold WHERE lifted_at IS NULL)
        AND EXISTS (SELECT FROM payout p WHERE p.batch_id = NEW.id AND is_payout_held(p.id, p.member_id, p.payee_account_id)) THEN
         RAISE EXCEPTION 'a payout of batch % is on hold', NEW.id USING ERRCODE = 'restrict_violation', CONSTRAINT = 'payout_on_hold';
     END IF;

@@ -256,8 +256,7 @@ pub fn refuse(tx: &mut Tx<'_>, id: BankDetailChangeId, expected: i32, reason: &s
     checks.done()?;
     rules::may(change.state, Command::Refuse)?;
     tx.reason(reason)?;
-    let ended =
-        store::save_ended(tx, &change, (BankDetailState::Refused, EndedHow::Office), Some(reason.trim()))?;
+    let ended = store::save_ended(tx, &change, (BankDetailState::Refused, EndedHow::Office), Some(reason.trim()))?;
     let letter = Letter::BankChangeRefused { last4: ended.iban_last4.clone(), reason: reason.to_owned() };
     tell(tx, &ended, &letter, "refused")?;
     find(tx, id)

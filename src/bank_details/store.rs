@@ -187,12 +187,7 @@ pub(super) fn lock_by_code(tx: &mut Tx<'_>, hash: &[u8]) -> Result<Option<Locked
     Ok(row.map(Locked::new))
 }
 
-pub(super) fn list(
-    tx: &mut Tx<'_>,
-    filter: &ChangeFilter,
-    after: Option<Uuid>,
-    limit: i64,
-) -> Result<Vec<ChangeRow>> {
+pub(super) fn list(tx: &mut Tx<'_>, filter: &ChangeFilter, after: Option<Uuid>, limit: i64) -> Result<Vec<ChangeRow>> {
     let mut query = bank_detail_change::table
         .order(bank_detail_change::id.desc())
         .limit(limit)
@@ -265,9 +260,8 @@ struct Due {
 
 /// From when on a change may be active, as it stands now.
 pub(super) fn due(tx: &mut Tx<'_>, id: BankDetailChangeId) -> Result<DateTime<Utc>> {
-    let found: Due = diesel::sql_query("SELECT bank_detail_due($1) AS due")
-        .bind::<SqlUuid, _>(id)
-        .get_result(tx.conn())?;
+    let found: Due =
+        diesel::sql_query("SELECT bank_detail_due($1) AS due").bind::<SqlUuid, _>(id).get_result(tx.conn())?;
     Ok(found.due)
 }
 

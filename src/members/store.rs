@@ -9,9 +9,7 @@ use umbel_schema::{application, audit_log, member, payee_account, share};
 use uuid::Uuid;
 
 use super::rules::{ApplicationState, MemberState, ShareState};
-use crate::kernel::ids::{
-    AgreementId, ApplicationId, BankDetailChangeId, EntityId, PayeeAccountId, PersonId, ShareId,
-};
+use crate::kernel::ids::{AgreementId, ApplicationId, BankDetailChangeId, EntityId, PayeeAccountId, PersonId, ShareId};
 use crate::kernel::language::Language;
 use crate::kernel::money::{Currency, Minor};
 use crate::platform::db::{Locked, Tx};

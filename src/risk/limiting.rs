@@ -2,9 +2,9 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 
+use super::is_soon;
 use super::rules::limits::{self as days, LimitKind};
 use super::store::{self, LimitRow, LimitUse};
-use super::is_soon;
 use crate::access;
 use crate::charter::{self, EntityRow};
 use crate::kernel::ids::{EntityId, PayoutId, PayoutLimitId, PersonId};
@@ -55,27 +55,20 @@ pub fn within_limits(
     let Some(broken) = uses.into_iter().find(|of| of.used_minor > of.limit_minor) else { return Ok(()) };
     let member = if matches!(broken.kind, LimitKind::ApproverDay) { None } else { broken.person_id };
     let moved = store::movements(tx, entity.id, currency, member, is_sealed, payouts)?;
-    let (day, start) = today(tx, &entity)?;
-    let counted = counted(tx, &broken, &moved, start);
-    let asked = broken.used_minor.saturating_sub(counted);
+    let (day, _) = today(tx, &entity)?;
+    let asked = match broken.kind {
+        LimitKind::Payout => broken.used_minor,
+        _ => store::sum_of(tx, payouts, member)?,
+    };
+    let counted = broken.used_minor.saturating_sub(asked);
     let excess = broken.used_minor.saturating_sub(broken.limit_minor);
     let moved: Vec<(DateTime<Utc>, i64)> = moved.iter().map(|one| (one.at, one.amount)).collect();
     let free = days::free_at(broken.kind, (day, entity.zone()), (asked, broken.limit_minor, excess), &moved);
-    Err(refusal(&broken, broken.limit_minor.saturating_sub(counted), free.map(|at| (at, at.with_timezone(&entity.zone()).date_naive()))))
-}
-
-/// What counted before, of what is used now.
-fn counted(tx: &Tx<'_>, broken: &LimitUse, moved: &[store::Movement], start: DateTime<Utc>) -> i64 {
-    let me = tx.principal().map(|who| who.person);
-    let is_mine = broken.kind == LimitKind::ApproverDay && broken.person_id == me;
-    let since = match broken.kind {
-        LimitKind::Payout => return 0,
-        LimitKind::ApproverDay if !is_mine => return 0,
-        LimitKind::MemberDay | LimitKind::EntityDay | LimitKind::ApproverDay => Some(start),
-        LimitKind::MemberThirtyDays | LimitKind::EntityThirtyDays => None,
-    };
-    let theirs = moved.iter().filter(|one| since.is_none_or(|since| one.at >= since));
-    theirs.fold(0_i64, |sum, one| sum.saturating_add(one.amount)).min(broken.used_minor)
+    Err(refusal(
+        &broken,
+        broken.limit_minor.saturating_sub(counted),
+        free.map(|at| (at, at.with_timezone(&entity.zone()).date_naive())),
+    ))
 }
 
 fn refusal(broken: &LimitUse, left: i64, free: Option<(DateTime<Utc>, NaiveDate)>) -> Error {
@@ -84,7 +77,9 @@ fn refusal(broken: &LimitUse, left: i64, free: Option<(DateTime<Utc>, NaiveDate)
         .with("limit_minor", broken.limit_minor)
         .with("left_minor", left.max(0));
     match free {
-        Some((at, on)) => refused.with("free_at", at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)).with("free_on", on),
+        Some((at, on)) => {
+            refused.with("free_at", at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)).with("free_on", on)
+        }
         None => refused,
     }
 }
@@ -108,11 +103,14 @@ pub fn approving(tx: &mut Tx<'_>, entity: EntityId, total: Money) -> Result<()> 
     if used <= limit {
         return Ok(());
     }
-    let broken =
-        LimitUse { kind: LimitKind::ApproverDay, person_id: Some(me), used_minor: used, limit_minor: limit };
+    let broken = LimitUse { kind: LimitKind::ApproverDay, person_id: Some(me), used_minor: used, limit_minor: limit };
     let asked = (total.amount_minor.get(), limit, used.saturating_sub(limit));
     let free = days::free_at(broken.kind, (day, entity.zone()), asked, &[]);
-    Err(refusal(&broken, limit.saturating_sub(before), free.map(|at| (at, at.with_timezone(&entity.zone()).date_naive()))))
+    Err(refusal(
+        &broken,
+        limit.saturating_sub(before),
+        free.map(|at| (at, at.with_timezone(&entity.zone()).date_naive())),
+    ))
 }
 
 /// A limit to be decided.
@@ -150,9 +148,8 @@ pub fn decide_limit(tx: &mut Tx<'_>, new: &NewLimit) -> Result<LimitRow> {
     checks.text(&new.reason, "/reason", 1, 2000);
     checks.done()?;
     if let Some(person) = new.person {
-        access::person(tx, person).map_err(|error| {
-            if error.code == "not_found" { Error::field("/person_id", "invalid") } else { error }
-        })?;
+        access::person(tx, person)
+            .map_err(|error| if error.code == "not_found" { Error::field("/person_id", "invalid") } else { error })?;
     }
     let by = tx.person()?;
     if new.person == Some(by) {

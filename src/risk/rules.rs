@@ -114,11 +114,9 @@ impl RiskCode {
             | Self::ClientUnproven
             | Self::CountryDiffers
             | Self::SharedDevice => RiskSetting::Low,
-            Self::AmountUnusual
-            | Self::NameClose
-            | Self::NewDevice
-            | Self::LimitNearlyUsed
-            | Self::InvoiceDisputed => RiskSetting::Medium,
+            Self::AmountUnusual | Self::NameClose | Self::NewDevice | Self::LimitNearlyUsed | Self::InvoiceDisputed => {
+                RiskSetting::Medium
+            }
             Self::AccountChanged
             | Self::IbanOfMember
             | Self::IbanOfStaff

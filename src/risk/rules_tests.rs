@@ -82,7 +82,11 @@ fn each_rule_speaks_and_is_silent() {
             Facts { has_new_money: true, available: Minor::new(2_500), ..quiet() },
             Facts { has_new_money: true, available: Minor::new(2_501), ..quiet() },
         ),
-        (RiskCode::AllAtOnce, Facts { has_new_money: true, available: Minor::ZERO, ..quiet() }, Facts { available: Minor::ZERO, ..quiet() }),
+        (
+            RiskCode::AllAtOnce,
+            Facts { has_new_money: true, available: Minor::ZERO, ..quiet() },
+            Facts { available: Minor::ZERO, ..quiet() },
+        ),
         (
             RiskCode::MostlyAdvanced,
             Facts { advances: Minor::new(75_001), ..quiet() },

@@ -10,8 +10,8 @@ pub use holds::{HoldFilter, HoldRow};
 pub(super) use holds::{HoldTarget, find_hold, held_among, insert_hold, list_held, list_holds, lock_hold, save_lifted};
 pub use limits::LimitRow;
 pub(super) use limits::{
-    LimitUse, Movement, NewLimit, approved_today, has_limits, insert_limit, limit_on, list_limits, lock_limit, lock_limits,
-    movements, save_limit_confirmed, used,
+    LimitUse, Movement, NewLimit, approved_today, has_limits, insert_limit, limit_on, list_limits, lock_limit,
+    lock_limits, movements, save_limit_confirmed, sum_of, used,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -212,13 +212,19 @@ impl From<FactsRow> for Facts {
     }
 }
 
-/// What the rules look at, for some payouts at once: one statement, however many.
+/// How many payouts are looked at in one statement, which may take a few seconds at most.
+const SOME: usize = 500;
+
+/// What the rules look at, for some payouts at once.
 pub(super) fn facts(tx: &mut Tx<'_>, of: &[PayoutId]) -> Result<Vec<Facts>> {
-    let ids: Vec<Uuid> = of.iter().map(|id| id.0).collect();
-    let rows: Vec<FactsRow> = diesel::sql_query("SELECT * FROM payout_risk_facts($1)")
-        .bind::<Array<SqlUuid>, _>(ids)
-        .load(tx.conn())?;
-    Ok(rows.into_iter().map(Facts::from).collect())
+    let mut facts = Vec::with_capacity(of.len());
+    for some in of.chunks(SOME) {
+        let ids: Vec<Uuid> = some.iter().map(|id| id.0).collect();
+        let rows: Vec<FactsRow> =
+            diesel::sql_query("SELECT * FROM payout_risk_facts($1)").bind::<Array<SqlUuid>, _>(ids).load(tx.conn())?;
+        facts.extend(rows.into_iter().map(Facts::from));
+    }
+    Ok(facts)
 }
 
 pub(super) fn insert_origin(tx: &mut Tx<'_>, payout: PayoutId, member: PersonId, session: SessionId) -> Result<()> {
@@ -265,9 +271,8 @@ pub(super) fn list_flags(
         query = query.filter(risk_flag::level.eq(level));
     }
     if let Some(is_opened) = filter.opened {
-        let opened = risk_flag_opening::table
-            .filter(risk_flag_opening::opened_by.eq(reader))
-            .select(risk_flag_opening::flag_id);
+        let opened =
+            risk_flag_opening::table.filter(risk_flag_opening::opened_by.eq(reader)).select(risk_flag_opening::flag_id);
         query = if is_opened {
             query.filter(risk_flag::id.eq_any(opened))
         } else {
@@ -315,10 +320,7 @@ pub(super) fn list_unopened(tx: &mut Tx<'_>, of: &[PayoutId], by: PersonId) -> R
 }
 
 pub(super) fn insert_level(tx: &mut Tx<'_>, new: &NewLevel<'_>) -> Result<LevelRow> {
-    Ok(diesel::insert_into(risk_level::table)
-        .values(new)
-        .returning(LevelRow::as_returning())
-        .get_result(tx.conn())?)
+    Ok(diesel::insert_into(risk_level::table).values(new).returning(LevelRow::as_returning()).get_result(tx.conn())?)
 }
 
 pub(super) fn lock_level(tx: &mut Tx<'_>, id: RiskLevelId) -> Result<Locked<LevelRow>> {

@@ -32,9 +32,7 @@ pub fn place_hold(tx: &mut Tx<'_>, id: PayoutHoldId, on: HoldOn, reason: &str) -
     checks.text(reason, "/reason", 1, 2000);
     checks.done()?;
     let target = match on {
-        HoldOn::Payout(payout, member) => {
-            HoldTarget { payout: Some(payout), held_member: None, account: None, member }
-        }
+        HoldOn::Payout(payout, member) => HoldTarget { payout: Some(payout), held_member: None, account: None, member },
         HoldOn::Member(member) => HoldTarget { payout: None, held_member: Some(member), account: None, member },
         HoldOn::Account(account) => {
             let member = members::payee_account(tx, account)?.person_id;

@@ -58,8 +58,8 @@ enum Step {
 }
 
 use Step::{
-    Approve, Ask, AskBlind, CallAlone, CallNewNumber, CallOff, Cancel, Elsewhere, Guess, Mail, Password, Pay, Phone, Reset,
-    StaffAsk, StaffEdit, Wait,
+    Approve, Ask, AskBlind, CallAlone, CallNewNumber, CallOff, Cancel, Elsewhere, Guess, Mail, Password, Pay, Phone,
+    Reset, StaffAsk, StaffEdit, Wait,
 };
 
 #[rustfmt::skip] // one attack, one line: a table is read as a table
@@ -202,7 +202,8 @@ impl Scene<'_> {
             }
             Elsewhere => {
                 let body = json!({"email": self.victim.email, "password": self.password, "device": "A thief's phone"});
-                let tokens = self.app.visitor().command("POST", "/v1/sessions", &[], &body).unwrap().expect(200).unwrap();
+                let tokens =
+                    self.app.visitor().command("POST", "/v1/sessions", &[], &body).unwrap().expect(200).unwrap();
                 self.victim.client.token = tokens["access_token"].as_str().map(str::to_owned);
             }
         }
@@ -241,7 +242,14 @@ fn paid_early(app: &TestApp) -> i64 {
 /// Begins a script anew: the account, the address, the number and the password are the victim's again, long ago.
 fn restore(app: &TestApp, victim: &MemberCast, hash: &str) {
     let id = victim.client.person_id.as_deref().unwrap();
-    let tables = ["bank_detail_callback", "bank_detail_name_check", "contact_change", "person", "bank_detail_change", "payee_account"];
+    let tables = [
+        "bank_detail_callback",
+        "bank_detail_name_check",
+        "contact_change",
+        "person",
+        "bank_detail_change",
+        "payee_account",
+    ];
     let each = |what: &str| tables.map(|table| format!("ALTER TABLE {table} {what} TRIGGER USER;")).concat();
     let sql = format!(
         "BEGIN; {} \
@@ -298,7 +306,10 @@ fn attack(attacks: &[(&str, &[Step])]) {
         restore(&app, &awa, &hash[0]);
     }
     assert!(failures.is_empty(), "{failures:#?}");
-    println!("{} attacks, {asked} accounts asked for, {paid} payouts approved meanwhile, 0 of them to a new account", attacks.len());
+    println!(
+        "{} attacks, {asked} accounts asked for, {paid} payouts approved meanwhile, 0 of them to a new account",
+        attacks.len()
+    );
     assert!(asked >= i64::try_from(attacks.len()).unwrap() && paid > 0);
 }
 

@@ -172,7 +172,8 @@ fn a_call_by_two_people_on_an_old_number_shortens_the_hours_and_nothing_else_doe
         let body = json!({"id": client.new_id(), "phone": phone, "note": "She says it is hers"});
         client.change(&format!("{place}/record_callback"), version(client), &body).unwrap()
     };
-    let confirm = |client: &Client| client.change(&format!("{place}/confirm_callback"), version(client), &json!({})).unwrap();
+    let confirm =
+        |client: &Client| client.change(&format!("{place}/confirm_callback"), version(client), &json!({})).unwrap();
     assert_eq!(confirm(approver).code(), "callback_missing");
     assert_eq!(record(reviewer, "+32 470 99 99 99").status, 422, "a number that she never had");
     let body = json!({"phone": "+32 470 11 11 11", "current_password": PASSWORD});
@@ -214,7 +215,9 @@ fn postgresql_refuses_what_is_too_early() {
     let id = text(&change, "id");
     let mut conn = app.database.runtime();
     let mut refused = |sql: &str| {
-        let sql = format!("BEGIN; SET LOCAL umbel.scope = 'system'; SET LOCAL umbel.now = '2026-05-07T07:59:59Z'; {sql}; ROLLBACK");
+        let sql = format!(
+            "BEGIN; SET LOCAL umbel.scope = 'system'; SET LOCAL umbel.now = '2026-05-07T07:59:59Z'; {sql}; ROLLBACK"
+        );
         let error = diesel::connection::SimpleConnection::batch_execute(&mut conn, &sql).unwrap_err().to_string();
         diesel::connection::SimpleConnection::batch_execute(&mut conn, "ROLLBACK").unwrap();
         error
@@ -228,9 +231,15 @@ fn postgresql_refuses_what_is_too_early() {
     assert!(refused(copy).contains("bank_detail_one_open"));
     let swapped = "INSERT INTO payee_account (id, person_id, holder, iban_sealed, iban_index, iban_country, iban_last4) \
                    SELECT gen_random_uuid(), member_id, holder, iban_sealed, iban_index, iban_country, iban_last4 FROM bank_detail_change";
-    assert!(refused(&format!("UPDATE payee_account SET superseded_at = umbel_now(); {swapped}")).contains("only by their own request"));
+    assert!(
+        refused(&format!("UPDATE payee_account SET superseded_at = umbel_now(); {swapped}"))
+            .contains("only by their own request")
+    );
     let early = "INSERT INTO payee_account (id, person_id, holder, iban_sealed, iban_index, iban_country, iban_last4, change_id, verified_at) \
                  SELECT new_account_id, member_id, holder, iban_sealed, iban_index, iban_country, iban_last4, id, umbel_now() FROM bank_detail_change";
-    assert!(refused(&format!("UPDATE payee_account SET superseded_at = umbel_now(); {early}")).contains("not what was asked for"));
+    assert!(
+        refused(&format!("UPDATE payee_account SET superseded_at = umbel_now(); {early}"))
+            .contains("not what was asked for")
+    );
     drop(cast);
 }

@@ -75,7 +75,8 @@ fn blocked_by(app: &TestApp, cast: &Cast, payout: &Value, expected: &[&str]) -> 
         assert_eq!((refused.status, refused.code()), (409, "risk_flags_unopened".to_owned()), "{flag}");
         assert_eq!(refused.json()["params"]["count"], (blocking.len() - n).to_string());
         let note = json!({"note": "Called the member"});
-        let opened = approver.post(&format!("/v1/risk_flags/{}/open", text(flag, "id")), &note).unwrap().expect(200).unwrap();
+        let opened =
+            approver.post(&format!("/v1/risk_flags/{}/open", text(flag, "id")), &note).unwrap().expect(200).unwrap();
         assert_eq!(opened["openings"].as_array().unwrap().len(), 1);
     }
     try_to_approve(approver, &sealed).expect(200).unwrap();
@@ -103,7 +104,12 @@ fn a_first_payout_is_flagged_and_what_is_taken_seriously_blocks() {
     let confirm = format!("/v1/risk_levels/{}/confirm", text(&looser, "id"));
     assert_eq!(cast.staff.administrator.change(&confirm, 1, &json!({})).unwrap().code(), "self_approval_forbidden");
     let payout = app.stage.payout(&bo, 92_500).unwrap();
-    blocked_by(&app, &cast, &payout, &["all_at_once", "first_payout", "first_to_account", "shared_device", "country_differs"]);
+    blocked_by(
+        &app,
+        &cast,
+        &payout,
+        &["all_at_once", "first_payout", "first_to_account", "shared_device", "country_differs"],
+    );
     cast.staff.approver.change(&confirm, 1, &json!({})).unwrap().expect(200).unwrap();
     // Whoever approves opens: the reviewer cannot do it for them, and nobody opens without a note.
     let flag = flags_of(&cast.staff.reviewer, &payout)[0].clone();
@@ -125,10 +131,16 @@ fn habits_devices_and_contacts_are_looked_at() {
         let expected: &[&str] = if n == 2 { &["many_in_a_day"] } else { &[] };
         let sealed = blocked_by(&app, &cast, &payout, expected);
         drop(sealed);
-        let batch = text(&cast.staff.approver.get(&format!("/v1/payouts/{}", text(&payout, "id"))).unwrap().json(), "batch_id");
+        let batch =
+            text(&cast.staff.approver.get(&format!("/v1/payouts/{}", text(&payout, "id"))).unwrap().json(), "batch_id");
         let seen = cast.staff.approver.get(&format!("/v1/payout_batches/{batch}")).unwrap().expect(200).unwrap();
         let release = format!("/v1/payout_batches/{batch}/release");
-        cast.staff.approver.change(&release, seen["version"].as_i64().unwrap(), &json!({})).unwrap().expect(200).unwrap();
+        cast.staff
+            .approver
+            .change(&release, seen["version"].as_i64().unwrap(), &json!({}))
+            .unwrap()
+            .expect(200)
+            .unwrap();
     }
     hours_pass(&app, 100);
     office_again(&app, &mut cast);
@@ -211,7 +223,10 @@ fn another_account_is_flagged_by_its_name_its_age_and_who_else_has_it() {
     let change = ask(&awa, IBANS[1]);
     app.stage.settle().unwrap();
     let seen = look(&cast.staff.reviewer, &change);
-    assert_eq!((&seen["name_check"]["outcome"], &seen["name_check"]["name"]), (&json!("close_match"), &json!("A. Diop-Sy")));
+    assert_eq!(
+        (&seen["name_check"]["outcome"], &seen["name_check"]["name"]),
+        (&json!("close_match"), &json!("A. Diop-Sy"))
+    );
     assert_eq!(seen["iban_used_elsewhere"], true);
     hours_pass(&app, 72);
     office_again(&app, &mut cast);
@@ -276,7 +291,8 @@ fn what_is_on_hold_waits_until_another_person_lifts_it() {
     lift(&approver, &stopped).expect(200).unwrap();
     let approved = try_to_approve(&approver, &sealed).expect(200).unwrap();
     let stopped = hold(&format!("/v1/payee_accounts/{}/hold_payouts", account[0]));
-    let release = |version: &Value| approver.change(&format!("{place}/release"), version.as_i64().unwrap(), &json!({})).unwrap();
+    let release =
+        |version: &Value| approver.change(&format!("{place}/release"), version.as_i64().unwrap(), &json!({})).unwrap();
     assert_eq!(code(&release(&approved["version"])), on_hold);
     // Somebody else's payouts go on.
     let other = app.stage.payout(&bo, 1_000).unwrap();

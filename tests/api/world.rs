@@ -334,11 +334,7 @@ fn shared(
 }
 
 /// Each member asks for another account and has one stopped; what is risky, and a limit, wait for a second person.
-fn safeguards(
-    app: &TestApp,
-    cast: &Cast,
-    members: &[(Owner, &MemberCast)],
-) -> Vec<(&'static str, Owner, String)> {
+fn safeguards(app: &TestApp, cast: &Cast, members: &[(Owner, &MemberCast)]) -> Vec<(&'static str, Owner, String)> {
     let (administrator, reviewer) = (&cast.staff.administrator, &cast.staff.reviewer);
     let mut found = Vec::new();
     for (owner, member) in members {

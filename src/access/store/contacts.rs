@@ -40,11 +40,7 @@ pub(in crate::access) fn insert_phone(tx: &mut Tx<'_>, of: PersonId, phone: &str
 }
 
 /// What was replaced later than `since`, and what was not replaced.
-pub(in crate::access) fn list_addresses(
-    tx: &mut Tx<'_>,
-    of: PersonId,
-    since: DateTime<Utc>,
-) -> Result<Vec<String>> {
+pub(in crate::access) fn list_addresses(tx: &mut Tx<'_>, of: PersonId, since: DateTime<Utc>) -> Result<Vec<String>> {
     let rows: Vec<Address> = diesel::sql_query(
         "SELECT DISTINCT lower(value) AS value FROM (
              SELECT value, lead(at) OVER (ORDER BY id) AS until FROM contact_change WHERE person_id = $1 AND kind = 'email') c

@@ -113,11 +113,9 @@ pub(super) fn of(letter: &Letter, language: Language, from: &Letterhead<'_>) -> 
             ("due", Some(local::moment(language, *due))),
             ("code", line(code)),
         ],
-        Letter::BankChangeSoon { last4, due, code } => vec![
-            ("last4", Some(last_four(last4))),
-            ("due", Some(local::moment(language, *due))),
-            ("code", line(code)),
-        ],
+        Letter::BankChangeSoon { last4, due, code } => {
+            vec![("last4", Some(last_four(last4))), ("due", Some(local::moment(language, *due))), ("code", line(code))]
+        }
         Letter::BankChangeActive { last4 } | Letter::BankChangeCancelled { last4 } => {
             vec![("last4", Some(last_four(last4)))]
         }

@@ -15,9 +15,7 @@ use crate::platform::error::Result;
 use crate::platform::i18n;
 use crate::platform::keys::Keys;
 use crate::platform::web::{Command, Empty, Listing, Page, QueryOf};
-use crate::risk::{
-    self, FlagFilter, KnownFlag, LevelRow, NewSetting, OpeningRow, RiskCode, RiskLevel, RiskSetting,
-};
+use crate::risk::{self, FlagFilter, KnownFlag, LevelRow, NewSetting, OpeningRow, RiskCode, RiskLevel, RiskSetting};
 
 crate::endpoints!(
     list_risk_flags,
@@ -240,11 +238,7 @@ struct DecideLevel {
 #[utoipa::path(tag = "risk", request_body = DecideLevel, responses((status = 201, body = RiskLevelView)),
     extensions(("x-roles" = json!(["payout_approver", "administrator"]))))]
 #[post("/v1/risk_levels")]
-async fn decide_risk_level(
-    who: RiskDesk,
-    db: Data<Db>,
-    command: Command<DecideLevel>,
-) -> Result<HttpResponse> {
+async fn decide_risk_level(who: RiskDesk, db: Data<Db>, command: Command<DecideLevel>) -> Result<HttpResponse> {
     command
         .create(&db, who.into(), "decide_risk_level", "/v1/risk_levels", |tx, body| {
             let new = NewSetting {

@@ -90,7 +90,8 @@ mod tests {
     #[test]
     fn more_is_free_tomorrow_or_when_enough_has_dropped_out() {
         let today = ("2026-05-04".parse().unwrap(), Brussels);
-        let moved = [(at("2026-04-10T08:00:00Z"), 30), (at("2026-04-20T08:00:00Z"), 50), (at("2026-05-01T08:00:00Z"), 20)];
+        let moved =
+            [(at("2026-04-10T08:00:00Z"), 30), (at("2026-04-20T08:00:00Z"), 50), (at("2026-05-01T08:00:00Z"), 20)];
         let free = |kind, asked, excess| free_at(kind, today, (asked, 100, excess), &moved);
         assert_eq!(free(LimitKind::MemberDay, 40, 1), Some(at("2026-05-04T22:00:00Z")));
         assert_eq!(free(LimitKind::MemberThirtyDays, 30, 30), Some(at("2026-05-10T08:00:00Z")));

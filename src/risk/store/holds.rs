@@ -94,11 +94,7 @@ pub(in crate::risk) fn lock_hold(tx: &mut Tx<'_>, id: PayoutHoldId) -> Result<Lo
 pub(in crate::risk) fn save_lifted(tx: &mut Tx<'_>, row: &Locked<HoldRow>, by: PersonId, reason: &str) -> Result<()> {
     let now = tx.now();
     diesel::update(payout_hold::table.find(row.id))
-        .set((
-            payout_hold::lifted_by.eq(by),
-            payout_hold::lifted_at.eq(now),
-            payout_hold::lift_reason.eq(reason),
-        ))
+        .set((payout_hold::lifted_by.eq(by), payout_hold::lifted_at.eq(now), payout_hold::lift_reason.eq(reason)))
         .execute(tx.conn())?;
     Ok(())
 }
@@ -133,8 +129,17 @@ diesel::define_sql_function! {
     fn is_payout_held(payout: diesel::sql_types::Uuid, member: diesel::sql_types::Uuid, account: diesel::sql_types::Nullable<diesel::sql_types::Uuid>) -> diesel::sql_types::Bool;
 }
 
+/// Whether anything waits at all.
+fn is_anything_held(tx: &mut Tx<'_>) -> Result<bool> {
+    let any = payout_hold::table.filter(payout_hold::lifted_at.is_null());
+    Ok(diesel::select(diesel::dsl::exists(any)).get_result(tx.conn())?)
+}
+
 /// Those of some payouts that wait. One that has no account yet is looked at with the one that is live.
 pub(in crate::risk) fn held_among(tx: &mut Tx<'_>, of: &[PayoutId]) -> Result<Vec<PayoutId>> {
+    if !is_anything_held(tx)? {
+        return Ok(Vec::new());
+    }
     let live = payee_account::table
         .filter(payee_account::person_id.eq(payout::member_id))
         .filter(payee_account::superseded_at.is_null())
@@ -152,6 +157,9 @@ pub(in crate::risk) fn held_among(tx: &mut Tx<'_>, of: &[PayoutId]) -> Result<Ve
 
 /// The approved payouts of an entity that wait.
 pub(in crate::risk) fn list_held(tx: &mut Tx<'_>, entity: EntityId) -> Result<Vec<PayoutId>> {
+    if !is_anything_held(tx)? {
+        return Ok(Vec::new());
+    }
     Ok(payout::table
         .filter(payout::entity_id.eq(entity))
         .filter(payout::state.eq("approved"))

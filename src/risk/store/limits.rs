@@ -148,6 +148,18 @@ pub(in crate::risk) fn movements(
     .load(tx.conn())?)
 }
 
+/// The sum of some payouts, or of those of one member among them.
+pub(in crate::risk) fn sum_of(tx: &mut Tx<'_>, of: &[PayoutId], member: Option<PersonId>) -> Result<i64> {
+    let ids: Vec<Uuid> = of.iter().map(|id| id.0).collect();
+    let found: Amount = diesel::sql_query(
+        "SELECT sum(amount_minor)::bigint AS amount FROM payout WHERE id = ANY ($1) AND ($2 IS NULL OR member_id = $2)",
+    )
+    .bind::<Array<SqlUuid>, _>(ids)
+    .bind::<Nullable<SqlUuid>, _>(member)
+    .get_result(tx.conn())?;
+    Ok(found.amount.unwrap_or_default())
+}
+
 /// The limit of a kind on a day, if there is one.
 pub(in crate::risk) fn limit_on(
     tx: &mut Tx<'_>,
