@@ -70,6 +70,8 @@ END $$;
 CREATE TRIGGER guard_batch_hold BEFORE UPDATE ON payout_batch FOR EACH ROW EXECUTE FUNCTION guard_batch_hold();
 
 -- How much may be paid out, from a day on. Less is one person's decision, more is that of two.
+-- In which order limits came into force: two of one day are told apart by it.
+CREATE SEQUENCE payout_limit_rank;
 CREATE TABLE payout_limit (
     id uuid PRIMARY KEY,
     entity_id uuid NOT NULL REFERENCES entity,
@@ -81,6 +83,7 @@ CREATE TABLE payout_limit (
     valid_from date NOT NULL,
     reason text NOT NULL CHECK (length(reason) BETWEEN 1 AND 2000),
     is_looser boolean NOT NULL DEFAULT true,
+    rank bigint NOT NULL DEFAULT 0,
     decided_by uuid NOT NULL REFERENCES person CONSTRAINT payout_limit_not_own CHECK (decided_by IS DISTINCT FROM person_id),
     confirmed_by uuid REFERENCES person
         CONSTRAINT payout_limit_by_two CHECK (confirmed_by IS NULL OR (confirmed_by <> decided_by AND confirmed_by IS DISTINCT FROM person_id)),
@@ -106,12 +109,12 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
         SELECT l.* FROM payout_limit l
         WHERE l.entity_id = p_entity AND l.kind = p_kind AND l.person_id = p_person AND l.currency = p_currency AND l.valid_from <= p_day
           AND (NOT l.is_looser OR l.confirmed_by IS NOT NULL)
-        ORDER BY l.valid_from DESC, coalesce(l.confirmed_at, l.created_at) DESC, l.id DESC LIMIT 1) own ON true
+        ORDER BY l.valid_from DESC, l.rank DESC LIMIT 1) own ON true
     LEFT JOIN LATERAL (
         SELECT l.* FROM payout_limit l
         WHERE l.entity_id = p_entity AND l.kind = p_kind AND l.person_id IS NULL AND l.currency = p_currency AND l.valid_from <= p_day
           AND (NOT l.is_looser OR l.confirmed_by IS NOT NULL)
-        ORDER BY l.valid_from DESC, coalesce(l.confirmed_at, l.created_at) DESC, l.id DESC LIMIT 1) everybody ON true
+        ORDER BY l.valid_from DESC, l.rank DESC LIMIT 1) everybody ON true
 $$;
 GRANT EXECUTE ON FUNCTION payout_limit_on TO umbel_app;
 
@@ -122,6 +125,7 @@ DECLARE
     held bigint;
 BEGIN
     PERFORM pg_advisory_xact_lock(hashtextextended('payout limits ' || NEW.entity_id, 0));
+    NEW.rank := nextval('payout_limit_rank');
     IF TG_OP = 'INSERT' THEN
         held := payout_limit_on(NEW.entity_id, NEW.kind, NEW.person_id, NEW.currency::text, NEW.valid_from);
         NEW.is_looser := held IS NOT NULL AND (NEW.amount_minor IS NULL OR NEW.amount_minor > held);

@@ -1426,6 +1426,7 @@ diesel::table! {
         valid_from -> Date,
         reason -> Text,
         is_looser -> Bool,
+        rank -> Int8,
         decided_by -> Uuid,
         confirmed_by -> Nullable<Uuid>,
         confirmed_at -> Nullable<Timestamptz>,
