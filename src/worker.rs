@@ -12,6 +12,7 @@ use tokio::sync::watch;
 
 use crate::access;
 use crate::accounting;
+use crate::bank_details::{self, NobodyToAsk, PayeeNames};
 use crate::charter;
 use crate::delivery::{self, AccessPoint};
 use crate::formats::letters::{self, Letterhead};
@@ -49,6 +50,7 @@ pub struct Worker {
     keys: Arc<Keys>,
     mailer: Arc<Mailer>,
     access_point: Arc<dyn AccessPoint>,
+    payee_names: Arc<dyn PayeeNames>,
     public_url: String,
     mail_domain: String,
     name: String,
@@ -80,7 +82,22 @@ impl Worker {
     ) -> Self {
         let domain = from.rsplit_once('@').map_or("umbel.invalid", |(_, domain)| domain.trim_end_matches('>'));
         let name = format!("worker-{}", db.clock().new_id());
-        Self { keys, mailer: Arc::new(mailer), access_point, public_url, mail_domain: domain.to_owned(), name, db }
+        Self {
+            keys,
+            mailer: Arc::new(mailer),
+            access_point,
+            payee_names: Arc::new(NobodyToAsk),
+            public_url,
+            mail_domain: domain.to_owned(),
+            name,
+            db,
+        }
+    }
+
+    /// The same worker, with somebody to ask in whose name an account is.
+    #[must_use]
+    pub fn asking(self, payee_names: Arc<dyn PayeeNames>) -> Self {
+        Self { payee_names, ..self }
     }
 
     /// Works until told to stop; finishes what is done in moments, and leaves long work where the next worker goes on.
@@ -283,6 +300,9 @@ impl Worker {
             }
             Job::DrawInternalInvoice { invoice } => internal_invoices::draw(&self.db, invoice),
             Job::Deliver { delivery } => delivery::jobs::deliver(&self.db, self.access_point.as_ref(), delivery),
+            Job::CheckPayeeName { change } => {
+                bank_details::jobs::check_name(&self.db, &self.keys, self.payee_names.as_ref(), change)
+            }
             Job::Run { .. } => Err(Error::internal("long work has a lane of its own")),
         }
     }
@@ -302,7 +322,8 @@ impl Worker {
     fn send(&self, key: &str, queued: &QueuedLetter, attachments: Vec<(String, String, Arc<[u8]>)>) -> Result<()> {
         let resolve =
             |reference: &str| access::resolve_link(&self.keys, &self.public_url, reference).unwrap_or_default();
-        let letter = queued.letter.clone().with_link(resolve);
+        let code = |reference: &str| bank_details::resolve_code(&self.keys, reference).unwrap_or_default();
+        let letter = queued.letter.clone().with_link(resolve).with_code(code);
         let (mutual, contact) = self.letterhead()?;
         let head = Letterhead { mutual: &mutual, contact: &contact };
         let mail = letters::write(&letter, queued.language, &head).map_err(Error::internal)?;
@@ -354,6 +375,7 @@ impl Worker {
     /// # Errors
     /// Fails with the database.
     pub fn run_calendar(&self) -> Result<()> {
+        self.change_accounts()?;
         let entities = self.db.write_blocking(&Actor::System, charter::entities)?;
         for entity in entities {
             let today = self.db.clock().today(entity.zone());
@@ -370,6 +392,16 @@ impl Worker {
             self.db.write_blocking(&Actor::System, |tx| guarantee::return_contributions(tx, entity.id, today))?;
             self.settle_arrears(entity.id, today)?;
             self.prove_days(entity.id, today)?;
+        }
+        Ok(())
+    }
+
+    /// Lets the new accounts of members be active whose time has come. One that fails holds up no other.
+    fn change_accounts(&self) -> Result<()> {
+        for change in self.db.write_blocking(&Actor::System, bank_details::cooling)? {
+            if let Err(error) = self.db.write_blocking(&Actor::System, |tx| bank_details::advance(tx, change)) {
+                tracing::error!(%change, error = %error, "a new account could not be made active");
+            }
         }
         Ok(())
     }

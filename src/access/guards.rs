@@ -172,6 +172,8 @@ doors! {
     ViewBatches, ViewBatchesDoor => [Reviewer, PayoutApprover, Accountant, Administrator];
     /// Who works on batches.
     BatchDesk, BatchDeskDoor => [Reviewer, PayoutApprover];
+    /// Who decides what is risky, and how much may leave.
+    RiskDesk, RiskDeskDoor => [PayoutApprover, Administrator];
     /// An accountant.
     Accountant, AccountantDoor => [Accountant];
     /// Who reads the books.

@@ -18,6 +18,10 @@ use crate::platform::error::{Error, Result};
 use crate::platform::keys::Keys;
 use crate::platform::web::{Command, Empty, Listing, Page, Plain, QueryOf};
 
+mod contacts;
+
+use contacts::{__path_change_email, __path_change_phone, change_email, change_phone};
+
 crate::endpoints!(
     sign_in,
     refresh_session,
@@ -25,6 +29,8 @@ crate::endpoints!(
     revoke_session,
     show_me,
     change_password,
+    change_email,
+    change_phone,
     request_password_reset,
     complete_password_reset,
     list_keys,

@@ -1,24 +1,28 @@
 //! People, their passwords, their signed-in devices and their roles.
 //!
-//! Owns `person`, `role_grant`, `session`, `refresh_token`, `sign_in_failure`, `access_link`. An access token
+//! Owns `person`, `role_grant`, `session`, `refresh_token`, `sign_in_failure`, `access_link`, `contact_change`. An access token
 //! lives ten minutes and names a session; every transaction asks PostgreSQL whether that session still stands and
 //! what its person may do today, so a revoked session or an ended role counts at the next request.
 //! Passkeys and one-time codes will be further proofs beside the password; a session will carry which it had.
 
+mod contacts;
 mod guards;
 pub mod http;
 mod passwords;
 mod rules;
+mod step_up;
 mod store;
 mod tokens;
 
 use chrono::{DateTime, Duration, NaiveDate, Utc};
+pub use contacts::{ContactRow, addresses, change_email, change_phone, last_change, phones, trusted_since};
 pub use guards::{
     Accountant, Administrator, Approver, BatchDesk, BooksReader, Caller, Desk, Member, MemberOrDesk, MemberOrReviewer,
-    Reviewer, ReviewerOrAccountant, ReviewerOrAdministrator, SignedIn, ViewBatches, Visitor,
+    Reviewer, ReviewerOrAccountant, ReviewerOrAdministrator, RiskDesk, SignedIn, ViewBatches, Visitor,
 };
 pub use passwords::Passwords;
 pub use rules::{LinkPurpose, Tokens};
+pub use step_up::{Proof, Shown, confirm, prove};
 pub use store::{GrantRow, PersonRow, SessionRow};
 pub use tokens::TokenService;
 use uuid::Uuid;
@@ -319,6 +323,18 @@ pub fn sessions(tx: &mut Tx<'_>) -> Result<Vec<SessionRow>> {
     store::list_sessions(tx, person)
 }
 
+/// A device, whoever's it is: for the office, to see from where something was asked.
+///
+/// # Errors
+/// 404 for a device of somebody else, unless the office asks.
+pub fn session(tx: &mut Tx<'_>, id: SessionId) -> Result<SessionRow> {
+    let row = store::find_session(tx, id)?;
+    if tx.only_owner().is_some_and(|owner| owner != row.person_id) {
+        return Err(Error::not_found());
+    }
+    Ok(row)
+}
+
 /// Signs one of the person's own devices out.
 ///
 /// # Errors
@@ -451,6 +467,18 @@ pub fn request_password_reset(tx: &mut Tx<'_>, email: &str) -> Result<()> {
         owner: Some(person.id),
     };
     outbox::queue_letter(tx, letter, "requested")
+}
+
+/// Queues a letter about a person to one of their addresses.
+fn send(
+    tx: &mut Tx<'_>,
+    about: &PersonRow,
+    (to, letter): (String, Letter),
+    subject: Uuid,
+    occasion: &str,
+) -> Result<()> {
+    let mail = QueuedLetter { to, language: about.language, letter, subject, owner: Some(about.id) };
+    outbox::queue_letter(tx, mail, occasion)
 }
 
 /// How a queued letter names a link that is signed when the letter is written.

@@ -89,6 +89,12 @@ pub(super) fn check_password(password: &str, email: &str) -> Result<(), Refusal>
     Ok(())
 }
 
+/// An address of mail as much as is shown to whom it may not belong: its first letter and where it is.
+pub(super) fn masked(email: &str) -> String {
+    let (name, place) = email.split_once('@').unwrap_or((email, ""));
+    format!("{}***@{place}", name.chars().next().unwrap_or_default())
+}
+
 /// How long an address waits after its `failures`-th failure: not at all at first, then longer and longer.
 pub(super) fn wait_after(failures: i32) -> Duration {
     match failures {

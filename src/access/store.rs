@@ -1,6 +1,10 @@
 //! The SQL of people, sessions and links.
 
+mod contacts;
+
 use chrono::{DateTime, NaiveDate, Utc};
+pub use contacts::ContactRow;
+pub(super) use contacts::{find_last_change, insert_phone, list_addresses, list_phones, set_email};
 use diesel::prelude::*;
 use umbel_schema::{access_link, person, refresh_token, role_grant, session, sign_in_failure};
 use uuid::Uuid;

@@ -197,6 +197,20 @@ ids! {
     DeliveryId,
     /// An electronic invoice of a supplier.
     SupplierInvoiceId,
+    /// An account that a member asked to be paid to instead.
+    BankDetailChangeId,
+    /// How long a new account waits, from a day on.
+    BankDetailPolicyId,
+    /// A call to a member about their new account.
+    CallbackId,
+    /// Something about a payout that somebody should look at.
+    RiskFlagId,
+    /// How serious a kind of flag is, from a day on.
+    RiskLevelId,
+    /// A stop to payouts.
+    PayoutHoldId,
+    /// How much may be paid out, from a day on.
+    PayoutLimitId,
     /// A letter to a client about an invoice that is late.
     ReminderId,
 }

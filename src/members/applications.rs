@@ -3,8 +3,8 @@
 use chrono::{Duration, NaiveDate};
 
 use super::rules::{self, ApplicationCommand, ApplicationState, Evidence, ProofKind};
-use super::store::{self, ApplicationDetails, ApplicationRow, MemberRow, PayeeAccountRow, SealedAccount};
-use super::{price, seal_purpose, subscribe};
+use super::store::{self, ApplicationDetails, ApplicationRow, MemberRow, PayeeAccountRow};
+use super::{price, subscribe};
 use crate::access::{self, LinkPurpose, NewPerson, PersonRow};
 use crate::archive::{self, FileInfo, Kind, NewFile};
 use crate::charter;
@@ -275,22 +275,8 @@ pub fn set_bank_account(
 ) -> Result<ApplicationRow> {
     let row = lock_own(tx, id, expected)?;
     rules::check_editable(row.state, "set_bank_account")?;
-    let mut checks = Checks::default();
-    let iban = identifiers::iban(&new.iban);
-    checks.require(iban.is_some(), "/iban", "invalid");
-    checks.text(&new.holder, "/holder", 1, 70);
-    checks.done()?;
-    let iban = iban.unwrap_or_default();
-    let last4 = iban.get(iban.len().saturating_sub(4)..).unwrap_or_default().to_owned();
-    let account = SealedAccount {
-        id: new.id,
-        person_id: row.person_id,
-        holder: new.holder.trim().to_owned(),
-        iban_sealed: keys.seal(&seal_purpose(new.id), iban.as_bytes()),
-        iban_index: keys.blind_index("payee.iban", iban.as_bytes()).to_vec(),
-        iban_country: iban.get(..2).unwrap_or_default().to_owned(),
-        iban_last4: last4.clone(),
-    };
+    let account = super::seal_account(keys, row.person_id, &new)?;
+    let last4 = account.iban_last4.clone();
     store::replace_payee_account(tx, &account)?;
     let person = access::person(tx, row.person_id)?;
     outbox::queue_letter(tx, letter_to(&person, Letter::BankDetailsSet { last4 }, new.id.0), "set")?;

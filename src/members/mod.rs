@@ -4,8 +4,9 @@
 //! is not the applicant accepts it; the membership becomes active when the bank shows that the first share is paid,
 //! inactive while none of its shares is current, and active again with the next payment (`shares` looks every day).
 //! An IBAN is sealed with a key of the program and shown as its last four characters; equal ones are found by a
-//! blind index. Changing a verified account with a cooling time, and leaving the mutual, are not here yet.
+//! blind index; another account of a member is a matter of `bank_details`. Leaving the mutual is not here yet.
 
+mod accounts;
 mod applications;
 pub mod http;
 pub mod pages;
@@ -14,6 +15,9 @@ mod store;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use accounts::{
+    SealedAccount, current_account, install_account, is_iban_elsewhere, open_iban, open_sealed, seal_account,
+};
 pub use applications::{
     ApplicationPatch, Dossier, NewApplicant, NewPayeeAccount, accept, accept_agreement, add_document, application,
     applications, apply, apply_again, change, confirm_email, document, documents, dossier, reject, request_info,
@@ -37,7 +41,6 @@ use crate::ledger::{self, events};
 use crate::outbox::{self, QueuedLetter};
 use crate::platform::db::{Locked, Tx};
 use crate::platform::error::{Error, Result};
-use crate::platform::keys::Keys;
 
 /// A member.
 ///
@@ -97,21 +100,6 @@ pub fn live_payee_account(tx: &mut Tx<'_>, of: PersonId) -> Result<PayeeAccountR
 /// 404.
 pub fn payee_account(tx: &mut Tx<'_>, id: PayeeAccountId) -> Result<PayeeAccountRow> {
     store::find_payee_account(tx, id)
-}
-
-/// What the IBAN of an account is sealed for: the row is part of it, so that a sealed value moved to another row
-/// does not open there.
-fn seal_purpose(id: PayeeAccountId) -> String {
-    format!("payee.iban:{id}")
-}
-
-/// The IBAN of an account in full, for the bank file.
-///
-/// # Errors
-/// 500 when it was altered or its key is gone.
-pub fn open_iban(keys: &Keys, account: &PayeeAccountRow) -> Result<String> {
-    let bytes = keys.open(&seal_purpose(account.id), &account.iban_sealed).map_err(Error::internal)?;
-    String::from_utf8(bytes).map_err(Error::internal)
 }
 
 /// Shares that were subscribed at once.

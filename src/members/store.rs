@@ -11,7 +11,7 @@ use umbel_schema::{application, audit_log, member, payee_account, share};
 use uuid::Uuid;
 
 use super::rules::{ApplicationState, MemberState, ShareState};
-use crate::kernel::ids::{AgreementId, ApplicationId, EntityId, PayeeAccountId, PersonId, ShareId};
+use crate::kernel::ids::{AgreementId, ApplicationId, BankDetailChangeId, EntityId, PayeeAccountId, PersonId, ShareId};
 use crate::kernel::language::Language;
 use crate::kernel::money::{Currency, Minor};
 use crate::platform::db::{Locked, Tx};
@@ -180,14 +180,25 @@ pub(super) struct ApplicationDetails {
 /// An account to keep, its IBAN sealed.
 #[derive(Debug, Clone, Insertable)]
 #[diesel(table_name = payee_account)]
-pub(super) struct SealedAccount {
-    pub(super) id: PayeeAccountId,
-    pub(super) person_id: PersonId,
-    pub(super) holder: String,
-    pub(super) iban_sealed: Vec<u8>,
-    pub(super) iban_index: Vec<u8>,
-    pub(super) iban_country: String,
-    pub(super) iban_last4: String,
+pub struct SealedAccount {
+    /// Its id.
+    pub id: PayeeAccountId,
+    /// Whose.
+    pub person_id: PersonId,
+    /// In whose name the bank keeps it.
+    pub holder: String,
+    /// The IBAN, sealed for this row.
+    pub iban_sealed: Vec<u8>,
+    /// What equal IBANs have in common.
+    pub iban_index: Vec<u8>,
+    /// The country of the IBAN.
+    pub iban_country: String,
+    /// Its last four characters: what is shown.
+    pub iban_last4: String,
+    /// The change by which it comes; none for the one that a member begins with.
+    pub change_id: Option<BankDetailChangeId>,
+    /// When it counts as verified.
+    pub verified_at: Option<DateTime<Utc>>,
 }
 
 /// Shares to subscribe; the table gives the number of the certificate.

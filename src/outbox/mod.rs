@@ -13,7 +13,9 @@ pub use store::{Claimed, EmailMessage};
 use uuid::Uuid;
 
 use crate::formats::letters::Letter;
-use crate::kernel::ids::{DeliveryId, InternalInvoiceId, InvoiceId, JobId, OrderId, PayoutId, PersonId, ReminderId};
+use crate::kernel::ids::{
+    BankDetailChangeId, DeliveryId, InternalInvoiceId, InvoiceId, JobId, OrderId, PayoutId, PersonId, ReminderId,
+};
 use crate::kernel::language::Language;
 use crate::platform::db::Tx;
 use crate::platform::error::Result;
@@ -58,6 +60,11 @@ pub enum Job {
         /// The invoice.
         invoice: InternalInvoiceId,
     },
+    /// Ask the bank in whose name a new account of a member is.
+    CheckPayeeName {
+        /// The change by which it comes.
+        change: BankDetailChangeId,
+    },
     /// Hand a document to the access point.
     Deliver {
         /// The delivery.
@@ -74,6 +81,8 @@ pub enum Job {
 const RUN: &str = "run";
 /// The topic of what another company's program has to answer.
 const DELIVER: &str = "deliver";
+/// The topic of what a bank has to answer about a name.
+const CHECK_NAME: &str = "check_payee_name";
 
 /// Which work a thread of a worker takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,6 +123,7 @@ pub fn queue(tx: &mut Tx<'_>, job: &Job, subject: Uuid, key: &str) -> Result<()>
         Job::SendCreditNote { .. } => "send_credit_note",
         Job::SendPayslip { .. } => "send_payslip",
         Job::DrawInternalInvoice { .. } => "draw_internal_invoice",
+        Job::CheckPayeeName { .. } => CHECK_NAME,
         Job::Deliver { .. } => DELIVER,
         Job::Run { .. } => RUN,
     };
@@ -138,8 +148,8 @@ pub fn queue_letter(tx: &mut Tx<'_>, letter: QueuedLetter, occasion: &str) -> Re
 /// Fails with the database.
 pub fn claim(tx: &mut Tx<'_>, worker: &str, lane: Lane) -> Result<Option<Claimed>> {
     let apart: Vec<&str> = match lane {
-        Lane::Quick => vec![DELIVER, RUN],
-        Lane::Outward => vec![DELIVER],
+        Lane::Quick => vec![DELIVER, CHECK_NAME, RUN],
+        Lane::Outward => vec![DELIVER, CHECK_NAME],
         Lane::Long => vec![RUN],
     };
     store::claim(tx, worker, &apart, lane != Lane::Quick)

@@ -18,9 +18,11 @@ use crate::platform::error::{Error, Result};
 use crate::platform::keys::Keys;
 use crate::platform::web::{Command, Empty, Listing, Page, QueryOf, attachment, hex, unhex};
 
+mod holds;
 mod slips;
 mod views;
 
+use holds::{__path_hold_payout, hold_payout};
 use slips::{__path_download_payslip, __path_show_pay_slip, download_payslip, show_pay_slip};
 pub use views::{ApprovalView, BatchItemView};
 
@@ -31,6 +33,7 @@ crate::endpoints!(
     approve_payout,
     refuse_payout,
     cancel_payout,
+    hold_payout,
     show_pay_slip,
     download_payslip,
     build_batch,

@@ -32,7 +32,7 @@ use crate::platform::db::{Locked, Tx};
 use crate::platform::error::{Error, Result};
 use crate::platform::faults::Guard;
 use crate::platform::keys::Keys;
-use crate::{access, activities, charter, members};
+use crate::{access, activities, charter, members, risk};
 
 /// Asks for a payout: the money is set aside in the same transaction, or the answer is no.
 ///
@@ -81,6 +81,7 @@ pub fn request(
     let payout = store::insert(tx, id, activity.entity_id, activity.id, me, amount, beside)?;
     let at = Booking { entity: payout.entity_id, on: tx.today(entity.zone()), currency: payout.currency };
     ledger::post(tx, &events::payout_reserved(at, funds(&payout), payout.amount_minor)?)?;
+    risk::asked(tx, payout.id, me)?;
     Ok(payout)
 }
 
@@ -120,7 +121,8 @@ pub fn list(tx: &mut Tx<'_>, filter: &PayoutFilter, after: Option<Uuid>, limit: 
 /// what is booked is read from there.
 ///
 /// # Errors
-/// 403 for one's own; 409 in another state or without a verified account; 412 for another version.
+/// 403 for one's own; 409 in another state, without a verified account, `payout_on_hold`, `payout_limit_reached`; 412 for
+/// another version.
 pub fn approve(tx: &mut Tx<'_>, id: PayoutId, expected: i32) -> Result<PayoutRow> {
     let payout = lock_at(tx, id, expected)?;
     rules::may(payout.state, PayoutCommand::Approve)?;
@@ -129,11 +131,14 @@ pub fn approve(tx: &mut Tx<'_>, id: PayoutId, expected: i32) -> Result<PayoutRow
         return Err(Error::forbidden("self_approval_forbidden"));
     }
     members::require_payable(tx, payout.member_id)?;
+    risk::require_free(tx, &[id])?;
     let account = members::live_payee_account(tx, payout.member_id)?;
     let budget = Money { amount_minor: payout.amount_minor, currency: payout.currency };
     let of = SlipOf { payout: payout.id, activity: payout.activity_id, budget, beside: payout.beside() };
     let slip = payroll::fix(tx, &of)?;
-    store::mark_approved(tx, &payout, account.id, slip.map(|slip| slip.net_minor), me)
+    let approved = store::mark_approved(tx, &payout, account.id, slip.map(|slip| slip.net_minor), me)?;
+    risk::reviewed(tx, approved.entity_id, approved.currency, id)?;
+    Ok(approved)
 }
 
 /// Refuses a payout, with the reason, and gives its money back.
@@ -189,7 +194,8 @@ pub fn build(tx: &mut Tx<'_>, id: BatchId, entity: EntityId) -> Result<BatchRow>
     let holidays = charter::holidays(tx, &entity.country, today)?;
     let execute_on = add_working_days(today, 0, &holidays).ok_or_else(|| Error::internal("calendar"))?;
     let batch = store::insert_batch(tx, id, entity.id, account.id, account.currency, execute_on, me)?;
-    let gathered = store::gather(tx, &batch)?;
+    let held = risk::held(tx, entity.id)?;
+    let gathered = store::gather(tx, &batch, &held)?;
     if gathered == 0 {
         return Err(Error::conflict("batch_empty"));
     }
@@ -284,7 +290,13 @@ pub fn seal(tx: &mut Tx<'_>, keys: &Keys, id: BatchId, expected: i32) -> Result<
     let file_id = archive::keep(tx, &new)?;
     let count = i32::try_from(items.len()).map_err(Error::internal)?;
     let seal = store::Seal { message_id, count, total, file_id, sha256: archive::sha256(&bytes), by: me };
-    store::mark_sealed(tx, &batch, &seal)
+    let sealed = store::mark_sealed(tx, &batch, &seal)?;
+    risk::sealed(tx, sealed.entity_id, sealed.currency, &ids_of(&items))?;
+    Ok(sealed)
+}
+
+fn ids_of(items: &[PayoutRow]) -> Vec<PayoutId> {
+    items.iter().map(|payout| payout.id).collect()
 }
 
 fn bank_file(
@@ -347,7 +359,8 @@ pub fn approve_batch(tx: &mut Tx<'_>, id: BatchId, expected: i32, shown: &Shown)
     let batch = lock_batch_at(tx, id, expected)?;
     rules::may_batch(batch.state, BatchCommand::Approve)?;
     let me = tx.person()?;
-    let is_payee = store::list_items(tx, id)?.iter().any(|payout| payout.member_id == me);
+    let items = store::list_items(tx, id)?;
+    let is_payee = items.iter().any(|payout| payout.member_id == me);
     if Some(me) == batch.sealed_by || me == batch.built_by || is_payee {
         return Err(Error::forbidden("self_approval_forbidden"));
     }
@@ -359,6 +372,9 @@ pub fn approve_batch(tx: &mut Tx<'_>, id: BatchId, expected: i32, shown: &Shown)
     if !is_same {
         return Err(Error::conflict("batch_hash_mismatch"));
     }
+    risk::require_free(tx, &ids_of(&items))?;
+    risk::require_opened(tx, &ids_of(&items))?;
+    risk::approving(tx, batch.entity_id, shown.total)?;
     store::insert_approval(tx, &batch, me, &shown.sha256)?;
     store::set_batch_state(tx, &batch, BatchState::Approved)
 }

@@ -331,12 +331,14 @@ pub(super) fn insert_batch(
         .get_result(tx.conn())?)
 }
 
-/// Takes every approved payout of the entity that no other batch is taking at this moment.
-pub(super) fn gather(tx: &mut Tx<'_>, batch: &BatchRow) -> Result<usize> {
+/// Takes every approved payout of the entity that does not wait for a person and that no other batch is taking at this
+/// moment.
+pub(super) fn gather(tx: &mut Tx<'_>, batch: &BatchRow, held: &[PayoutId]) -> Result<usize> {
     let free: Vec<PayoutId> = payout::table
         .filter(payout::entity_id.eq(batch.entity_id))
         .filter(payout::state.eq(PayoutState::Approved))
         .filter(payout::currency.eq(batch.currency))
+        .filter(payout::id.ne_all(held))
         .order(payout::id.asc())
         .select(payout::id)
         .for_update()

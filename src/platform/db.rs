@@ -383,6 +383,15 @@ impl Tx<'_> {
         if self.db.faults.passes(point) { Ok(()) } else { Err(Error::unavailable("rolled back by a failpoint")) }
     }
 
+    /// The signed-in device, if the actor is one.
+    #[must_use]
+    pub fn session(&self) -> Option<SessionId> {
+        match self.actor {
+            Actor::Session { session, .. } => Some(*session),
+            Actor::Public { .. } | Actor::System => None,
+        }
+    }
+
     /// Where the request came from, for evidence.
     #[must_use]
     pub fn address(&self) -> &str {

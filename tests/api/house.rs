@@ -24,6 +24,7 @@ const ROOMS: &[&str] = &[
     "ledger", //
     "charter",
     "members",
+    "bank_details",
     "activities",
     "clients",
     "levies",
@@ -42,6 +43,7 @@ const ROOMS: &[&str] = &[
     "shares",
     "surplus",
     "payroll",
+    "risk",
     "payouts",
     "bank",
     "accounting",
@@ -436,6 +438,11 @@ const MACHINES: &[Machine] = &[
         name: "supplier_invoice", file: "supplier_invoices/rules.rs", states: Some("SupplierInvoiceState"),
         commands: &[("SupplierInvoiceCommand::Match", "matched"), ("SupplierInvoiceCommand::Reject", "rejected")],
         moves: &[("", "received")],
+    },
+    Machine {
+        name: "bank_detail_change", file: "bank_details/rules.rs", states: Some("BankDetailState"),
+        commands: &[("Command::Cool", "cooling"), ("Command::Activate", "active"), ("Command::Cancel", "cancelled"), ("Command::Refuse", "refused")],
+        moves: &[("", "requested")],
     },
     Machine {
         name: "bank_line", file: "bank/rules.rs", states: None, commands: &[],

@@ -98,6 +98,17 @@ const PLANTED: &[(&str, &str, &str)] = &[
         "ALTER TABLE archived_file DROP CONSTRAINT archived_file_hash_is_its_own; \
          UPDATE archived_file SET bytes = set_byte(bytes, 0, 0) WHERE id = (SELECT file_id FROM payout_batch WHERE id = '{released_batch}')",
     ),
+    (
+        "i32_accounts_cooled",
+        "an account that was paid to before it cooled",
+        "INSERT INTO bank_detail_change (id, member_id, entity_id, state, new_account_id, holder, iban_sealed, iban_index, iban_country, iban_last4, proof, \
+             session_id, address, cooling_hours, code_salt, code_hash, requested_at) \
+         SELECT '{client}', a.person_id, '{entity}', 'cooling', a.id, a.holder, a.iban_sealed, a.iban_index, a.iban_country, a.iban_last4, 'password', \
+             (SELECT id FROM session LIMIT 1), '', 72, a.iban_index, a.iban_index, p.reviewed_at - interval '71 hours' \
+         FROM payout p JOIN payee_account a ON a.id = p.payee_account_id WHERE p.id = '{settled_payout}'; \
+         UPDATE payee_account a SET change_id = '{client}', verified_by = NULL FROM payout p WHERE a.id = p.payee_account_id AND p.id = '{settled_payout}'",
+    ),
+    ("i33_flags_opened", "a flag that its approver never opened", "INSERT INTO risk_flag (id, payout_id, code, level, facts, evidence, at) SELECT '{client}', id, 'first_payout', 'high', jsonb_build_object(), jsonb_build_array(), created_at FROM payout WHERE id = '{settled_payout}'"),
     ("i14_shares_are_capital", "capital that is in no register", slip!("share_paid", "('share_capital', -1), ('fee_income', 1)")),
     ("i14_shares_are_capital", "a share that is in no entry", "UPDATE share SET quantity = quantity + 1"),
     ("i14_shares_are_capital", "a share given back that nobody gave notice for", "UPDATE share SET state = 'redeemed', redeemed_quantity = quantity"),

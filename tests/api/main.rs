@@ -13,6 +13,9 @@
 mod archive;
 mod bad_input;
 mod bad_requests;
+#[cfg(feature = "faults")]
+mod bank_attacks;
+mod bank_details;
 mod bank_files;
 mod bank_in;
 mod collectives;
@@ -57,6 +60,7 @@ mod pooled_mix;
 mod pools;
 mod privileges;
 mod proposals;
+mod risk;
 mod sessions;
 mod shares;
 mod solvency;

@@ -70,6 +70,7 @@ fn reach(prefix: &str) -> Reach {
         "/v1/documents/" => Reach::Proof,
         "/v1/activities/"
         | "/v1/applications/"
+        | "/v1/bank_detail_changes/"
         | "/v1/client_credits/"
         | "/v1/client_refunds/"
         | "/v1/clients/"
@@ -88,6 +89,7 @@ fn reach(prefix: &str) -> Reach {
         | "/v1/members/"
         | "/v1/orders/"
         | "/v1/payment_reminders/"
+        | "/v1/payout_holds/"
         | "/v1/payouts/"
         | "/v1/postings/"
         | "/v1/recurring_invoices/"

@@ -59,7 +59,12 @@ impl World {
             ids.entry(prefix).or_default().push((owner, id));
         }
         suspend(&cast.staff.administrator, &cy.client);
+        for (prefix, owner, id) in safeguards(&app, &cast, &[(Owner::Awa, &awa), (Owner::Bo, &bo)]) {
+            ids.entry(prefix).or_default().push((owner, id));
+        }
         let sealed = app.stage.sealed_batch(&cast, &payouts[0]).unwrap();
+        let flags = cast.staff.reviewer.get("/v1/risk_flags").unwrap().expect(200).unwrap();
+        ids.entry("/v1/risk_flags/").or_default().push((Owner::House, text(&flags["data"][0], "id")));
         for (prefix, id) in house(&cast, &awa) {
             ids.entry(prefix).or_default().push((Owner::House, id));
         }
@@ -328,6 +333,37 @@ fn shared(
     reviewer.post(&format!("{place}/runs"), &run).unwrap().expect(201).unwrap();
     found.push(("/v1/pools/", Owner::House, id));
     found.push(("/v1/pool_runs/", Owner::House, text(&run, "id")));
+    found
+}
+
+/// Each member asks for another account and has one stopped; what is risky, and a limit, wait for a second person.
+fn safeguards(app: &TestApp, cast: &Cast, members: &[(Owner, &MemberCast)]) -> Vec<(&'static str, Owner, String)> {
+    let (administrator, reviewer) = (&cast.staff.administrator, &cast.staff.reviewer);
+    let mut found = Vec::new();
+    for (owner, member) in members {
+        let iban = if *owner == Owner::Awa { "GB29NWBK60161331926819" } else { "AT611904300234573201" };
+        let change = super::bank_details::ask(member, iban);
+        // The account to be: it is no account yet, so that nothing of theirs waits.
+        let account = text(&change["old"], "id");
+        let hold = json!({"id": reviewer.new_id(), "reason": "We look at it"});
+        let place = format!("/v1/payee_accounts/{account}/hold_payouts");
+        let hold = reviewer.post(&place, &hold).unwrap().expect(201).unwrap();
+        let free = format!("/v1/payout_holds/{}/lift", text(&hold, "id"));
+        let why = json!({"reason": "It is fine"});
+        cast.staff.approver.change(&free, 1, &why).unwrap().expect(200).unwrap();
+        found.push(("/v1/bank_detail_changes/", *owner, text(&change, "id")));
+        found.push(("/v1/payout_holds/", *owner, text(&hold, "id")));
+        found.push(("/v1/payee_accounts/", Owner::House, account));
+    }
+    let today = app.stage.today();
+    let level = json!({"id": administrator.new_id(), "entity_id": cast.entity_id, "code": "name_close", "level": "low",
+                       "valid_from": today, "reason": "Too many"});
+    administrator.post("/v1/risk_levels", &level).unwrap().expect(201).unwrap();
+    let limit = json!({"id": administrator.new_id(), "entity_id": cast.entity_id, "kind": "entity_day", "amount_minor": 900_000_000,
+                       "currency": "EUR", "valid_from": today, "reason": "Board"});
+    administrator.post("/v1/payout_limits", &limit).unwrap().expect(201).unwrap();
+    found.push(("/v1/risk_levels/", Owner::House, text(&level, "id")));
+    found.push(("/v1/payout_limits/", Owner::House, text(&limit, "id")));
     found
 }
 

@@ -23,6 +23,17 @@ impl Letter {
             Self::PasswordReset { .. } => "password_reset",
             Self::PasswordChanged => "password_changed",
             Self::BankDetailsSet { .. } => "bank_details_set",
+            Self::EmailChanged { .. } => "email_changed",
+            Self::ConfirmAddress { .. } => "confirm_address",
+            Self::PhoneChanged { .. } => "phone_changed",
+            Self::BankChangeAsked { .. } => "bank_change_asked",
+            Self::BankChangeSoon { .. } => "bank_change_soon",
+            Self::BankChangeActive { .. } => "bank_change_active",
+            Self::BankChangeCancelled { .. } => "bank_change_cancelled",
+            Self::BankChangeRefused { .. } => "bank_change_refused",
+            Self::BankDetailsWanted { .. } => "bank_details_wanted",
+            Self::PayoutHeld { .. } => "payout_held",
+            Self::PayoutFree { .. } => "payout_free",
             Self::OrderToClient { .. } => "order_to_client",
             Self::OrderConfirmed { .. } => "order_confirmed",
             Self::OrderDeclined { .. } => "order_declined",
@@ -62,12 +73,24 @@ impl Letter {
     #[must_use]
     pub fn with_link(mut self, make: impl FnOnce(&str) -> String) -> Self {
         if let Self::ConfirmEmail { link, .. }
+        | Self::ConfirmAddress { link }
         | Self::PasswordReset { link }
         | Self::OrderToClient { link, .. }
         | Self::InvoiceToClient { link, .. }
         | Self::PaymentReminder { link, .. } = &mut self
         {
             *link = make(link);
+        }
+        self
+    }
+}
+
+impl Letter {
+    /// As [`Letter::with_link`], for the code of a notice that has one.
+    #[must_use]
+    pub fn with_code(mut self, make: impl FnOnce(&str) -> String) -> Self {
+        if let Self::BankChangeAsked { code, .. } | Self::BankChangeSoon { code, .. } = &mut self {
+            *code = make(code);
         }
         self
     }
@@ -82,7 +105,27 @@ pub(super) fn of(letter: &Letter, language: Language, from: &Letterhead<'_>) -> 
     let mut facts = match letter {
         Letter::ApplicationReceived | Letter::Welcome | Letter::PasswordChanged => Vec::new(),
         Letter::ConfirmEmail { name, link } => vec![("name", line(name)), ("link", Some(web_link(link)?))],
-        Letter::PasswordReset { link } => vec![("link", Some(web_link(link)?))],
+        Letter::EmailChanged { address } => vec![("address", Some(without_links(address)))],
+        Letter::PhoneChanged { ending } => vec![("ending", line(ending))],
+        Letter::BankChangeAsked { last4, when, device, due, code } => vec![
+            ("last4", Some(last_four(last4))),
+            ("when", Some(local::moment(language, *when))),
+            ("device", Some(without_links(device))),
+            ("due", Some(local::moment(language, *due))),
+            ("code", line(code)),
+        ],
+        Letter::BankChangeSoon { last4, due, code } => {
+            vec![("last4", Some(last_four(last4))), ("due", Some(local::moment(language, *due))), ("code", line(code))]
+        }
+        Letter::BankChangeActive { last4 } | Letter::BankChangeCancelled { last4 } => {
+            vec![("last4", Some(last_four(last4)))]
+        }
+        Letter::BankChangeRefused { last4, reason } => {
+            vec![("last4", Some(last_four(last4))), ("reason", Some(lines(reason)))]
+        }
+        Letter::BankDetailsWanted { message } => vec![("message", Some(lines(message)))],
+        Letter::PayoutHeld { reason } | Letter::PayoutFree { reason } => vec![("reason", Some(lines(reason)))],
+        Letter::ConfirmAddress { link } | Letter::PasswordReset { link } => vec![("link", Some(web_link(link)?))],
         Letter::ApplicationInfoRequested { message } => vec![("message", Some(lines(message)))],
         Letter::ApplicationAccepted { share_amount, reference, iban } => {
             vec![("share_amount", money(*share_amount)), ("reference", line(reference)), ("iban", Some(in_fours(iban)))]

@@ -71,6 +71,28 @@ pub enum Letter {
     PasswordChanged,
     /// Security, no link.
     BankDetailsSet { last4: String },
+    /// Security, no link: the address of mail is another now.
+    EmailChanged { address: String },
+    /// To the new address: confirm that it is theirs.
+    ConfirmAddress { link: String },
+    /// Security, no link: the telephone number is another now.
+    PhoneChanged { ending: String },
+    /// Security, no link: another account is asked for; the code calls it off. Times are in the mutual's legal zone.
+    BankChangeAsked { last4: String, when: NaiveDateTime, device: String, due: NaiveDateTime, code: String },
+    /// Security, no link: the other account is active soon.
+    BankChangeSoon { last4: String, due: NaiveDateTime, code: String },
+    /// Security, no link: the other account is the one that is paid to.
+    BankChangeActive { last4: String },
+    /// Security, no link: the other account was called off.
+    BankChangeCancelled { last4: String },
+    /// Security, no link: the office turned the other account down.
+    BankChangeRefused { last4: String, reason: String },
+    /// Security, no link: the office asks the member to look after their bank details.
+    BankDetailsWanted { message: String },
+    /// To the member: a payout waits, and why.
+    PayoutHeld { reason: String },
+    /// To the member: it waits no longer.
+    PayoutFree { reason: String },
     /// To a client: an order to confirm by link.
     OrderToClient { member: String, entity: String, title: String, total: Money, link: String, valid_until: NaiveDate },
     /// To the member: the client said yes.

@@ -11,6 +11,7 @@ fn day(text: &str) -> NaiveDate {
 
 fn every_letter() -> Vec<Letter> {
     let mut letters = all_but_reminders();
+    letters.extend(about_accounts());
     letters.push(Letter::PaymentReminder {
         entity: "Ombelle SC".to_owned(),
         number: "2026-0412".to_owned(),
@@ -23,6 +24,30 @@ fn every_letter() -> Vec<Letter> {
         link: "https://umbel.example/l/3f5f0a9c11aa?x=1&y=2".to_owned(),
     });
     letters
+}
+
+fn about_accounts() -> Vec<Letter> {
+    let (last4, code) = (|| "3000".to_owned(), || "7K3M-92QX-0VDT-5HRA".to_owned());
+    let moment = |text: &str, hour| day(text).and_hms_opt(hour, 5, 0).unwrap();
+    vec![
+        Letter::EmailChanged { address: "a***@member.example".to_owned() },
+        Letter::ConfirmAddress { link: "https://umbel.example/confirm/3f5f0a9c11aa?x=1&y=2".to_owned() },
+        Letter::PhoneChanged { ending: "34".to_owned() },
+        Letter::BankChangeAsked {
+            last4: last4(),
+            when: moment("2026-05-04", 10),
+            device: "Pixel 8".to_owned(),
+            due: moment("2026-05-07", 10),
+            code: code(),
+        },
+        Letter::BankChangeSoon { last4: last4(), due: moment("2026-05-07", 10), code: code() },
+        Letter::BankChangeActive { last4: last4() },
+        Letter::BankChangeCancelled { last4: last4() },
+        Letter::BankChangeRefused { last4: last4(), reason: "Le compte est celui d'une autre personne.".to_owned() },
+        Letter::BankDetailsWanted { message: "Votre banque a renvoyé deux paiements.".to_owned() },
+        Letter::PayoutHeld { reason: "Nous vérifions votre nouveau compte.".to_owned() },
+        Letter::PayoutFree { reason: "Vérifié par téléphone.".to_owned() },
+    ]
 }
 
 #[expect(clippy::too_many_lines, reason = "one row for each letter")]
@@ -226,7 +251,10 @@ fn text_and_html_carry_the_same_words() {
 fn letters_about_security_carry_no_link() {
     let device =
         Letter::NewDevice { when: day("2026-04-15").and_hms_opt(9, 14, 0).unwrap(), device: "Pixel".to_owned() };
-    for letter in [device, Letter::PasswordChanged, Letter::BankDetailsSet { last4: "6769".to_owned() }] {
+    let mut letters = about_accounts();
+    letters.retain(|letter| !matches!(letter, Letter::ConfirmAddress { .. }));
+    letters.extend([device, Letter::PasswordChanged, Letter::BankDetailsSet { last4: "6769".to_owned() }]);
+    for letter in letters {
         for language in Language::ALL {
             let mail = super::write(&letter, language, &FROM).unwrap();
             for part in [&mail.text, &mail.html] {

@@ -23,6 +23,7 @@ static DE: LazyLock<Texts> = LazyLock::new(|| Texts::parse(include_str!("de.txt"
 const FIELD: &str = "field";
 const GUARANTEE: &str = "guarantee.";
 const LIFE_CYCLE: &str = "life_cycle.";
+const RISK: &str = "risk.";
 
 fn catalogue(language: Language) -> &'static Texts {
     match language {
@@ -67,9 +68,17 @@ pub fn life_cycle(language: Language, code: &str) -> &'static str {
     catalogue(language).get(&format!("{LIFE_CYCLE}{code}"), "text").unwrap_or_default()
 }
 
+/// What is odd about a payout. Amounts and days are written as in [`problem`].
+#[must_use]
+pub fn risk(language: Language, code: &str, facts: &Map<String, Value>) -> String {
+    let text = catalogue(language).get(&format!("{RISK}{code}"), "text").unwrap_or(code);
+    texts::fill(text, |name| facts.get(name).and_then(|value| shown(language, name, value)))
+}
+
 /// Every problem code that has words, sorted.
 pub fn codes() -> impl Iterator<Item = &'static str> {
-    EN.names().filter(|name| *name != FIELD && !name.starts_with(GUARANTEE) && !name.starts_with(LIFE_CYCLE))
+    let others = [GUARANTEE, LIFE_CYCLE, RISK];
+    EN.names().filter(move |name| *name != FIELD && !others.iter().any(|start| name.starts_with(start)))
 }
 
 /// Every field code that has words.
@@ -80,6 +89,11 @@ pub fn field_codes() -> impl Iterator<Item = &'static str> {
 /// Every reason of the guarantee that has words, sorted.
 pub fn guarantee_reasons() -> impl Iterator<Item = &'static str> {
     EN.names().filter_map(|name| name.strip_prefix(GUARANTEE))
+}
+
+/// Every kind of flag that has words, sorted.
+pub fn risk_codes() -> impl Iterator<Item = &'static str> {
+    EN.names().filter_map(|name| name.strip_prefix(RISK))
 }
 
 /// The parameters that the words of a problem can use.

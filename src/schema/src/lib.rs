@@ -240,6 +240,67 @@ diesel::table! {
         name -> Text,
         layout -> Jsonb,
         created_by -> Uuid,
+    bank_detail_callback (id) {
+        id -> Uuid,
+        change_id -> Uuid,
+        member_id -> Uuid,
+        phone -> Text,
+        note -> Text,
+        recorded_by -> Uuid,
+        recorded_at -> Timestamptz,
+        confirmed_by -> Nullable<Uuid>,
+        confirmed_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    bank_detail_change (id) {
+        id -> Uuid,
+        member_id -> Uuid,
+        entity_id -> Uuid,
+        state -> Text,
+        old_account_id -> Nullable<Uuid>,
+        new_account_id -> Uuid,
+        holder -> Text,
+        iban_sealed -> Bytea,
+        iban_index -> Bytea,
+        iban_country -> Bpchar,
+        iban_last4 -> Bpchar,
+        proof -> Text,
+        session_id -> Uuid,
+        address -> Text,
+        cooling_hours -> Int4,
+        code_salt -> Bytea,
+        code_hash -> Nullable<Bytea>,
+        requested_at -> Timestamptz,
+        reminded_at -> Nullable<Timestamptz>,
+        ended_at -> Nullable<Timestamptz>,
+        ended_by -> Nullable<Uuid>,
+        ended_how -> Nullable<Text>,
+        reason -> Nullable<Text>,
+        version -> Int4,
+    }
+}
+
+diesel::table! {
+    bank_detail_name_check (id) {
+        id -> Int8,
+        change_id -> Uuid,
+        member_id -> Uuid,
+        outcome -> Text,
+        name -> Nullable<Text>,
+        at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    bank_detail_policy (id) {
+        id -> Uuid,
+        entity_id -> Uuid,
+        valid_from -> Date,
+        cooling_hours -> Int4,
+        reason -> Text,
+        decided_by -> Uuid,
         created_at -> Timestamptz,
     }
 }
@@ -412,6 +473,13 @@ diesel::table! {
         paid_on -> Nullable<Date>,
         created_at -> Timestamptz,
         version -> Int4,
+    contact_change (id) {
+        id -> Int8,
+        person_id -> Uuid,
+        kind -> Text,
+        value -> Nullable<Text>,
+        is_first -> Bool,
+        at -> Timestamptz,
     }
 }
 
@@ -1354,6 +1422,7 @@ diesel::table! {
         verified_by -> Nullable<Uuid>,
         superseded_at -> Nullable<Timestamptz>,
         created_at -> Timestamptz,
+        change_id -> Nullable<Uuid>,
     }
 }
 
@@ -1423,6 +1492,53 @@ diesel::table! {
         released_at -> Nullable<Timestamptz>,
         created_at -> Timestamptz,
         version -> Int4,
+    }
+}
+
+diesel::table! {
+    payout_hold (id) {
+        id -> Uuid,
+        payout_id -> Nullable<Uuid>,
+        held_member_id -> Nullable<Uuid>,
+        account_id -> Nullable<Uuid>,
+        member_id -> Uuid,
+        reason -> Text,
+        placed_by -> Uuid,
+        placed_at -> Timestamptz,
+        lifted_by -> Nullable<Uuid>,
+        lifted_at -> Nullable<Timestamptz>,
+        lift_reason -> Nullable<Text>,
+        version -> Int4,
+    }
+}
+
+diesel::table! {
+    payout_limit (id) {
+        id -> Uuid,
+        entity_id -> Uuid,
+        kind -> Text,
+        person_id -> Nullable<Uuid>,
+        amount_minor -> Nullable<Int8>,
+        currency -> Bpchar,
+        valid_from -> Date,
+        reason -> Text,
+        is_looser -> Bool,
+        rank -> Int8,
+        decided_by -> Uuid,
+        confirmed_by -> Nullable<Uuid>,
+        confirmed_at -> Nullable<Timestamptz>,
+        created_at -> Timestamptz,
+        version -> Int4,
+    }
+}
+
+diesel::table! {
+    payout_origin (payout_id) {
+        payout_id -> Uuid,
+        member_id -> Uuid,
+        session_id -> Uuid,
+        address -> Text,
+        at -> Timestamptz,
     }
 }
 
@@ -1769,6 +1885,46 @@ diesel::table! {
         years -> Int4,
         source -> Text,
         needs_review_on -> Date,
+    }
+}
+
+diesel::table! {
+    risk_flag (id) {
+        id -> Uuid,
+        payout_id -> Uuid,
+        code -> Text,
+        level -> Text,
+        facts -> Jsonb,
+        evidence -> Jsonb,
+        at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    risk_flag_opening (id) {
+        id -> Int8,
+        flag_id -> Uuid,
+        opened_by -> Uuid,
+        note -> Text,
+        at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    risk_level (id) {
+        id -> Uuid,
+        entity_id -> Uuid,
+        code -> Text,
+        level -> Text,
+        before -> Text,
+        is_looser -> Bool,
+        valid_from -> Date,
+        reason -> Text,
+        decided_by -> Uuid,
+        confirmed_by -> Nullable<Uuid>,
+        confirmed_at -> Nullable<Timestamptz>,
+        created_at -> Timestamptz,
+        version -> Int4,
     }
 }
 
@@ -2156,6 +2312,16 @@ diesel::joinable!(arrears_settlement -> member (member_id));
 diesel::joinable!(bank_csv_profile -> entity (entity_id));
 diesel::joinable!(bank_csv_profile -> entity_bank_account (bank_account_id));
 diesel::joinable!(bank_csv_profile -> person (created_by));
+diesel::joinable!(bank_detail_callback -> bank_detail_change (change_id));
+diesel::joinable!(bank_detail_callback -> member (member_id));
+diesel::joinable!(bank_detail_change -> entity (entity_id));
+diesel::joinable!(bank_detail_change -> member (member_id));
+diesel::joinable!(bank_detail_change -> person (ended_by));
+diesel::joinable!(bank_detail_change -> session (session_id));
+diesel::joinable!(bank_detail_name_check -> bank_detail_change (change_id));
+diesel::joinable!(bank_detail_name_check -> member (member_id));
+diesel::joinable!(bank_detail_policy -> entity (entity_id));
+diesel::joinable!(bank_detail_policy -> person (decided_by));
 diesel::joinable!(bank_line -> bank_statement (statement_id));
 diesel::joinable!(bank_line -> currency (currency));
 diesel::joinable!(bank_line -> entity_bank_account (bank_account_id));
@@ -2192,6 +2358,7 @@ diesel::joinable!(client_refund -> client_credit (credit_id));
 diesel::joinable!(client_refund -> currency (currency));
 diesel::joinable!(client_refund -> entity (entity_id));
 diesel::joinable!(client_refund -> member (member_id));
+diesel::joinable!(contact_change -> person (person_id));
 diesel::joinable!(contribution_owed -> activity (activity_id));
 diesel::joinable!(contribution_owed -> client (client_id));
 diesel::joinable!(contribution_owed -> currency (currency));
@@ -2352,6 +2519,13 @@ diesel::joinable!(payout_batch -> archived_file (file_id));
 diesel::joinable!(payout_batch -> currency (currency));
 diesel::joinable!(payout_batch -> entity (entity_id));
 diesel::joinable!(payout_batch -> entity_bank_account (bank_account_id));
+diesel::joinable!(payout_hold -> payee_account (account_id));
+diesel::joinable!(payout_hold -> payout (payout_id));
+diesel::joinable!(payout_limit -> currency (currency));
+diesel::joinable!(payout_limit -> entity (entity_id));
+diesel::joinable!(payout_origin -> member (member_id));
+diesel::joinable!(payout_origin -> payout (payout_id));
+diesel::joinable!(payout_origin -> session (session_id));
 diesel::joinable!(pool -> currency (currency));
 diesel::joinable!(pool -> entity (entity_id));
 diesel::joinable!(pool_contract -> currency (currency));
@@ -2405,6 +2579,10 @@ diesel::joinable!(redemption_run -> currency (currency));
 diesel::joinable!(redemption_run -> entity (entity_id));
 diesel::joinable!(redemption_run -> person (decided_by));
 diesel::joinable!(refresh_token -> session (session_id));
+diesel::joinable!(risk_flag -> payout (payout_id));
+diesel::joinable!(risk_flag_opening -> person (opened_by));
+diesel::joinable!(risk_flag_opening -> risk_flag (flag_id));
+diesel::joinable!(risk_level -> entity (entity_id));
 diesel::joinable!(rule_set -> archived_file (evidence_id));
 diesel::joinable!(rule_set -> currency (currency));
 diesel::joinable!(rule_set -> entity (entity_id));
@@ -2472,6 +2650,10 @@ diesel::allow_tables_to_appear_in_same_query!(
     arrears_settlement,
     audit_log,
     bank_csv_profile,
+    bank_detail_callback,
+    bank_detail_change,
+    bank_detail_name_check,
+    bank_detail_policy,
     bank_line,
     bank_notice,
     bank_notice_line,
@@ -2481,6 +2663,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     client_credit,
     client_credit_use,
     client_refund,
+    contact_change,
     contribution_owed,
     contribution_return,
     cost,
@@ -2547,6 +2730,9 @@ diesel::allow_tables_to_appear_in_same_query!(
     payment_reminder,
     payout,
     payout_batch,
+    payout_hold,
+    payout_limit,
+    payout_origin,
     person,
     pool,
     pool_contract,
@@ -2570,6 +2756,9 @@ diesel::allow_tables_to_appear_in_same_query!(
     redemption_run,
     refresh_token,
     retention_rule,
+    risk_flag,
+    risk_flag_opening,
+    risk_level,
     role_grant,
     rule_set,
     rule_set_band,

@@ -1,0 +1,13 @@
+DROP INDEX payout_reviewed_at;
+DROP FUNCTION payout_limit_use(uuid, text, uuid[], boolean, date, timestamptz);
+DROP TABLE payout_limit;
+DROP SEQUENCE payout_limit_rank;
+DROP FUNCTION guard_payout_limit();
+DROP FUNCTION payout_limit_on(uuid, text, uuid, text, date);
+DROP TRIGGER guard_batch_hold ON payout_batch;
+DROP FUNCTION guard_batch_hold();
+DROP TRIGGER guard_payout_hold ON payout;
+DROP FUNCTION guard_payout_hold();
+DROP FUNCTION is_payout_held(uuid, uuid, uuid);
+DROP TABLE payout_hold;
+DROP FUNCTION guard_hold();
