@@ -44,6 +44,7 @@ rooms!(
     pools,
     delivery,
     reminders,
+    collection,
     supplier_invoices,
     shares,
     surplus,

@@ -12,6 +12,7 @@ pub mod archive;
 pub mod bank;
 pub mod charter;
 pub mod clients;
+pub mod collection;
 pub mod costs;
 pub mod delivery;
 pub mod demo;

@@ -101,7 +101,9 @@ pub(super) fn origin(event: Event, account: Account, is_debit: bool) -> Origin {
         Event::ShareRedeemed => Origin::Redemption,
         Event::RedemptionPaid => Origin::Redeemed,
         Event::SurplusAppropriated => Origin::SurplusPart,
-        Event::YearClosed | Event::ContributionReturned | Event::ExchangeSettled => Origin::Document,
+        Event::YearClosed | Event::ContributionReturned | Event::ExchangeSettled | Event::ProvisionMoved => {
+            Origin::Document
+        }
         Event::CreditNoteIssued => credit_note_issued(account, is_debit),
         Event::Transferred if account == Account::FundsAvailable && is_debit => Origin::Available,
         Event::Transferred => Origin::Opposite,
@@ -184,8 +186,11 @@ pub(super) fn grows_by_debit(account: Account) -> bool {
         | Account::PoolCost
         | Account::BadDebt
         | Account::ExchangeResult
+        | Account::Impairment
         | Account::MemoAdvances => true,
-        Account::VatOutput
+        // The provision is a deduction from what clients owe: it grows by credits.
+        Account::DoubtfulProvision
+        | Account::VatOutput
         | Account::FundsPending
         | Account::FundsAvailable
         | Account::FundsReserved

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use crate::kernel::ids::{
     ActivityId, AdvanceId, AllocationId, AppropriationId, ArrearsId, BankAccountId, BankLineId, ChargeId, ClientId,
     ContributionReturnId, CostCreditId, CostId, DrawId, EntityId, ExchangeDifferenceId, FiscalYearId, InvoiceId,
-    PayoutId, PersonId, PoolId, PoolRunId, RecoveryId, RedemptionId, ShareId, StatementId, TransferId, WriteOffId,
+    PayoutId, PersonId, PoolId, PoolRunId, ProvisionRunId, RecoveryId, RedemptionId, ShareId, StatementId, TransferId, WriteOffId,
 };
 use crate::kernel::money::{Currency, Minor};
 use crate::kernel::refusal::Refusal;
@@ -79,6 +79,10 @@ named! {
         PoolCost = "pool_cost",
         /// Receivables that were given up.
         BadDebt = "bad_debt",
+        /// What clients may not pay of what they owe: a credit beside [`Account::Receivable`].
+        DoubtfulProvision = "doubtful_provision",
+        /// What the provision for clients who may not pay grew by.
+        Impairment = "impairment",
         /// What arrived less (debit) or more (credit) than was booked, because a rate moved.
         ExchangeResult = "exchange_result",
         /// Advances that wait for the client, off balance.
@@ -161,6 +165,8 @@ sources! {
     Appropriation(AppropriationId) = "appropriation",
     /// What arrived more or less because a rate moved.
     ExchangeDifference(ExchangeDifferenceId) = "exchange_difference",
+    /// The provision of a month.
+    ProvisionRun(ProvisionRunId) = "provision_run",
 }
 
 named! {
@@ -228,6 +234,8 @@ named! {
         YearClosed = "year_closed",
         /// What was decided about a result.
         SurplusAppropriated = "surplus_appropriated",
+        /// More or less of what clients owe is doubtful.
+        ProvisionMoved = "provision_moved",
     }
 }
 

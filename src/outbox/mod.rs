@@ -13,7 +13,7 @@ pub use store::{Claimed, EmailMessage};
 use uuid::Uuid;
 
 use crate::formats::letters::Letter;
-use crate::kernel::ids::{DeliveryId, InternalInvoiceId, InvoiceId, JobId, OrderId, PayoutId, PersonId, ReminderId};
+use crate::kernel::ids::{CollectionActionId, DeliveryId, InternalInvoiceId, InvoiceId, JobId, OrderId, PayoutId, PersonId, ReminderId};
 use crate::kernel::language::Language;
 use crate::platform::db::Tx;
 use crate::platform::error::Result;
@@ -37,6 +37,11 @@ pub enum Job {
     SendReminder {
         /// The reminder.
         reminder: ReminderId,
+    },
+    /// Make the PDF of a formal demand, keep it, mail it to the client.
+    SendFormalDemand {
+        /// The step that it is.
+        action: CollectionActionId,
     },
     /// Make the PDF of an issued invoice, keep it, mail it to the client, tell the member.
     SendInvoice {
@@ -110,6 +115,7 @@ pub fn queue(tx: &mut Tx<'_>, job: &Job, subject: Uuid, key: &str) -> Result<()>
         Job::Letter(_) => "letter",
         Job::SendOrder { .. } => "send_order",
         Job::SendReminder { .. } => "send_reminder",
+        Job::SendFormalDemand { .. } => "send_formal_demand",
         Job::SendInvoice { .. } => "send_invoice",
         Job::SendCreditNote { .. } => "send_credit_note",
         Job::SendPayslip { .. } => "send_payslip",

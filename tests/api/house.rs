@@ -38,6 +38,7 @@ const ROOMS: &[&str] = &[
     "pools",
     "delivery",
     "reminders",
+    "collection",
     "supplier_invoices",
     "shares",
     "surplus",
