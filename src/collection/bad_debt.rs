@@ -5,17 +5,17 @@ use serde_json::json;
 
 use super::cases::case;
 use super::rules::StepKind;
-use super::{handover, store, today};
 pub use super::store::{DossierRow, RefundRuleRow};
+use super::{ActionRow, handover, store, today};
 use crate::archive::{self, ArchivedFile, Kind, NewFile};
+use crate::charter;
 use crate::kernel::identifiers;
-use crate::kernel::ids::{FileId, InvoiceId, VatDossierId, VatRefundRuleId, WriteOffId};
+use crate::kernel::ids::{FileId, InvoiceId, OrderId, VatDossierId, VatRefundRuleId, WriteOffId};
 use crate::kernel::refusal::Checks;
 use crate::platform::db::Tx;
 use crate::platform::error::{Error, Result};
 use crate::platform::web::hex;
 use crate::write_offs::{self, NewWriteOff, WriteOff, WriteOffState};
-use crate::charter;
 
 crate::named! {
     /// What makes a loss certain for the tax office.
@@ -68,7 +68,10 @@ pub fn propose(tx: &mut Tx<'_>, id: WriteOffId, invoice: InvoiceId, reason: &str
     for done in &case.actions {
         let posted = store::posting_of(tx, done.id)?;
         let posted = posted.map(|it| format!(", {} {}", it.carrier, it.tracking_number)).unwrap_or_default();
-        evidence.push(format!("{} {}: {} /v1/collection_actions/{}{posted}", done.done_on, done.kind, done.step_n, done.id));
+        evidence.push(format!(
+            "{} {}: {} /v1/collection_actions/{}{posted}",
+            done.done_on, done.kind, done.step_n, done.id
+        ));
     }
     let filter = store::Filter { invoice_id: Some(invoice), ..store::Filter::default() };
     for contact in store::list_contacts(tx, &filter, None, 200)?.iter().filter(|contact| contact.action_id.is_none()) {
@@ -78,7 +81,10 @@ pub fn propose(tx: &mut Tx<'_>, id: WriteOffId, invoice: InvoiceId, reason: &str
         evidence.push("-".to_owned());
     }
     let evidence: String = evidence.join("\n").chars().take(4000).collect();
-    write_offs::propose(tx, &NewWriteOff { id, invoice, reason: reason.to_owned(), evidence: evidence.trim().to_owned() })
+    write_offs::propose(
+        tx,
+        &NewWriteOff { id, invoice, reason: reason.to_owned(), evidence: evidence.trim().to_owned() },
+    )
 }
 
 /// Enters where VAT on a lost claim is taken back. One for the same day stays, and counts no more.
@@ -175,7 +181,8 @@ pub fn make_dossier(tx: &mut Tx<'_>, new: &NewDossier) -> Result<DossierRow> {
     let bytes = serde_json::to_vec_pretty(&file)?;
     let name = format!("{}-vat-dossier.json", write_off.number);
     let media_type = "application/json";
-    let kept = NewFile { kind: Kind::VatDossier, subject: new.id.0, owner: None, name: &name, media_type, bytes: &bytes };
+    let kept =
+        NewFile { kind: Kind::VatDossier, subject: new.id.0, owner: None, name: &name, media_type, bytes: &bytes };
     let file_id = archive::keep(tx, &kept)?;
     let dossier = DossierRow {
         id: new.id,
@@ -198,20 +205,37 @@ pub fn make_dossier(tx: &mut Tx<'_>, new: &NewDossier) -> Result<DossierRow> {
     store::insert_dossier(tx, &dossier)
 }
 
-/// The dossier of a write-off.
+/// What there is for the dossier of a write-off, and the dossier once it is made.
+#[derive(Debug, Clone)]
+pub struct Standing {
+    /// The write-off.
+    pub write_off: WriteOff,
+    /// The order that the client confirmed.
+    pub order: Option<OrderId>,
+    /// What was tried, in order.
+    pub actions: Vec<ActionRow>,
+    /// The dossier.
+    pub dossier: Option<DossierRow>,
+}
+
+/// What there is for the dossier of a write-off.
 ///
 /// # Errors
-/// 404, also until it is made.
-pub fn dossier(tx: &mut Tx<'_>, of: WriteOffId) -> Result<DossierRow> {
-    write_offs::find(tx, of)?;
-    store::find_dossier(tx, of)
+/// 404.
+pub fn standing(tx: &mut Tx<'_>, of: WriteOffId) -> Result<Standing> {
+    let write_off = write_offs::find(tx, of)?;
+    let case = case(tx, write_off.row.invoice_id)?;
+    let dossier = store::find_dossier(tx, of)?;
+    Ok(Standing { order: case.invoice.row.order_id, actions: case.actions, write_off, dossier })
 }
 
 /// The file of a dossier, byte for byte.
 ///
 /// # Errors
-/// 404, also until it is made.
+/// 404; 409 `state_conflict` until it is made.
 pub fn dossier_file(tx: &mut Tx<'_>, of: WriteOffId) -> Result<ArchivedFile> {
-    let row = dossier(tx, of)?;
+    let write_off = write_offs::find(tx, of)?;
+    let made = store::find_dossier(tx, of)?;
+    let row = made.ok_or_else(|| Error::state_conflict(write_off.row.state, "download"))?;
     archive::find_of(tx, row.id.0, Kind::VatDossier)?.ok_or_else(Error::not_found)
 }

@@ -59,7 +59,10 @@ pub fn hand_over(tx: &mut Tx<'_>, id: CollectionActionId, invoice: InvoiceId) ->
         (Kind::AgencyHandoverCsv, "csv", "text/csv; charset=utf-8; header=present", table),
     ] {
         let name = format!("{number}-claim.{ending}");
-        archive::keep(tx, &NewFile { kind, subject: action.id.0, owner: None, name: &name, media_type, bytes: &bytes })?;
+        archive::keep(
+            tx,
+            &NewFile { kind, subject: action.id.0, owner: None, name: &name, media_type, bytes: &bytes },
+        )?;
     }
     Ok(action)
 }
@@ -67,9 +70,12 @@ pub fn hand_over(tx: &mut Tx<'_>, id: CollectionActionId, invoice: InvoiceId) ->
 /// A file of a handover.
 ///
 /// # Errors
-/// 404 for a step that is none.
+/// 404; 409 `state_conflict` for a step that is none.
 pub fn kept(tx: &mut Tx<'_>, id: CollectionActionId, kind: Kind) -> Result<ArchivedFile> {
-    store::find_action(tx, id)?;
+    let row = store::find_action(tx, id)?;
+    if row.kind != StepKind::Agency {
+        return Err(Error::state_conflict(row.kind, "download"));
+    }
     archive::find_of(tx, id.0, kind)?.ok_or_else(Error::not_found)
 }
 
@@ -142,9 +148,7 @@ pub(super) fn file(tx: &mut Tx<'_>, case: &Case, claim: &Claim, on: NaiveDate) -
 /// The papers of a case by address and hash.
 fn documents(tx: &mut Tx<'_>, case: &Case) -> Result<Vec<Value>> {
     let row = &case.invoice.row;
-    let shown = |file: FileInfo, address: String| {
-        json!({"kind": file.kind, "name": file.name, "address": address, "sha256": hex(&file.sha256), "kept_at": file.created_at})
-    };
+    let shown = |file: FileInfo, address: String| json!({"kind": file.kind, "name": file.name, "address": address, "sha256": hex(&file.sha256), "kept_at": file.created_at});
     let mut found = Vec::new();
     for file in archive::list_of(tx, row.id.0)? {
         let address = match file.kind.as_str() {

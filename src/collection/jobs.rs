@@ -77,8 +77,7 @@ fn keep(db: &Db, row: &ActionRow, name: &str, bytes: &[u8]) -> Result<Vec<u8>> {
 fn facts(row: &ActionRow, all: &[ActionRow], about: &InvoiceFacts) -> Result<ReminderFacts> {
     let language = about.language;
     let second = about.more.design.second_language.filter(|second| *second != language);
-    let segments: Vec<Segment> =
-        serde_json::from_value(row.computation.get("segments").cloned().unwrap_or_default())?;
+    let segments: Vec<Segment> = serde_json::from_value(row.computation.get("segments").cloned().unwrap_or_default())?;
     let reminded_on: Vec<_> = all.iter().filter(|it| it.kind == StepKind::Reminder).map(|it| it.done_on).collect();
     let demand = Demand {
         number: &about.number,

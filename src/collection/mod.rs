@@ -22,9 +22,7 @@ mod store;
 
 pub use cases::{Case, Next, case};
 use chrono::{Days, NaiveDate};
-pub use rules::{
-    AnswerKind, Claim, ContactKind, InterestStart, Law, PauseKind, Step, StepKind, TrackKind,
-};
+pub use rules::{AnswerKind, Claim, ContactKind, InterestStart, Law, PauseKind, Step, StepKind, TrackKind};
 use serde_json::json;
 pub use store::{ActionRow, AnswerRow, ContactRow, Filter, PauseRow, PostingRow, QuestionRow};
 use uuid::Uuid;
@@ -116,7 +114,13 @@ pub fn work(tx: &mut Tx<'_>, id: InvoiceId, today: NaiveDate) -> Result<bool> {
             return Ok(false);
         }
         let held = store::lock_pause(tx, pause.id)?;
-        store::end_pause(tx, &held, today, None, if is_broken { "the promise was not kept" } else { "its last day has passed" })?;
+        store::end_pause(
+            tx,
+            &held,
+            today,
+            None,
+            if is_broken { "the promise was not kept" } else { "its last day has passed" },
+        )?;
     }
     let Some(next) = case.next else { return Ok(false) };
     match next.step.kind {
@@ -147,13 +151,8 @@ fn remind(tx: &mut Tx<'_>, case: &Case, next: Next, today: NaiveDate) -> Result<
         Err(error) if error.code == "reminder_once_a_day" => return Ok(false),
         sent => sent?,
     };
-    let claim = Claim {
-        open: case.open(),
-        segments: Vec::new(),
-        interest: Minor::ZERO,
-        compensation: Minor::ZERO,
-        costs,
-    };
+    let claim =
+        Claim { open: case.open(), segments: Vec::new(), interest: Minor::ZERO, compensation: Minor::ZERO, costs };
     let done = Done { today, reminder: Some(reminder), grace, pay_by: None, by: None };
     let id = tx.new_id();
     take(tx, id, case, next, &claim, done)?;
@@ -291,6 +290,9 @@ pub fn actions(tx: &mut Tx<'_>, filter: &Filter, after: Option<Uuid>, limit: i64
 /// 404, also until it is made.
 pub fn letter(tx: &mut Tx<'_>, id: CollectionActionId) -> Result<ArchivedFile> {
     let row = store::find_action(tx, id)?;
+    if row.kind == StepKind::Agency {
+        return Err(Error::state_conflict(row.kind, "download"));
+    }
     let kept = match row.reminder_id {
         Some(reminder) => archive::find_of(tx, reminder.0, Kind::PaymentReminder)?,
         None => archive::find_of(tx, row.id.0, Kind::FormalDemand)?,

@@ -10,13 +10,13 @@ use uuid::Uuid;
 
 use super::store;
 pub use super::store::{MatrixRow, ProvisionRow};
+use crate::charter;
 use crate::kernel::ids::{EntityId, ProvisionMatrixId, ProvisionRunId};
 use crate::kernel::money::{Minor, MoneyError, Ppm, divide_half_away};
 use crate::kernel::refusal::Checks;
 use crate::ledger::{self, events};
 use crate::platform::db::Tx;
 use crate::platform::error::{Error, Result};
-use crate::charter;
 
 /// From so many days late on, which share is doubtful.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,7 +70,8 @@ pub fn add_matrix(tx: &mut Tx<'_>, new: &NewMatrix) -> Result<(MatrixRow, Vec<Bu
     let mut checks = Checks::default();
     checks.require((1..=20).contains(&new.buckets.len()), "/buckets", "out_of_range");
     let rises = new.buckets.windows(2).all(|pair| matches!(pair, [young, old] if young.from_days < old.from_days));
-    let holds = new.buckets.iter().all(|it| (0..=3650).contains(&it.from_days) && (0..=Ppm::WHOLE).contains(&it.rate.0));
+    let holds =
+        new.buckets.iter().all(|it| (0..=3650).contains(&it.from_days) && (0..=Ppm::WHOLE).contains(&it.rate.0));
     checks.require(rises && holds, "/buckets", "invalid");
     checks.text(&new.source, "/source", 1, 400);
     if let Some(reason) = &new.reason {

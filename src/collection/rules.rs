@@ -169,12 +169,17 @@ pub(super) fn check_steps(steps: &[Step], law: &Law, checks: &mut Checks) {
 pub(super) fn grace_until(sent_on: NaiveDate, is_posted: bool, law: &Law, holidays: &Holidays) -> Option<NaiveDate> {
     let days = law.grace_days.checked_sub(1)?;
     let mailed = sent_on.succ_opt()?;
-    let first = if is_posted { add_working_days(sent_on, law.post_working_days, holidays)?.max(mailed) } else { mailed };
+    let first =
+        if is_posted { add_working_days(sent_on, law.post_working_days, holidays)?.max(mailed) } else { mailed };
     first.checked_add_days(Days::new(u64::from(days)))
 }
 
 /// The logical date of the next step. `last` is the day of the step before and the end of a grace that it began.
-pub(super) fn next_on(due_on: NaiveDate, last: Option<(NaiveDate, Option<NaiveDate>)>, step: Step) -> Option<NaiveDate> {
+pub(super) fn next_on(
+    due_on: NaiveDate,
+    last: Option<(NaiveDate, Option<NaiveDate>)>,
+    step: Step,
+) -> Option<NaiveDate> {
     let (from, grace) = last.unwrap_or((due_on, None));
     let day = from.checked_add_days(Days::new(u64::from(step.after_days)))?;
     let after_grace = grace.and_then(|until| until.succ_opt());
@@ -218,7 +223,9 @@ pub(super) fn go_on(
     }
     match answer {
         AnswerKind::Go => Ok(today),
-        AnswerKind::Call => Ok(today.checked_add_days(Days::new(u64::from(days))).unwrap_or(latest).min(latest).max(today)),
+        AnswerKind::Call => {
+            Ok(today.checked_add_days(Days::new(u64::from(days))).unwrap_or(latest).min(latest).max(today))
+        }
         AnswerKind::Wait => {
             let day = wait_until.ok_or_else(|| Refusal::field("/wait_until", "required"))?;
             if day > today && day <= latest { Ok(day) } else { Err(Refusal::field("/wait_until", "out_of_range")) }
@@ -281,8 +288,7 @@ pub(super) fn claim(
     rates: &[DatedRate],
 ) -> Result<Claim, InterestError> {
     let is_late = facts.on > facts.due_on;
-    let is_free = law.grace_days == 0
-        || facts.reminded.is_some_and(|(sent, grace)| facts.on > grace.unwrap_or(sent));
+    let is_free = law.grace_days == 0 || facts.reminded.is_some_and(|(sent, grace)| facts.on > grace.unwrap_or(sent));
     let start = match law.interest_starts {
         InterestStart::Due => Some(facts.due_on),
         InterestStart::Reminder => facts.reminded.map(|(sent, _)| sent),

@@ -13,7 +13,9 @@ pub use store::{Claimed, EmailMessage};
 use uuid::Uuid;
 
 use crate::formats::letters::Letter;
-use crate::kernel::ids::{CollectionActionId, DeliveryId, InternalInvoiceId, InvoiceId, JobId, OrderId, PayoutId, PersonId, ReminderId};
+use crate::kernel::ids::{
+    CollectionActionId, DeliveryId, InternalInvoiceId, InvoiceId, JobId, OrderId, PayoutId, PersonId, ReminderId,
+};
 use crate::kernel::language::Language;
 use crate::platform::db::Tx;
 use crate::platform::error::Result;

@@ -14,6 +14,8 @@ mod archive;
 mod bad_input;
 mod bad_requests;
 mod bank_files;
+mod collection;
+mod collection_year;
 mod collectives;
 #[cfg(feature = "faults")]
 mod concurrency;

@@ -8,11 +8,13 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::access::{Desk, MemberOrDesk, Reviewer, ReviewerOrAccountant};
-use crate::collection::bad_debt::{self, DossierRow, NewDossier, ProofKind};
+use crate::collection::bad_debt::{self, DossierRow, NewDossier, ProofKind, Standing};
 use crate::collection::payers::{self, Advice, AdviceReason, PayerRow};
 use crate::collection::provision::{self, BucketResult, ProvisionRow};
+use crate::collection::{ActionRow, StepKind};
 use crate::kernel::ids::{
-    ClientId, EntityId, FileId, InvoiceId, PersonId, ProvisionMatrixId, ProvisionRunId, VatDossierId, WriteOffId,
+    ClientId, CollectionActionId, EntityId, FileId, InvoiceId, OrderId, PersonId, ProvisionMatrixId, ProvisionRunId,
+    VatDossierId, WriteOffId,
 };
 use crate::kernel::money::{Money, Ppm};
 use crate::platform::db::Db;
@@ -168,13 +170,56 @@ async fn make_vat_dossier(
         .await
 }
 
-/// Shows the dossier of a write-off.
-#[utoipa::path(tag = "collection", params(("id" = WriteOffId, Path)), responses((status = 200, body = VatDossierView)),
+/// A step that a dossier rests on.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DossierStepView {
+    /// The step: its letter is at `/v1/collection_actions/{id}/pdf`.
+    pub action_id: CollectionActionId,
+    /// What it was.
+    pub kind: StepKind,
+    /// When.
+    pub done_on: NaiveDate,
+}
+
+/// What there is for the dossier of a write-off.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct VatDossierStandingView {
+    /// The write-off.
+    pub write_off_id: WriteOffId,
+    /// Where it stands: only for what is approved a dossier is made.
+    pub state: WriteOffState,
+    /// The invoice.
+    pub invoice_id: InvoiceId,
+    /// The order that the client confirmed.
+    pub confirmed_order_id: Option<OrderId>,
+    /// Reminders, the formal demand, the agency, in order.
+    pub steps: Vec<DossierStepView>,
+    /// The dossier, once it is made.
+    pub dossier: Option<VatDossierView>,
+}
+
+impl From<Standing> for VatDossierStandingView {
+    fn from(it: Standing) -> Self {
+        let step = |it: ActionRow| DossierStepView { action_id: it.id, kind: it.kind, done_on: it.done_on };
+        Self {
+            write_off_id: it.write_off.row.id,
+            state: it.write_off.row.state,
+            invoice_id: it.write_off.row.invoice_id,
+            confirmed_order_id: it.order,
+            steps: it.actions.into_iter().map(step).collect(),
+            dossier: it.dossier.map(VatDossierView::from),
+        }
+    }
+}
+
+/// Shows what there is for the dossier of a write-off, and the dossier once it is made.
+#[utoipa::path(tag = "collection", params(("id" = WriteOffId, Path)),
+    responses((status = 200, body = VatDossierStandingView)),
     extensions(("x-roles" = json!(["reviewer", "payout_approver", "accountant", "administrator"]))))]
 #[get("/v1/write_offs/{id}/vat_dossier")]
-async fn show_vat_dossier(who: Desk, db: Data<Db>, id: Path<WriteOffId>) -> Result<Json<VatDossierView>> {
+async fn show_vat_dossier(who: Desk, db: Data<Db>, id: Path<WriteOffId>) -> Result<Json<VatDossierStandingView>> {
     let id = id.into_inner();
-    Ok(Json(db.write(who.into(), move |tx| bad_debt::dossier(tx, id).map(VatDossierView::from)).await?))
+    Ok(Json(db.write(who.into(), move |tx| bad_debt::standing(tx, id).map(VatDossierStandingView::from)).await?))
 }
 
 /// Downloads the dossier of a write-off: the same bytes for ever.

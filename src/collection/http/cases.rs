@@ -10,12 +10,8 @@ use utoipa::{IntoParams, ToSchema};
 use super::parts::{PauseView, QuestionView};
 use crate::access::{Desk, MemberOrDesk, Reviewer};
 use crate::archive::Kind;
-use crate::collection::{
-    self, ActionRow, Case, Claim, Filter, NewPosting, PostingRow, StepKind, TrackKind, handover,
-};
-use crate::kernel::ids::{
-    ClientId, CollectionActionId, EntityId, InvoiceId, PersonId, PostingId, ReminderId, TrackId,
-};
+use crate::collection::{self, ActionRow, Case, Claim, Filter, NewPosting, PostingRow, StepKind, TrackKind, handover};
+use crate::kernel::ids::{ClientId, CollectionActionId, EntityId, InvoiceId, PersonId, PostingId, ReminderId, TrackId};
 use crate::kernel::interest::Segment;
 use crate::kernel::money::{Currency, Minor, Money};
 use crate::platform::db::{Db, Tx};

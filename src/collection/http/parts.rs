@@ -200,7 +200,11 @@ fn load_pause(tx: &mut Tx<'_>, id: CollectionPauseId) -> Result<PauseView> {
 #[utoipa::path(tag = "collection", params(("id" = CollectionPauseId, Path)), responses((status = 200, body = PauseView)),
     extensions(("x-roles" = json!(["member", "reviewer", "payout_approver", "accountant", "administrator"]))))]
 #[get("/v1/collection_pauses/{id}")]
-async fn show_collection_pause(who: MemberOrDesk, db: Data<Db>, id: Path<CollectionPauseId>) -> Result<Json<PauseView>> {
+async fn show_collection_pause(
+    who: MemberOrDesk,
+    db: Data<Db>,
+    id: Path<CollectionPauseId>,
+) -> Result<Json<PauseView>> {
     let id = id.into_inner();
     Ok(Json(db.write(who.into(), move |tx| load_pause(tx, id)).await?))
 }

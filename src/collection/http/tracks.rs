@@ -194,11 +194,7 @@ async fn add_collection_track(
 #[utoipa::path(tag = "collection", params(("id" = EntityId, Path)), responses((status = 200, body = Vec<CollectionTrackView>)),
     extensions(("x-roles" = json!(["reviewer", "payout_approver", "accountant", "administrator"]))))]
 #[get("/v1/entities/{id}/collection_tracks")]
-async fn list_collection_tracks(
-    who: Desk,
-    db: Data<Db>,
-    id: Path<EntityId>,
-) -> Result<Json<Vec<CollectionTrackView>>> {
+async fn list_collection_tracks(who: Desk, db: Data<Db>, id: Path<EntityId>) -> Result<Json<Vec<CollectionTrackView>>> {
     let id = id.into_inner();
     let rows = db.write(who.into(), move |tx| laws::tracks(tx, id)).await?;
     Ok(Json(rows.into_iter().map(CollectionTrackView::from).collect()))
@@ -315,4 +311,3 @@ async fn list_provision_matrices(
     let rows = db.write(who.into(), move |tx| provision::matrices(tx, id)).await?;
     Ok(Json(rows.into_iter().map(ProvisionMatrixView::from).collect()))
 }
-

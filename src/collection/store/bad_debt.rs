@@ -109,6 +109,10 @@ pub(in crate::collection) fn insert_dossier(tx: &mut Tx<'_>, new: &DossierRow) -
         .get_result(tx.conn())?)
 }
 
-pub(in crate::collection) fn find_dossier(tx: &mut Tx<'_>, of: WriteOffId) -> Result<DossierRow> {
-    Ok(vat_dossier::table.filter(vat_dossier::write_off_id.eq(of)).select(DossierRow::as_select()).first(tx.conn())?)
+pub(in crate::collection) fn find_dossier(tx: &mut Tx<'_>, of: WriteOffId) -> Result<Option<DossierRow>> {
+    Ok(vat_dossier::table
+        .filter(vat_dossier::write_off_id.eq(of))
+        .select(DossierRow::as_select())
+        .first(tx.conn())
+        .optional()?)
 }

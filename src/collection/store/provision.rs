@@ -136,11 +136,7 @@ pub(in crate::collection) fn list_late(tx: &mut Tx<'_>, entity: EntityId, on: Na
     .load(tx.conn())?)
 }
 
-pub(in crate::collection) fn run_of(
-    tx: &mut Tx<'_>,
-    entity: EntityId,
-    period: &str,
-) -> Result<Option<ProvisionRow>> {
+pub(in crate::collection) fn run_of(tx: &mut Tx<'_>, entity: EntityId, period: &str) -> Result<Option<ProvisionRow>> {
     Ok(provision_run::table
         .filter(provision_run::entity_id.eq(entity))
         .filter(provision_run::period.eq(period))

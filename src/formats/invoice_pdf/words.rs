@@ -169,7 +169,8 @@ impl Words {
     /// What the document is called.
     #[must_use]
     pub const fn title(&self, kind: DocumentKind) -> &'static str {
-        let [invoice, credit_note, deposit, intermediate, balance, quote, order, reminder, demand, internal] = self.titles;
+        let [invoice, credit_note, deposit, intermediate, balance, quote, order, reminder, demand, internal] =
+            self.titles;
         match kind {
             DocumentKind::Invoice => invoice,
             DocumentKind::CreditNote => credit_note,

@@ -116,20 +116,22 @@ pub(super) fn of(letter: &Letter, language: Language, from: &Letterhead<'_>) -> 
             ("iban", Some(in_fours(iban))),
             ("link", Some(web_link(link)?)),
         ],
-        Letter::PaymentReminder { entity, number, open, cost, pay_by, due_on, days, level, reference, iban, link } => vec![
-            ("cost", cost.and_then(money)),
-            ("free", cost.is_none().then(String::new)),
-            ("pay_by", pay_by.and_then(date)),
-            ("entity", line(entity)),
-            ("number", line(number)),
-            ("open", money(*open)),
-            ("due_on", date(*due_on)),
-            ("days", Some(days.to_string())),
-            ("level", Some(level.to_string())),
-            ("reference", line(reference)),
-            ("iban", Some(in_fours(iban))),
-            ("link", Some(web_link(link)?)),
-        ],
+        Letter::PaymentReminder { entity, number, open, cost, pay_by, due_on, days, level, reference, iban, link } => {
+            vec![
+                ("cost", cost.and_then(money)),
+                ("free", cost.is_none().then(String::new)),
+                ("pay_by", pay_by.and_then(date)),
+                ("entity", line(entity)),
+                ("number", line(number)),
+                ("open", money(*open)),
+                ("due_on", date(*due_on)),
+                ("days", Some(days.to_string())),
+                ("level", Some(level.to_string())),
+                ("reference", line(reference)),
+                ("iban", Some(in_fours(iban))),
+                ("link", Some(web_link(link)?)),
+            ]
+        }
         Letter::FormalDemand { entity, number, open, added, total, pay_by, reference, iban, link } => vec![
             ("entity", line(entity)),
             ("number", line(number)),

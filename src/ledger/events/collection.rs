@@ -12,7 +12,6 @@ use crate::ledger::entry::{Account, Dimensions, Entry, Event, Source, credit, de
 /// As all events.
 pub fn provision_moved(at: Booking, run: ProvisionRunId, moved: Minor) -> Result<Entry, Refusal> {
     let about = Dimensions::default();
-    let postings =
-        [debit(Account::Impairment, moved, &about)?, credit(Account::DoubtfulProvision, moved, &about)?];
+    let postings = [debit(Account::Impairment, moved, &about)?, credit(Account::DoubtfulProvision, moved, &about)?];
     Entry::new(at.entity, at.on, (Event::ProvisionMoved, Source::ProvisionRun(run)), at.currency, None, postings)
 }
