@@ -77,8 +77,8 @@ impl Case {
     }
 
     /// What its reminders cost so far: each step keeps the sum.
-    pub(super) fn costs(&self) -> Result<Minor> {
-        Ok(self.actions.last().map_or(Minor::ZERO, |action| action.costs_minor))
+    pub(super) fn costs(&self) -> Minor {
+        self.actions.last().map_or(Minor::ZERO, |action| action.costs_minor)
     }
 }
 
@@ -156,7 +156,7 @@ pub(super) fn claim(tx: &mut Tx<'_>, case: &Case, on: NaiveDate) -> Result<Claim
         }
     }
     let reminded = case.actions.first().map(|first| (first.done_on, first.grace_until));
-    let facts = Facts { owed, open: case.open(), due_on: case.due_on, reminded, paid: &paid, costs: case.costs()?, on };
+    let facts = Facts { owed, open: case.open(), due_on: case.due_on, reminded, paid: &paid, costs: case.costs(), on };
     rules::claim(&facts, law, wants, &rates).map_err(|error| match error {
         InterestError::NoRate(day) => {
             Error::conflict("late_rate_missing").with("country", &case.country).with("on", day)

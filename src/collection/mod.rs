@@ -124,15 +124,15 @@ pub fn work(tx: &mut Tx<'_>, id: InvoiceId, today: NaiveDate) -> Result<bool> {
     }
     let Some(next) = case.next else { return Ok(false) };
     match next.step.kind {
-        StepKind::Agency => Ok(false),
         StepKind::Reminder if today >= next.on => remind(tx, &case, next, today),
         StepKind::FormalDemand => demand_or_ask(tx, &case, next, today),
-        StepKind::Reminder => Ok(false),
+        // A reminder that is not due; an agency is for a person.
+        StepKind::Reminder | StepKind::Agency => Ok(false),
     }
 }
 
 fn remind(tx: &mut Tx<'_>, case: &Case, next: Next, today: NaiveDate) -> Result<bool> {
-    let costs = Minor::sum([case.costs()?, next.step.cost, next.step.postage])?;
+    let costs = Minor::sum([case.costs(), next.step.cost, next.step.postage])?;
     let grace = match (&case.law, case.actions.is_empty()) {
         (Some(law), true) => {
             let holidays = charter::holidays(tx, &case.country, today)?;

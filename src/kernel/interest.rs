@@ -155,6 +155,7 @@ pub fn compensation(open: Minor, bands: &[Band]) -> Result<Minor, MoneyError> {
 }
 
 #[cfg(test)]
+#[allow(clippy::arithmetic_side_effects, reason = "tests may panic")]
 mod tests {
     use chrono::Days;
     use proptest::prelude::*;
