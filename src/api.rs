@@ -45,6 +45,7 @@ rooms!(
     pools,
     delivery,
     reminders,
+    collection,
     supplier_invoices,
     shares,
     surplus,

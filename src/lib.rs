@@ -13,6 +13,7 @@ pub mod bank;
 pub mod bank_details;
 pub mod charter;
 pub mod clients;
+pub mod collection;
 pub mod costs;
 pub mod delivery;
 pub mod demo;

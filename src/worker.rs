@@ -14,6 +14,7 @@ use crate::access;
 use crate::accounting;
 use crate::bank_details::{self, NobodyToAsk, PayeeNames};
 use crate::charter;
+use crate::collection;
 use crate::delivery::{self, AccessPoint};
 use crate::formats::letters::{self, Letterhead};
 use crate::guarantee;
@@ -42,6 +43,10 @@ const IDLE: Duration = Duration::from_secs(1);
 const CALENDAR: Duration = Duration::from_mins(10);
 /// The promised day of the guarantee.
 const ADVANCE_JOB: &str = "guarantee_advance";
+/// The steps about late invoices.
+const COLLECTION_JOB: &str = "collection";
+/// How enterprises paid, at the end of a month.
+const PAYERS_JOB: &str = "payer_records";
 
 /// Does the work of the outbox and of the calendar.
 #[derive(Clone)]
@@ -283,6 +288,10 @@ impl Worker {
                 let (letter, document) = reminders::jobs::prepare(&self.db, reminder)?;
                 self.send(&claimed.dedup_key, &letter, vec![document])
             }
+            Job::SendFormalDemand { action } => {
+                let (letter, document) = collection::jobs::prepare(&self.db, action)?;
+                self.send(&claimed.dedup_key, &letter, vec![document])
+            }
             Job::SendInvoice { invoice } => {
                 let package = invoicing::jobs::prepare(&self.db, invoice)?;
                 self.send_document(&claimed.dedup_key, invoice, package)?;
@@ -388,6 +397,8 @@ impl Worker {
                 day = next;
             }
             self.recur(entity.id, today)?;
+            self.collect(entity.id, today)?;
+            self.publish_payers(entity.id, today)?;
             self.close_levies(entity.id, today)?;
             self.db.write_blocking(&Actor::System, |tx| guarantee::return_contributions(tx, entity.id, today))?;
             self.settle_arrears(entity.id, today)?;
@@ -423,6 +434,49 @@ impl Worker {
             }
         }
         Ok(())
+    }
+
+    /// Takes the steps about late invoices whose day has come, once a day. Days of downtime are made up for by today: each
+    /// invoice goes on by one step at most, so nobody gets two letters at once.
+    fn collect(&self, entity: EntityId, today: NaiveDate) -> Result<()> {
+        let last = self.db.write_blocking(&Actor::System, |tx| outbox::last_run(tx, COLLECTION_JOB, entity))?;
+        if last.is_some_and(|last| last >= today) {
+            return Ok(());
+        }
+        let (mut done, mut failed) = (0_usize, None);
+        for invoice in self.db.write_blocking(&Actor::System, |tx| collection::due(tx, entity, today))? {
+            match self.db.write_blocking(&Actor::System, |tx| collection::work(tx, invoice, today)) {
+                Ok(taken) => done = done.saturating_add(usize::from(taken)),
+                // What the law or the rates of a day do not say is for the office; the other invoices go on.
+                Err(error) if error.status.is_client_error() => {
+                    tracing::warn!(%invoice, code = error.code, "a late invoice waits");
+                }
+                Err(error) => {
+                    tracing::error!(%invoice, error = %error, "a step about a late invoice failed");
+                    failed = failed.or(Some(error));
+                }
+            }
+            let _survived = self.db.faults().passes("collection.after_step");
+        }
+        match failed {
+            Some(error) => Err(error),
+            None => {
+                self.db.write_blocking(&Actor::System, |tx| outbox::finish_run(tx, COLLECTION_JOB, entity, today, done))
+            }
+        }
+    }
+
+    /// Publishes how enterprises paid in the month that is over.
+    fn publish_payers(&self, entity: EntityId, today: NaiveDate) -> Result<()> {
+        let Some(month_end) = today.with_day(1).and_then(|first| first.pred_opt()) else { return Ok(()) };
+        let last = self.db.write_blocking(&Actor::System, |tx| outbox::last_run(tx, PAYERS_JOB, entity))?;
+        if last.is_some_and(|last| last >= month_end) {
+            return Ok(());
+        }
+        self.db.write_blocking(&Actor::System, |tx| {
+            let done = collection::payers::publish(tx, entity, month_end)?;
+            outbox::finish_run(tx, PAYERS_JOB, entity, month_end, done)
+        })
     }
 
     /// Proves every day that is over and not proven yet. Another worker may have been there before.

@@ -12,6 +12,7 @@ use std::str::FromStr;
 
 use crate::bank;
 use crate::charter;
+use crate::collection;
 use crate::formats::{beancount, hledger, journal_csv};
 use crate::kernel::ids::EntityId;
 use crate::ledger::{self, JournalRow, TrialRow};
@@ -158,6 +159,8 @@ pub fn close_period(tx: &mut Tx<'_>, entity: EntityId, period: Period) -> Result
     if levies::month_is_waiting(tx, entity, period.last_day())? {
         return Err(Error::conflict("levies_not_closed").with("period", name));
     }
+    // The last entry of the month: what of what clients owe is doubtful.
+    collection::provision::move_at_close(tx, entity, period.last_day())?;
     store::insert_period(tx, entity, &name, by)
 }
 

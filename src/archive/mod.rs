@@ -31,6 +31,14 @@ pub enum Kind {
     OrderPdf,
     /// A reminder of what is open of an invoice: one for ever.
     PaymentReminder,
+    /// A formal demand to the client of a late invoice: one for ever.
+    FormalDemand,
+    /// What a collection agency gets, for programs and as a table.
+    AgencyHandover,
+    /// The table.
+    AgencyHandoverCsv,
+    /// What proves a lost claim to the tax office: one for ever.
+    VatDossier,
     /// A paper that goes to the client with an invoice.
     InvoiceAttachment,
     /// The same as an electronic invoice of the Peppol network: one for ever.
@@ -71,6 +79,10 @@ impl Kind {
             Self::InvoicePdf => "invoice_pdf",
             Self::OrderPdf => "order_pdf",
             Self::PaymentReminder => "payment_reminder",
+            Self::FormalDemand => "formal_demand",
+            Self::AgencyHandover => "agency_handover",
+            Self::AgencyHandoverCsv => "agency_handover_csv",
+            Self::VatDossier => "vat_dossier",
             Self::InvoiceAttachment => "invoice_attachment",
             Self::InvoiceUbl => "invoice_ubl",
             Self::InvoiceCii => "invoice_cii",

@@ -107,7 +107,8 @@ pub(super) fn origin(event: Event, account: Account, is_debit: bool) -> Origin {
         | Event::BankCharged
         | Event::ClientCredited
         | Event::ClientCreditUsed
-        | Event::ClientRefunded => Origin::Document,
+        | Event::ClientRefunded
+        | Event::ProvisionMoved => Origin::Document,
         Event::CreditNoteIssued => credit_note_issued(account, is_debit),
         Event::Transferred if account == Account::FundsAvailable && is_debit => Origin::Available,
         Event::Transferred => Origin::Opposite,
@@ -191,8 +192,11 @@ pub(super) fn grows_by_debit(account: Account) -> bool {
         | Account::BadDebt
         | Account::ExchangeResult
         | Account::BankCharges
+        | Account::Impairment
         | Account::MemoAdvances => true,
-        Account::VatOutput
+        // The provision is a deduction from what clients owe: it grows by credits.
+        Account::DoubtfulProvision
+        | Account::VatOutput
         | Account::FundsPending
         | Account::FundsAvailable
         | Account::FundsReserved

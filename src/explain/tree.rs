@@ -576,6 +576,7 @@ fn address(source: Source, line: &LineRow) -> Option<String> {
         Source::LevyCharge(id) => Some(format!("/v1/levy_charges/{id}")),
         Source::ArrearsSettlement(_) => line.activity_id.map(|id| format!("/v1/activities/{id}")),
         Source::Redemption(id) => Some(format!("/v1/redemptions/{id}")),
+        Source::ProvisionRun(id) => Some(format!("/v1/provision_runs/{id}")),
         Source::FiscalYear(_) => None,
         Source::Appropriation(id) => Some(format!("/v1/appropriations/{id}")),
     }

@@ -3,6 +3,7 @@
 pub mod bank_statement;
 mod bank_xml;
 pub mod beancount;
+pub mod claim_csv;
 pub mod einvoice;
 pub mod evidence;
 #[cfg(test)]

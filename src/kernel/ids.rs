@@ -213,4 +213,30 @@ ids! {
     PayoutLimitId,
     /// A letter to a client about an invoice that is late.
     ReminderId,
+    /// A statutory interest rate from a day on.
+    LateRateId,
+    /// What the law lets a creditor claim from a day on.
+    CollectionLawId,
+    /// How clients of a kind are pursued from a day on.
+    TrackId,
+    /// A step that was taken about a late invoice.
+    CollectionActionId,
+    /// A promise to pay, or a hold: nothing is sent meanwhile.
+    CollectionPauseId,
+    /// Whether a member agrees to a formal demand.
+    CollectionQuestionId,
+    /// A contact with the client of a late invoice.
+    ContactId,
+    /// The registered letter of a formal demand.
+    PostingId,
+    /// How doubtful late invoices are, from a day on.
+    ProvisionMatrixId,
+    /// The provision of a month.
+    ProvisionRunId,
+    /// Where VAT on a lost claim is taken back, from a day on.
+    VatRefundRuleId,
+    /// What proves a lost claim to the tax office.
+    VatDossierId,
+    /// How an enterprise paid.
+    PayerRecordId,
 }

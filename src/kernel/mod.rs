@@ -9,6 +9,7 @@ pub mod canonical;
 pub mod exchange;
 pub mod identifiers;
 pub mod ids;
+pub mod interest;
 pub mod language;
 pub mod levies;
 pub mod lines;

@@ -8,6 +8,10 @@ use crate::kernel::ids::{
     ClientCreditId, ClientCreditUseId, ClientId, ClientRefundId, ContributionReturnId, CostCreditId, CostId, DrawId,
     EntityId, ExchangeDifferenceId, FiscalYearId, InvoiceId, PayoutId, PersonId, PoolId, PoolRunId, RecoveryId,
     RedemptionId, ShareId, StatementId, TransferId, WriteOffId,
+    ActivityId, AdvanceId, AllocationId, AppropriationId, ArrearsId, BankAccountId, BankLineId, ChargeId, ClientId,
+    ContributionReturnId, CostCreditId, CostId, DrawId, EntityId, ExchangeDifferenceId, FiscalYearId, InvoiceId,
+    PayoutId, PersonId, PoolId, PoolRunId, ProvisionRunId, RecoveryId, RedemptionId, ShareId, StatementId, TransferId,
+    WriteOffId,
 };
 use crate::kernel::money::{Currency, Minor};
 use crate::kernel::refusal::Refusal;
@@ -82,6 +86,10 @@ named! {
         PoolCost = "pool_cost",
         /// Receivables that were given up.
         BadDebt = "bad_debt",
+        /// What clients may not pay of what they owe: a credit beside [`Account::Receivable`].
+        DoubtfulProvision = "doubtful_provision",
+        /// What the provision for clients who may not pay grew by.
+        Impairment = "impairment",
         /// What arrived less (debit) or more (credit) than was booked, because a rate moved.
         ExchangeResult = "exchange_result",
         /// What banks charge us; interest that they pay lowers it.
@@ -172,6 +180,8 @@ sources! {
     ClientCreditUse(ClientCreditUseId) = "client_credit_use",
     /// What of it was given back.
     ClientRefund(ClientRefundId) = "client_refund",
+    /// The provision of a month.
+    ProvisionRun(ProvisionRunId) = "provision_run",
 }
 
 named! {
@@ -249,6 +259,8 @@ named! {
         YearClosed = "year_closed",
         /// What was decided about a result.
         SurplusAppropriated = "surplus_appropriated",
+        /// More or less of what clients owe is doubtful.
+        ProvisionMoved = "provision_moved",
     }
 }
 

@@ -14,7 +14,8 @@ use uuid::Uuid;
 
 use crate::formats::letters::Letter;
 use crate::kernel::ids::{
-    BankDetailChangeId, DeliveryId, InternalInvoiceId, InvoiceId, JobId, OrderId, PayoutId, PersonId, ReminderId,
+    BankDetailChangeId, CollectionActionId, DeliveryId, InternalInvoiceId, InvoiceId, JobId, OrderId, PayoutId, PersonId,
+    ReminderId,
 };
 use crate::kernel::language::Language;
 use crate::platform::db::Tx;
@@ -39,6 +40,11 @@ pub enum Job {
     SendReminder {
         /// The reminder.
         reminder: ReminderId,
+    },
+    /// Make the PDF of a formal demand, keep it, mail it to the client.
+    SendFormalDemand {
+        /// The step that it is.
+        action: CollectionActionId,
     },
     /// Make the PDF of an issued invoice, keep it, mail it to the client, tell the member.
     SendInvoice {
@@ -119,6 +125,7 @@ pub fn queue(tx: &mut Tx<'_>, job: &Job, subject: Uuid, key: &str) -> Result<()>
         Job::Letter(_) => "letter",
         Job::SendOrder { .. } => "send_order",
         Job::SendReminder { .. } => "send_reminder",
+        Job::SendFormalDemand { .. } => "send_formal_demand",
         Job::SendInvoice { .. } => "send_invoice",
         Job::SendCreditNote { .. } => "send_credit_note",
         Job::SendPayslip { .. } => "send_payslip",

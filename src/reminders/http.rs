@@ -38,8 +38,10 @@ pub struct ReminderView {
     pub days_late: i32,
     /// What was open, with VAT.
     pub open: Money,
-    /// Who had it sent.
-    pub requested_by: PersonId,
+    /// What the client owes for reminders by now; nothing for those sent by hand.
+    pub cost: Money,
+    /// Who had it sent; nobody when a track did.
+    pub requested_by: Option<PersonId>,
     /// When.
     pub created_at: DateTime<Utc>,
 }
@@ -56,6 +58,7 @@ impl From<ReminderRow> for ReminderView {
             due_on: row.due_on,
             days_late: row.days_late.unwrap_or_default(),
             open: Money { amount_minor: row.open_minor, currency: row.currency },
+            cost: Money { amount_minor: row.cost_minor, currency: row.currency },
             requested_by: row.requested_by,
             created_at: row.created_at,
         }

@@ -5,12 +5,13 @@ use chrono::Duration;
 use super::ReminderRow;
 use crate::access::{self, LinkPurpose};
 use crate::archive::{self, Kind, NewFile};
-use crate::formats::invoice_pdf::InvoiceFacts;
+use crate::formats::invoice_pdf::demand::{ClaimLine, announcement, claim_label};
 use crate::formats::invoice_pdf::reminder::{OpenInvoice, ReminderFacts, letter, render};
+use crate::formats::invoice_pdf::{DocumentKind, InvoiceFacts};
 use crate::formats::letters::Letter;
 use crate::invoicing::{self, jobs::Attached};
 use crate::kernel::ids::ReminderId;
-use crate::kernel::money::Money;
+use crate::kernel::money::{Minor, Money, Ppm};
 use crate::outbox::QueuedLetter;
 use crate::platform::db::{Actor, Db};
 use crate::platform::error::{Error, Result};
@@ -35,13 +36,16 @@ pub fn prepare(db: &Db, id: ReminderId) -> Result<(QueuedLetter, Attached)> {
     let name = format!("{}-{}.pdf", about.number, row.level);
     let bytes = match db.write_blocking(&Actor::System, |tx| archive::find_of(tx, id.0, Kind::PaymentReminder))? {
         Some(kept) => kept.bytes,
-        None => keep(db, &row, &name, render(&facts(&row, &about)).map_err(Error::internal)?)?,
+        None => keep(db, &row, &name, render(&facts(&row, &about)?).map_err(Error::internal)?)?,
     };
     let payment = about.payment.ok_or_else(|| Error::internal("an invoice says how to pay"))?;
+    let money = |amount_minor| Money { amount_minor, currency: row.currency };
     let letter = Letter::PaymentReminder {
         entity: about.seller.name,
         number: about.number,
-        open: Money { amount_minor: row.open_minor, currency: row.currency },
+        open: money(row.open_minor),
+        cost: (row.cost_minor > Minor::ZERO).then(|| money(row.cost_minor)),
+        pay_by: row.pay_by,
         due_on: row.due_on,
         days: row.days_late.unwrap_or_default(),
         level: row.level,
@@ -74,13 +78,20 @@ fn keep(db: &Db, row: &ReminderRow, name: &str, bytes: Vec<u8>) -> Result<Vec<u8
 }
 
 /// What the letter says: who the two are as the invoice has them, and what was open on the day of the reminder.
-fn facts(row: &ReminderRow, about: &InvoiceFacts) -> ReminderFacts {
+fn facts(row: &ReminderRow, about: &InvoiceFacts) -> Result<ReminderFacts> {
     let language = about.language;
     let more = &about.more;
     let second = more.design.second_language.filter(|second| *second != language);
     let days = row.days_late.unwrap_or_default();
-    let say = |language| letter(language, row.level, (&about.number, row.due_on, days));
-    ReminderFacts {
+    let added = (row.late_rate_ppm.map(Ppm), row.late_compensation_minor, row.currency);
+    let say = |language| {
+        let mut said = letter(language, row.level, (&about.number, row.due_on, days));
+        said.extend(row.pay_by.map(|pay_by| announcement(language, pay_by, added)));
+        said
+    };
+    let costs = (row.cost_minor > Minor::ZERO).then(|| (claim_label(language, ClaimLine::Reminders), row.cost_minor));
+    Ok(ReminderFacts {
+        kind: DocumentKind::Reminder,
         language,
         number: format!("{}/{}", about.number, row.level),
         issued_on: row.reminded_on,
@@ -95,11 +106,11 @@ fn facts(row: &ReminderRow, about: &InvoiceFacts) -> ReminderFacts {
             total: about.gross,
             open: row.open_minor,
         }],
-        costs: Vec::new(),
-        total: row.open_minor,
-        pay_by: None,
+        total: row.open_minor.plus(row.cost_minor)?,
+        costs: costs.into_iter().collect(),
+        pay_by: row.pay_by,
         payment: about.payment.clone(),
         mentions: Vec::new(),
         design: more.design.clone(),
-    }
+    })
 }

@@ -6,6 +6,7 @@ use serde::Serialize;
 use umbel_schema::payment_reminder;
 use uuid::Uuid;
 
+use super::Notice;
 use crate::invoicing::OpenInvoice;
 use crate::kernel::ids::{EntityId, InvoiceId, PersonId, ReminderId};
 use crate::kernel::money::{Currency, Minor};
@@ -36,10 +37,18 @@ pub struct ReminderRow {
     pub currency: Currency,
     /// What was open, with VAT.
     pub open_minor: Minor,
-    /// Who had it sent.
-    pub requested_by: PersonId,
+    /// Who had it sent; nobody when the program did.
+    pub requested_by: Option<PersonId>,
     /// When.
     pub created_at: DateTime<Utc>,
+    /// What the client owes for reminders by now.
+    pub cost_minor: Minor,
+    /// The last day on which nothing is added, where the law says that there is one.
+    pub pay_by: Option<NaiveDate>,
+    /// What interest would be added then, a year.
+    pub late_rate_ppm: Option<i64>,
+    /// And which compensation.
+    pub late_compensation_minor: Option<Minor>,
 }
 
 /// What shapes a list of reminders.
@@ -64,7 +73,8 @@ pub(super) fn insert(
     id: ReminderId,
     invoice: &OpenInvoice,
     (level, due_on, on): (i32, NaiveDate, NaiveDate),
-    by: PersonId,
+    by: Option<PersonId>,
+    notice: &Notice,
 ) -> Result<()> {
     diesel::insert_into(payment_reminder::table)
         .values((
@@ -78,6 +88,10 @@ pub(super) fn insert(
             payment_reminder::currency.eq(invoice.currency),
             payment_reminder::open_minor.eq(invoice.open_minor),
             payment_reminder::requested_by.eq(by),
+            payment_reminder::cost_minor.eq(notice.costs),
+            payment_reminder::pay_by.eq(notice.pay_by),
+            payment_reminder::late_rate_ppm.eq(notice.rate.map(|rate| rate.0)),
+            payment_reminder::late_compensation_minor.eq(notice.compensation),
         ))
         .execute(tx.conn())?;
     Ok(())

@@ -25,6 +25,7 @@ use uuid::Uuid;
 use crate::activities;
 use crate::archive;
 use crate::charter::{self, EntityRow};
+use crate::collection;
 use crate::guarantee;
 use crate::kernel::ids::{ActivityId, AppropriationId, EntityId, FileId, PersonId, SurplusPolicyId};
 use crate::kernel::money::{Minor, Ppm};
@@ -65,6 +66,8 @@ pub fn close_year(tx: &mut Tx<'_>, of: EntityId, year: i32) -> Result<FiscalYear
     if levies::month_is_waiting(tx, of, last_day)? {
         return Err(Error::conflict("levies_not_closed").with("period", format!("{year}-12")));
     }
+    // So does what became doubtful in its last month.
+    collection::provision::move_at_close(tx, of, last_day)?;
     let currency = charter::rule_set_on(tx, of, today)?.currency;
     let results = ledger::results(tx, of, first_day, last_day)?;
     if results.iter().any(|row| row.currency != currency) {

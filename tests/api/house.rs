@@ -39,6 +39,7 @@ const ROOMS: &[&str] = &[
     "pools",
     "delivery",
     "reminders",
+    "collection",
     "supplier_invoices",
     "shares",
     "surplus",

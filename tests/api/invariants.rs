@@ -247,6 +247,21 @@ const PLANTED: &[(&str, &str, &str)] = &[
     ("i26_proofs_chain", "a member whose leaf was lost", "DELETE FROM solvency_leaf"),
     ("i28_deliveries_explained", "a document that went out once more than its history says", "UPDATE delivery SET attempts = attempts + 1"),
     ("i28_deliveries_explained", "a document that arrived without a try", "UPDATE delivery SET attempts = 0"),
+    ("i36_provision_is_matrix", "a provision that no month came to", slip!("client_paid", "('doubtful_provision', -1), ('opening_balance', 1)")),
+    (
+        "i36_provision_is_matrix",
+        "a month that went on from nothing",
+        "INSERT INTO provision_run (id, entity_id, period, reckoned_on, matrix_id, currency, required_minor, previous_minor, moved_minor, basis, made_by) \
+         VALUES ('{client}', '{entity}', '2026-05', '2026-05-31', '{client}', 'EUR', 0, 7, -7, '{\"buckets\": []}', '{reviewer}')",
+    ),
+    (
+        "i37_steps_in_order",
+        "a demand without a reminder before it",
+        "INSERT INTO collection_action (id, entity_id, invoice_id, member_id, client_id, track_id, step_n, kind, logical_on, done_on, due_on, pay_by, currency, \
+                                        open_minor, interest_minor, compensation_minor, costs_minor, total_minor, computation) \
+         VALUES ('{client}', '{entity}', '{issued}', '{member}', '{client}', '{client}', 2, 'formal_demand', '2026-07-02', '2026-07-02', '2026-07-01', '2026-07-09', 'EUR', \
+                 1, 0, 0, 0, 1, '{\"segments\": []}')",
+    ),
     ("i28_deliveries_explained", "a delivery of another member's document", "UPDATE delivery SET member_id = '{approver}'"),
 ];
 

@@ -18,6 +18,8 @@ mod bank_attacks;
 mod bank_details;
 mod bank_files;
 mod bank_in;
+mod collection;
+mod collection_year;
 mod collectives;
 #[cfg(feature = "faults")]
 mod concurrency;

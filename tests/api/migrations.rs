@@ -52,6 +52,9 @@ const ROWS: &str = "
         UNION ALL SELECT format('vat_rate %s', x) FROM vat_rate x
         UNION ALL SELECT format('holiday %s', x) FROM holiday x
         UNION ALL SELECT format('legal_reserve_minimum %s', x) FROM legal_reserve_minimum x
+        UNION ALL SELECT format('late_interest_rate %s %s %s %s', country, track, valid_from, rate_ppm) FROM late_interest_rate
+        UNION ALL SELECT format('collection_law %s %s %s', l.country, l.track, b) FROM collection_law l JOIN LATERAL (SELECT above_minor, fixed_minor, rate_ppm, most_minor FROM collection_law_band WHERE law_id = l.id) b ON true
+        UNION ALL SELECT format('vat_refund_rule %s %s %s', country, valid_from, return_box) FROM vat_refund_rule
     ) seeded ORDER BY line COLLATE \"C\"";
 
 #[test]

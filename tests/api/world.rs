@@ -65,7 +65,7 @@ impl World {
         let sealed = app.stage.sealed_batch(&cast, &payouts[0]).unwrap();
         let flags = cast.staff.reviewer.get("/v1/risk_flags").unwrap().expect(200).unwrap();
         ids.entry("/v1/risk_flags/").or_default().push((Owner::House, text(&flags["data"][0], "id")));
-        for (prefix, id) in house(&cast, &awa) {
+        for (prefix, id) in house(&app, &cast, &awa) {
             ids.entry(prefix).or_default().push((Owner::House, id));
         }
         let (proposal, job) = proposed(&app, &cast);
@@ -182,6 +182,7 @@ fn work(app: &TestApp, cast: &mut Cast, member: &MemberCast) -> (Vec<(&'static s
     let given_up = super::guarantee::propose(&cast.staff.reviewer, &lost.id).expect(201).unwrap();
     let terms = levy_terms(&cast.staff.administrator, member);
     let reminder = reminder(app, client, &lost.id);
+    let late = super::collection::late(app, cast, client, &lost.id);
     let note = json!({"id": client.new_id(), "reason": "Too much", "lines": [{"n": 1, "net": {"amount_minor": 100, "currency": "EUR"}}]});
     cast.staff
         .reviewer
@@ -241,6 +242,9 @@ fn work(app: &TestApp, cast: &mut Cast, member: &MemberCast) -> (Vec<(&'static s
         ("/v1/operations/", key),
         ("/v1/orders/", text(&order, "id")),
         ("/v1/payment_reminders/", reminder),
+        ("/v1/collection_actions/", late[0].clone()),
+        ("/v1/collection_pauses/", late[1].clone()),
+        ("/v1/collection_questions/", late[2].clone()),
         ("/v1/payouts/", text(&payout, "id")),
         ("/v1/postings/", postings["data"][0]["id"].to_string()),
         ("/v1/recurring_invoices/", text(&again, "id")),
@@ -405,7 +409,7 @@ fn proposed(app: &TestApp, cast: &Cast) -> (String, String) {
 }
 
 /// What belongs to the mutual.
-fn house(cast: &Cast, somebody: &MemberCast) -> Vec<(&'static str, String)> {
+fn house(app: &TestApp, cast: &Cast, somebody: &MemberCast) -> Vec<(&'static str, String)> {
     let entity = &cast.entity_id;
     let (administrator, reviewer) = (&cast.staff.administrator, &cast.staff.reviewer);
     let first = |client: &Client, path: &str| {
@@ -420,6 +424,7 @@ fn house(cast: &Cast, somebody: &MemberCast) -> Vec<(&'static str, String)> {
     let scheme = super::payroll::scheme(cast, "be_employee");
     vec![
         ("/v1/pay_schemes/", scheme),
+        ("/v1/provision_runs/", super::collection::provided(app, cast)),
         ("/v1/evidence/", text(&paper, "id")),
         ("/v1/agreements/", text(&agreement, "id")),
         ("/v1/bank_accounts/", first(reviewer, &format!("/v1/entities/{entity}/bank_accounts"))),

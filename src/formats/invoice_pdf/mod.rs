@@ -14,6 +14,7 @@
 
 mod body;
 mod closing;
+pub mod demand;
 pub mod design;
 pub mod epc;
 pub mod figures;
@@ -61,6 +62,8 @@ pub enum DocumentKind {
     Order,
     /// Reminds of what is not paid.
     Reminder,
+    /// Claims it, with what the law adds, before it goes to others.
+    FormalDemand,
     /// Asks another activity of the same legal person for payment.
     Internal,
 }

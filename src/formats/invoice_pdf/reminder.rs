@@ -36,6 +36,8 @@ pub struct OpenInvoice {
 /// Everything a reminder shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReminderFacts {
+    /// A reminder or a formal demand.
+    pub kind: DocumentKind,
     /// The language of every label, amount and date.
     pub language: Language,
     /// Its number, or which reminder it is.
@@ -134,13 +136,13 @@ pub fn render(facts: &ReminderFacts) -> Result<Vec<u8>, PdfError> {
         labels,
         palette: Palette::of(&facts.design),
         design: &facts.design,
-        title: labels.say(|words| words.title(DocumentKind::Reminder)),
+        title: labels.say(|words| words.title(facts.kind)),
         number: &facts.number,
-        addressed_to: labels.say(|words| words.addressed_to(DocumentKind::Reminder)),
+        addressed_to: labels.say(|words| words.addressed_to(facts.kind)),
         seller: &facts.seller,
         buyer: &facts.buyer,
         entries: vec![
-            (labels.say(|words| words.issued_on(DocumentKind::Reminder)), Some(date(facts.issued_on))),
+            (labels.say(|words| words.issued_on(facts.kind)), Some(date(facts.issued_on))),
             (labels.say(|words| words.due_on), facts.pay_by.map(date)),
         ],
     };

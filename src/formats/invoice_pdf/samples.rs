@@ -363,6 +363,7 @@ fn reminder(language: Language) -> ReminderFacts {
         open: Minor::new(open),
     };
     ReminderFacts {
+        kind: DocumentKind::Reminder,
         language,
         number: "2026-00042/1".to_owned(),
         issued_on: day(3, 24),

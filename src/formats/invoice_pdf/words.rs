@@ -6,7 +6,7 @@ use crate::kernel::language::Language;
 /// The labels of a document in one language.
 pub struct Words {
     /// By kind of document, in the order of [`DocumentKind`].
-    titles: [&'static str; 9],
+    titles: [&'static str; 10],
     /// Before the number.
     pub number: &'static str,
     issued_on: &'static str,
@@ -169,7 +169,8 @@ impl Words {
     /// What the document is called.
     #[must_use]
     pub const fn title(&self, kind: DocumentKind) -> &'static str {
-        let [invoice, credit_note, deposit, intermediate, balance, quote, order, reminder, internal] = self.titles;
+        let [invoice, credit_note, deposit, intermediate, balance, quote, order, reminder, demand, internal] =
+            self.titles;
         match kind {
             DocumentKind::Invoice => invoice,
             DocumentKind::CreditNote => credit_note,
@@ -179,6 +180,7 @@ impl Words {
             DocumentKind::Quote => quote,
             DocumentKind::Order => order,
             DocumentKind::Reminder => reminder,
+            DocumentKind::FormalDemand => demand,
             DocumentKind::Internal => internal,
         }
     }
@@ -194,6 +196,7 @@ impl Words {
             | DocumentKind::Quote
             | DocumentKind::Order
             | DocumentKind::Reminder
+            | DocumentKind::FormalDemand
             | DocumentKind::Internal => self.dated,
         }
     }
@@ -206,7 +209,11 @@ impl Words {
                 self.bill_to
             }
             DocumentKind::CreditNote => self.credit_to,
-            DocumentKind::Quote | DocumentKind::Order | DocumentKind::Reminder | DocumentKind::Internal => self.to,
+            DocumentKind::Quote
+            | DocumentKind::Order
+            | DocumentKind::Reminder
+            | DocumentKind::FormalDemand
+            | DocumentKind::Internal => self.to,
         }
     }
 
@@ -259,6 +266,7 @@ const FR: Words = Words {
         "Devis",
         "Bon de commande",
         "Rappel",
+        "Mise en demeure",
         "Document interne",
     ],
     number: "N°",
@@ -330,6 +338,7 @@ const NL: Words = Words {
         "Offerte",
         "Bestelbon",
         "Herinnering",
+        "Ingebrekestelling",
         "Intern document",
     ],
     number: "Nr.",
@@ -401,6 +410,7 @@ const EN: Words = Words {
         "Quote",
         "Order form",
         "Reminder",
+        "Formal demand",
         "Internal invoice",
     ],
     number: "No.",
@@ -472,6 +482,7 @@ const DE: Words = Words {
         "Angebot",
         "Auftragsformular",
         "Zahlungserinnerung",
+        "Mahnung",
         "Internes Dokument",
     ],
     number: "Nr.",

@@ -40,6 +40,8 @@ impl Letter {
             Self::OrderChangeRequested { .. } => "order_change_requested",
             Self::InvoiceToClient { .. } => "invoice_to_client",
             Self::PaymentReminder { .. } => "payment_reminder",
+            Self::FormalDemand { .. } => "formal_demand",
+            Self::CollectionQuestion { .. } => "collection_question",
             Self::InvoiceDisputed { .. } => "invoice_disputed",
             Self::InvoiceIssued { .. } => "invoice_issued",
             Self::InvoiceReturned { .. } => "invoice_returned",
@@ -77,7 +79,8 @@ impl Letter {
         | Self::PasswordReset { link }
         | Self::OrderToClient { link, .. }
         | Self::InvoiceToClient { link, .. }
-        | Self::PaymentReminder { link, .. } = &mut self
+        | Self::PaymentReminder { link, .. }
+        | Self::FormalDemand { link, .. } = &mut self
         {
             *link = make(link);
         }
@@ -157,16 +160,38 @@ pub(super) fn of(letter: &Letter, language: Language, from: &Letterhead<'_>) -> 
             ("iban", Some(in_fours(iban))),
             ("link", Some(web_link(link)?)),
         ],
-        Letter::PaymentReminder { entity, number, open, due_on, days, level, reference, iban, link } => vec![
+        Letter::PaymentReminder { entity, number, open, cost, pay_by, due_on, days, level, reference, iban, link } => {
+            vec![
+                ("cost", cost.and_then(money)),
+                ("free", cost.is_none().then(String::new)),
+                ("pay_by", pay_by.and_then(date)),
+                ("entity", line(entity)),
+                ("number", line(number)),
+                ("open", money(*open)),
+                ("due_on", date(*due_on)),
+                ("days", Some(days.to_string())),
+                ("level", Some(level.to_string())),
+                ("reference", line(reference)),
+                ("iban", Some(in_fours(iban))),
+                ("link", Some(web_link(link)?)),
+            ]
+        }
+        Letter::FormalDemand { entity, number, open, added, total, pay_by, reference, iban, link } => vec![
             ("entity", line(entity)),
             ("number", line(number)),
             ("open", money(*open)),
-            ("due_on", date(*due_on)),
-            ("days", Some(days.to_string())),
-            ("level", Some(level.to_string())),
+            ("added", money(*added)),
+            ("total", money(*total)),
+            ("pay_by", date(*pay_by)),
             ("reference", line(reference)),
             ("iban", Some(in_fours(iban))),
             ("link", Some(web_link(link)?)),
+        ],
+        Letter::CollectionQuestion { number, client, open, silent_on } => vec![
+            ("number", line(number)),
+            ("client", Some(without_links(client))),
+            ("open", money(*open)),
+            ("silent_on", date(*silent_on)),
         ],
         Letter::InvoiceDisputed { number, client, total, reason } => vec![
             ("number", line(number)),

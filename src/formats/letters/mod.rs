@@ -116,6 +116,10 @@ pub enum Letter {
         entity: String,
         number: String,
         open: Money,
+        /// What the client owes for reminders by now.
+        cost: Option<Money>,
+        /// The last day on which nothing is added.
+        pay_by: Option<NaiveDate>,
         due_on: NaiveDate,
         days: i32,
         level: i32,
@@ -123,6 +127,20 @@ pub enum Letter {
         iban: String,
         link: String,
     },
+    /// To a client, with the PDF attached: the last letter before the claim goes to others; what the law adds.
+    FormalDemand {
+        entity: String,
+        number: String,
+        open: Money,
+        added: Money,
+        total: Money,
+        pay_by: NaiveDate,
+        reference: String,
+        iban: String,
+        link: String,
+    },
+    /// To the member: whether a formal demand may go to the client; from a day on silence means yes.
+    CollectionQuestion { number: String, client: String, open: Money, silent_on: NaiveDate },
     /// To the member: the client disputes the invoice by the link of its mail.
     InvoiceDisputed { number: String, client: String, total: Money, reason: String },
     /// To the member: numbered and sent; when the money is expected on the activity, if that can be said.

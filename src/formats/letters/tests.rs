@@ -22,6 +22,25 @@ fn every_letter() -> Vec<Letter> {
         reference: "+++123/4567/89002+++".to_owned(),
         iban: "BE71096123456769".to_owned(),
         link: "https://umbel.example/l/3f5f0a9c11aa?x=1&y=2".to_owned(),
+        cost: None,
+        pay_by: None,
+    });
+    letters.push(Letter::FormalDemand {
+        entity: "Ombelle SC".to_owned(),
+        number: "2026-0412".to_owned(),
+        open: Money::eur(Minor::new(121_000)),
+        added: Money::eur(Minor::new(6_088)),
+        total: Money::eur(Minor::new(127_088)),
+        pay_by: day("2026-07-30"),
+        reference: "+++123/4567/89002+++".to_owned(),
+        iban: "BE71096123456769".to_owned(),
+        link: "https://umbel.example/l/3f5f0a9c11aa?x=1&y=2".to_owned(),
+    });
+    letters.push(Letter::CollectionQuestion {
+        number: "2026-0412".to_owned(),
+        client: "Łukasz Øster-Ñuñez & Fils SPRL".to_owned(),
+        open: Money::eur(Minor::new(121_000)),
+        silent_on: day("2026-07-15"),
     });
     letters
 }

@@ -36,7 +36,9 @@
 //! | `levy_charged` | funds.pending of the invoice that was paid, else funds.available and activity_arrears / fee_income or guarantee_fund; the other way round to funds.available when a cost lowered the margin, and line by line when the payment was taken back |
 //! | `arrears_settled` | funds.available / activity_arrears |
 //! | `transferred` | funds.pending / funds.pending of the same invoice, or funds.available / funds.available with memo.advances / memo.advances for the part that was advanced |
+//! | `provision_moved` | impairment / doubtful_provision; the other way round when less is doubtful than the month before |
 
+mod collection;
 mod credit;
 mod credits;
 mod exchange;
@@ -52,6 +54,7 @@ pub use shares::{RedeemedShare, redemption_paid, share_redeemed};
 pub use surplus::{Appropriated, Refund, surplus_appropriated, year_closed};
 
 use chrono::NaiveDate;
+pub use collection::provision_moved;
 pub use credit::{CreditNote, credit_note_issued};
 pub use credits::{KeptFor, bank_charged, client_credit_used, client_credited, client_refunded};
 pub use exchange::{Borne, ExchangeGain, ExchangeLoss, exchange_gained, exchange_lost};

@@ -450,6 +450,29 @@ diesel::table! {
         amount_minor -> Int8,
         used_on -> Date,
         used_by -> Uuid,
+    collection_action (id) {
+        id -> Uuid,
+        entity_id -> Uuid,
+        invoice_id -> Uuid,
+        member_id -> Uuid,
+        client_id -> Uuid,
+        track_id -> Uuid,
+        step_n -> Int4,
+        kind -> Text,
+        logical_on -> Date,
+        done_on -> Date,
+        due_on -> Date,
+        pay_by -> Nullable<Date>,
+        grace_until -> Nullable<Date>,
+        currency -> Bpchar,
+        open_minor -> Int8,
+        interest_minor -> Int8,
+        compensation_minor -> Int8,
+        costs_minor -> Int8,
+        total_minor -> Int8,
+        computation -> Jsonb,
+        reminder_id -> Nullable<Uuid>,
+        decided_by -> Nullable<Uuid>,
         created_at -> Timestamptz,
     }
 }
@@ -480,6 +503,145 @@ diesel::table! {
         value -> Nullable<Text>,
         is_first -> Bool,
         at -> Timestamptz,
+    collection_answer (question_id, n) {
+        question_id -> Uuid,
+        n -> Int4,
+        answer -> Text,
+        go_on -> Date,
+        answered_on -> Date,
+        note -> Nullable<Text>,
+        answered_by -> Uuid,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    collection_contact (id) {
+        id -> Uuid,
+        entity_id -> Uuid,
+        invoice_id -> Uuid,
+        client_id -> Uuid,
+        member_id -> Uuid,
+        kind -> Text,
+        contacted_on -> Date,
+        note -> Text,
+        action_id -> Nullable<Uuid>,
+        recorded_by -> Nullable<Uuid>,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    collection_law (id) {
+        id -> Uuid,
+        country -> Bpchar,
+        track -> Text,
+        valid_from -> Date,
+        n -> Int4,
+        interest_starts -> Text,
+        is_first_reminder_free -> Bool,
+        grace_days -> Int4,
+        post_working_days -> Int4,
+        reminder_cost_max_minor -> Nullable<Int8>,
+        source -> Text,
+        needs_review_on -> Date,
+        reason -> Nullable<Text>,
+        entered_by -> Nullable<Uuid>,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    collection_law_band (law_id, above_minor) {
+        law_id -> Uuid,
+        above_minor -> Int8,
+        fixed_minor -> Int8,
+        rate_ppm -> Int8,
+        most_minor -> Nullable<Int8>,
+    }
+}
+
+diesel::table! {
+    collection_pause (id) {
+        id -> Uuid,
+        entity_id -> Uuid,
+        invoice_id -> Uuid,
+        member_id -> Uuid,
+        kind -> Text,
+        reason -> Text,
+        started_on -> Date,
+        until_on -> Nullable<Date>,
+        open_minor -> Int8,
+        opened_by -> Uuid,
+        created_at -> Timestamptz,
+        ended_on -> Nullable<Date>,
+        ended_by -> Nullable<Uuid>,
+        end_reason -> Nullable<Text>,
+        version -> Int4,
+    }
+}
+
+diesel::table! {
+    collection_pause_part (pause_id, due_on) {
+        pause_id -> Uuid,
+        due_on -> Date,
+        amount_minor -> Int8,
+    }
+}
+
+diesel::table! {
+    collection_posting (id) {
+        id -> Uuid,
+        action_id -> Uuid,
+        carrier -> Text,
+        tracking_number -> Text,
+        posted_on -> Date,
+        recorded_by -> Uuid,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    collection_question (id) {
+        id -> Uuid,
+        entity_id -> Uuid,
+        invoice_id -> Uuid,
+        member_id -> Uuid,
+        asked_on -> Date,
+        silent_on -> Date,
+        wait_until_max -> Date,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    collection_step (track_id, n) {
+        track_id -> Uuid,
+        n -> Int4,
+        kind -> Text,
+        after_days -> Int4,
+        is_posted -> Bool,
+        cost_minor -> Int8,
+        postage_minor -> Int8,
+        pay_days -> Nullable<Int4>,
+    }
+}
+
+diesel::table! {
+    collection_track (id) {
+        id -> Uuid,
+        entity_id -> Uuid,
+        track -> Text,
+        valid_from -> Date,
+        n -> Int4,
+        claims_interest -> Bool,
+        claims_compensation -> Bool,
+        question_days -> Int4,
+        wait_max_days -> Int4,
+        source -> Text,
+        reason -> Nullable<Text>,
+        decided_by -> Uuid,
+        created_at -> Timestamptz,
     }
 }
 
@@ -1100,6 +1262,22 @@ diesel::table! {
 }
 
 diesel::table! {
+    late_interest_rate (id) {
+        id -> Uuid,
+        country -> Bpchar,
+        track -> Text,
+        valid_from -> Date,
+        n -> Int4,
+        rate_ppm -> Int8,
+        source -> Text,
+        needs_review_on -> Date,
+        reason -> Nullable<Text>,
+        entered_by -> Nullable<Uuid>,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     ledger_account (code) {
         code -> Text,
         kind -> Text,
@@ -1427,6 +1605,22 @@ diesel::table! {
 }
 
 diesel::table! {
+    payer_record (id) {
+        id -> Uuid,
+        entity_id -> Uuid,
+        payer -> Text,
+        from_on -> Date,
+        through_on -> Date,
+        members -> Int4,
+        invoices -> Int4,
+        median_days -> Int4,
+        p90_days -> Int4,
+        late_ppm -> Int8,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     payment_reminder (id) {
         id -> Uuid,
         entity_id -> Uuid,
@@ -1438,8 +1632,12 @@ diesel::table! {
         days_late -> Nullable<Int4>,
         currency -> Bpchar,
         open_minor -> Int8,
-        requested_by -> Uuid,
+        requested_by -> Nullable<Uuid>,
         created_at -> Timestamptz,
+        cost_minor -> Int8,
+        pay_by -> Nullable<Date>,
+        late_rate_ppm -> Nullable<Int8>,
+        late_compensation_minor -> Nullable<Int8>,
     }
 }
 
@@ -1752,6 +1950,44 @@ diesel::table! {
         rule_set_id -> Nullable<Uuid>,
         created_at -> Timestamptz,
         version -> Int4,
+    }
+}
+
+diesel::table! {
+    provision_bucket (matrix_id, from_days) {
+        matrix_id -> Uuid,
+        from_days -> Int4,
+        rate_ppm -> Int8,
+    }
+}
+
+diesel::table! {
+    provision_matrix (id) {
+        id -> Uuid,
+        entity_id -> Uuid,
+        valid_from -> Date,
+        n -> Int4,
+        source -> Text,
+        reason -> Nullable<Text>,
+        decided_by -> Uuid,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    provision_run (id) {
+        id -> Uuid,
+        entity_id -> Uuid,
+        period -> Bpchar,
+        reckoned_on -> Date,
+        matrix_id -> Uuid,
+        currency -> Bpchar,
+        required_minor -> Int8,
+        previous_minor -> Int8,
+        moved_minor -> Int8,
+        basis -> Jsonb,
+        made_by -> Uuid,
+        created_at -> Timestamptz,
     }
 }
 
@@ -2227,6 +2463,27 @@ diesel::table! {
 }
 
 diesel::table! {
+    vat_dossier (id) {
+        id -> Uuid,
+        write_off_id -> Uuid,
+        entity_id -> Uuid,
+        member_id -> Uuid,
+        proof_kind -> Text,
+        proof_on -> Date,
+        evidence_id -> Nullable<Uuid>,
+        rule_id -> Uuid,
+        return_box -> Text,
+        deadline_on -> Date,
+        currency -> Bpchar,
+        vat_minor -> Int8,
+        file_id -> Uuid,
+        sha256 -> Bytea,
+        made_by -> Uuid,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     vat_rate (country, vat_case, valid_from) {
         country -> Bpchar,
         vat_case -> Text,
@@ -2238,6 +2495,22 @@ diesel::table! {
         vatex -> Nullable<Text>,
         mentions -> Jsonb,
         needs_justification -> Bool,
+    }
+}
+
+diesel::table! {
+    vat_refund_rule (id) {
+        id -> Uuid,
+        country -> Bpchar,
+        valid_from -> Date,
+        n -> Int4,
+        return_box -> Text,
+        deadline_years -> Int4,
+        source -> Text,
+        needs_review_on -> Date,
+        reason -> Nullable<Text>,
+        entered_by -> Nullable<Uuid>,
+        created_at -> Timestamptz,
     }
 }
 
@@ -2359,6 +2632,35 @@ diesel::joinable!(client_refund -> currency (currency));
 diesel::joinable!(client_refund -> entity (entity_id));
 diesel::joinable!(client_refund -> member (member_id));
 diesel::joinable!(contact_change -> person (person_id));
+diesel::joinable!(collection_action -> client (client_id));
+diesel::joinable!(collection_action -> currency (currency));
+diesel::joinable!(collection_action -> entity (entity_id));
+diesel::joinable!(collection_action -> invoice (invoice_id));
+diesel::joinable!(collection_action -> member (member_id));
+diesel::joinable!(collection_action -> payment_reminder (reminder_id));
+diesel::joinable!(collection_action -> person (decided_by));
+diesel::joinable!(collection_answer -> collection_question (question_id));
+diesel::joinable!(collection_answer -> person (answered_by));
+diesel::joinable!(collection_contact -> client (client_id));
+diesel::joinable!(collection_contact -> collection_action (action_id));
+diesel::joinable!(collection_contact -> entity (entity_id));
+diesel::joinable!(collection_contact -> invoice (invoice_id));
+diesel::joinable!(collection_contact -> member (member_id));
+diesel::joinable!(collection_contact -> person (recorded_by));
+diesel::joinable!(collection_law -> person (entered_by));
+diesel::joinable!(collection_law_band -> collection_law (law_id));
+diesel::joinable!(collection_pause -> entity (entity_id));
+diesel::joinable!(collection_pause -> invoice (invoice_id));
+diesel::joinable!(collection_pause -> member (member_id));
+diesel::joinable!(collection_pause_part -> collection_pause (pause_id));
+diesel::joinable!(collection_posting -> collection_action (action_id));
+diesel::joinable!(collection_posting -> person (recorded_by));
+diesel::joinable!(collection_question -> entity (entity_id));
+diesel::joinable!(collection_question -> invoice (invoice_id));
+diesel::joinable!(collection_question -> member (member_id));
+diesel::joinable!(collection_step -> collection_track (track_id));
+diesel::joinable!(collection_track -> entity (entity_id));
+diesel::joinable!(collection_track -> person (decided_by));
 diesel::joinable!(contribution_owed -> activity (activity_id));
 diesel::joinable!(contribution_owed -> client (client_id));
 diesel::joinable!(contribution_owed -> currency (currency));
@@ -2463,6 +2765,7 @@ diesel::joinable!(job_progress -> job (job_id));
 diesel::joinable!(journal_entry -> entity (entity_id));
 diesel::joinable!(journal_entry -> ledger_event (event));
 diesel::joinable!(journal_entry -> ledger_source (source_kind));
+diesel::joinable!(late_interest_rate -> person (entered_by));
 diesel::joinable!(ledger_event -> ledger_source (source_kind));
 diesel::joinable!(levy_charge -> activity (activity_id));
 diesel::joinable!(levy_charge -> entity (entity_id));
@@ -2505,6 +2808,7 @@ diesel::joinable!(pay_slip -> entity (entity_id));
 diesel::joinable!(pay_slip -> member (member_id));
 diesel::joinable!(pay_slip -> pay_scheme_version (scheme_version_id));
 diesel::joinable!(pay_slip -> payout (payout_id));
+diesel::joinable!(payer_record -> entity (entity_id));
 diesel::joinable!(payment_reminder -> currency (currency));
 diesel::joinable!(payment_reminder -> entity (entity_id));
 diesel::joinable!(payment_reminder -> invoice (invoice_id));
@@ -2557,6 +2861,13 @@ diesel::joinable!(posting -> ledger_account (account));
 diesel::joinable!(proposal -> entity (entity_id));
 diesel::joinable!(proposal -> person (created_by));
 diesel::joinable!(proposal -> rule_set (rule_set_id));
+diesel::joinable!(provision_bucket -> provision_matrix (matrix_id));
+diesel::joinable!(provision_matrix -> entity (entity_id));
+diesel::joinable!(provision_matrix -> person (decided_by));
+diesel::joinable!(provision_run -> currency (currency));
+diesel::joinable!(provision_run -> entity (entity_id));
+diesel::joinable!(provision_run -> person (made_by));
+diesel::joinable!(provision_run -> provision_matrix (matrix_id));
 diesel::joinable!(recovery -> bank_line (bank_line_id));
 diesel::joinable!(recovery -> currency (currency));
 diesel::joinable!(recovery -> member (member_id));
@@ -2624,6 +2935,14 @@ diesel::joinable!(transfer -> entity (entity_id));
 diesel::joinable!(transfer -> invoice (invoice_id));
 diesel::joinable!(transfer -> split_run (split_run_id));
 diesel::joinable!(vat_check -> client (client_id));
+diesel::joinable!(vat_dossier -> archived_file (evidence_id));
+diesel::joinable!(vat_dossier -> currency (currency));
+diesel::joinable!(vat_dossier -> entity (entity_id));
+diesel::joinable!(vat_dossier -> member (member_id));
+diesel::joinable!(vat_dossier -> person (made_by));
+diesel::joinable!(vat_dossier -> vat_refund_rule (rule_id));
+diesel::joinable!(vat_dossier -> write_off (write_off_id));
+diesel::joinable!(vat_refund_rule -> person (entered_by));
 diesel::joinable!(withholding_rate -> archived_file (evidence_id));
 diesel::joinable!(withholding_rate -> member (member_id));
 diesel::joinable!(withholding_rate -> person (decided_by));
@@ -2664,6 +2983,17 @@ diesel::allow_tables_to_appear_in_same_query!(
     client_credit_use,
     client_refund,
     contact_change,
+    collection_action,
+    collection_answer,
+    collection_contact,
+    collection_law,
+    collection_law_band,
+    collection_pause,
+    collection_pause_part,
+    collection_posting,
+    collection_question,
+    collection_step,
+    collection_track,
     contribution_owed,
     contribution_return,
     cost,
@@ -2704,6 +3034,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     job,
     job_progress,
     journal_entry,
+    late_interest_rate,
     ledger_account,
     ledger_event,
     ledger_source,
@@ -2727,6 +3058,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     pay_scheme_version,
     pay_slip,
     payee_account,
+    payer_record,
     payment_reminder,
     payout,
     payout_batch,
@@ -2748,6 +3080,9 @@ diesel::allow_tables_to_appear_in_same_query!(
     pool_usage,
     posting,
     proposal,
+    provision_bucket,
+    provision_matrix,
+    provision_run,
     recovery,
     recurring_invoice,
     recurring_run,
@@ -2779,7 +3114,9 @@ diesel::allow_tables_to_appear_in_same_query!(
     surplus_policy,
     transfer,
     vat_check,
+    vat_dossier,
     vat_rate,
+    vat_refund_rule,
     withholding_rate,
     write_off
 );

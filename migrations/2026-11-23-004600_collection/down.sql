@@ -1,0 +1,23 @@
+DROP VIEW invariant_i37_steps_in_order;
+DROP FUNCTION invoice_movements(uuid);
+DROP INDEX archived_file_handover_once;
+DROP INDEX archived_file_demand_once;
+DROP TABLE collection_contact;
+DROP TABLE collection_posting;
+DROP TABLE collection_action;
+DROP FUNCTION guard_collection_action();
+ALTER TABLE payment_reminder DISABLE TRIGGER append_only;
+UPDATE payment_reminder SET requested_by = member_id WHERE requested_by IS NULL;
+ALTER TABLE payment_reminder ENABLE TRIGGER append_only;
+ALTER TABLE payment_reminder DROP CONSTRAINT payment_reminder_announces;
+ALTER TABLE payment_reminder DROP COLUMN late_compensation_minor, DROP COLUMN late_rate_ppm, DROP COLUMN pay_by, DROP COLUMN cost_minor,
+    ALTER COLUMN requested_by SET NOT NULL;
+DROP TABLE collection_answer;
+DROP TABLE collection_question;
+DROP TABLE collection_pause_part;
+DROP TABLE collection_pause;
+DROP TABLE collection_step;
+DROP TABLE collection_track;
+DROP TABLE collection_law_band;
+DROP TABLE collection_law;
+DROP TABLE late_interest_rate;
