@@ -18,6 +18,7 @@ pub mod http;
 pub mod jobs;
 pub mod office;
 mod payments;
+mod promises;
 mod rules;
 mod store;
 mod vat_proof;
@@ -28,10 +29,11 @@ pub use from_order::{draft_from_order, draft_of_part};
 pub use payments::{
     advance, advances_due, clients_of, levies_to_come, open_by_reference, open_invoice, settle, unpaid, write_off,
 };
+pub use promises::{Promise, lateness, promises, work_ends};
 pub use rules::{InvoiceState, Issued, Settlement, Stage, Wanted, mention as reverse_charge_mention};
 use std::collections::BTreeMap;
 pub use store::{
-    Filter, InvoiceLineRow, InvoiceRow, IssuedDocument, Open, OpenInvoice, PartRow, TaxRow, UnpaidInvoice,
+    Filter, InvoiceLineRow, InvoiceRow, IssuedDocument, Lateness, Open, OpenInvoice, PartRow, TaxRow, UnpaidInvoice,
 };
 use uuid::Uuid;
 pub use vat_proof::vat_number_to_prove;

@@ -187,4 +187,8 @@ ids! {
     SupplierInvoiceId,
     /// A letter to a client about an invoice that is late.
     ReminderId,
+    /// When an activity pays out by itself.
+    PayoutPlanId,
+    /// Until when money of a day must be set aside.
+    CutOffId,
 }

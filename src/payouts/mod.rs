@@ -45,6 +45,21 @@ pub fn request(
     (beside, copyright): (Option<Money>, Option<Money>),
 ) -> Result<PayoutRow> {
     let me = tx.person()?;
+    request_for(tx, me, id, activity, amount, (beside, copyright))
+}
+
+/// As [`request`], for a member who is not the one who acts: a plan asks for them.
+///
+/// # Errors
+/// As [`request`].
+pub fn request_for(
+    tx: &mut Tx<'_>,
+    me: PersonId,
+    id: PayoutId,
+    activity: ActivityId,
+    amount: Money,
+    (beside, copyright): (Option<Money>, Option<Money>),
+) -> Result<PayoutRow> {
     let mut checks = Checks::default();
     checks.require(amount.amount_minor > Minor::ZERO, "/amount/amount_minor", "out_of_range");
     checks.require(amount.amount_minor.get() <= rules::AMOUNT_MAX, "/amount/amount_minor", "out_of_range");

@@ -43,6 +43,7 @@ const ROOMS: &[&str] = &[
     "surplus",
     "payroll",
     "payouts",
+    "payout_plans",
     "bank",
     "accounting",
     "solvency",
@@ -402,6 +403,11 @@ const MACHINES: &[Machine] = &[
     Machine {
         name: "recurring_invoice", file: "recurring/rules.rs", states: Some("RecurringState"),
         commands: &[("Command::Pause", "paused"), ("Command::Resume", "active"), ("Command::End", "ended")],
+        moves: &[("", "active")],
+    },
+    Machine {
+        name: "payout_plan", file: "payout_plans/rules.rs", states: Some("PlanState"),
+        commands: &[("Command::Pause", "paused"), ("Command::Resume", "active")],
         moves: &[("", "active")],
     },
     Machine {

@@ -48,6 +48,7 @@ mod migrations;
 #[cfg(feature = "faults")]
 mod mixed;
 mod papers;
+mod payout_plans;
 mod payroll;
 mod permissions;
 mod pool_runs;

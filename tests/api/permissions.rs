@@ -86,6 +86,7 @@ fn reach(prefix: &str) -> Reach {
         | "/v1/members/"
         | "/v1/orders/"
         | "/v1/payment_reminders/"
+        | "/v1/payout_plans/"
         | "/v1/payouts/"
         | "/v1/postings/"
         | "/v1/recurring_invoices/"

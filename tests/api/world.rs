@@ -211,6 +211,9 @@ fn work(app: &TestApp, cast: &mut Cast, member: &MemberCast) -> (Vec<(&'static s
                        "title": "Retainer", "every": 1, "unit": "month", "first_on": "2027-01-01",
                        "lines": [{"label": "x", "quantity": "1", "unit_price": {"amount_minor": 100, "currency": "EUR"}}]});
     let again = client.post("/v1/recurring_invoices", &again).unwrap().expect(201).unwrap();
+    let plan = json!({"id": client.new_id(), "activity_id": member.activity_id,
+                      "terms": {"kind": "month_end", "on_closed": "before", "valid_from": "2027-01-01"}});
+    let plan = client.post("/v1/payout_plans", &plan).unwrap().expect(201).unwrap();
     let draft = json!({"id": client.new_id(), "activity_id": member.activity_id, "client_id": member.client_id, "title": "x",
                        "supplied_on": stage.today(),
                        "lines": [{"label": "x", "quantity": "1", "unit_price": {"amount_minor": 100, "currency": "EUR"}}]});
@@ -233,6 +236,7 @@ fn work(app: &TestApp, cast: &mut Cast, member: &MemberCast) -> (Vec<(&'static s
         ("/v1/operations/", key),
         ("/v1/orders/", text(&order, "id")),
         ("/v1/payment_reminders/", reminder),
+        ("/v1/payout_plans/", text(&plan, "id")),
         ("/v1/payouts/", text(&payout, "id")),
         ("/v1/postings/", postings["data"][0]["id"].to_string()),
         ("/v1/recurring_invoices/", text(&again, "id")),

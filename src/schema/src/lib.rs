@@ -1321,6 +1321,69 @@ diesel::table! {
 }
 
 diesel::table! {
+    payout_cut_off (id) {
+        id -> Uuid,
+        entity_id -> Uuid,
+        valid_from -> Date,
+        days_before -> Int4,
+        minute_of_day -> Int4,
+        reason -> Text,
+        decided_by -> Uuid,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    payout_plan (id) {
+        id -> Uuid,
+        entity_id -> Uuid,
+        member_id -> Uuid,
+        activity_id -> Uuid,
+        state -> Text,
+        currency -> Bpchar,
+        decided_through -> Date,
+        next_on -> Nullable<Date>,
+        due_at -> Nullable<Timestamptz>,
+        created_at -> Timestamptz,
+        version -> Int4,
+    }
+}
+
+diesel::table! {
+    payout_plan_run (plan_id, logical_on) {
+        plan_id -> Uuid,
+        logical_on -> Date,
+        n -> Int4,
+        member_id -> Uuid,
+        value_on -> Date,
+        outcome -> Text,
+        available_minor -> Nullable<Int8>,
+        amount_minor -> Nullable<Int8>,
+        payout_id -> Nullable<Uuid>,
+        refused_by -> Nullable<Text>,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    payout_plan_version (plan_id, n) {
+        plan_id -> Uuid,
+        n -> Int4,
+        member_id -> Uuid,
+        valid_from -> Date,
+        kind -> Text,
+        count -> Nullable<Int4>,
+        on_closed -> Text,
+        minimum_minor -> Int8,
+        fixed_minor -> Nullable<Int8>,
+        floor_minor -> Nullable<Int8>,
+        horizon_days -> Nullable<Int4>,
+        decided_by -> Uuid,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     person (id) {
         id -> Uuid,
         email -> Text,
@@ -2218,6 +2281,16 @@ diesel::joinable!(payout_batch -> archived_file (file_id));
 diesel::joinable!(payout_batch -> currency (currency));
 diesel::joinable!(payout_batch -> entity (entity_id));
 diesel::joinable!(payout_batch -> entity_bank_account (bank_account_id));
+diesel::joinable!(payout_cut_off -> entity (entity_id));
+diesel::joinable!(payout_cut_off -> person (decided_by));
+diesel::joinable!(payout_plan -> currency (currency));
+diesel::joinable!(payout_plan -> entity (entity_id));
+diesel::joinable!(payout_plan -> member (member_id));
+diesel::joinable!(payout_plan_run -> member (member_id));
+diesel::joinable!(payout_plan_run -> payout (payout_id));
+diesel::joinable!(payout_plan_version -> member (member_id));
+diesel::joinable!(payout_plan_version -> payout_plan (plan_id));
+diesel::joinable!(payout_plan_version -> person (decided_by));
 diesel::joinable!(pool -> currency (currency));
 diesel::joinable!(pool -> entity (entity_id));
 diesel::joinable!(pool_contract -> currency (currency));
@@ -2407,6 +2480,10 @@ diesel::allow_tables_to_appear_in_same_query!(
     payment_reminder,
     payout,
     payout_batch,
+    payout_cut_off,
+    payout_plan,
+    payout_plan_run,
+    payout_plan_version,
     person,
     pool,
     pool_contract,
