@@ -100,6 +100,12 @@ impl Ahead {
         Some((self.calendar.plan(date, version.on_closed)?, version))
     }
 
+    /// Whether work decides on a day.
+    pub(super) fn follows_work(&self, day: NaiveDate) -> bool {
+        let newest = self.dates.iter().rfind(|version| version.from <= day);
+        newest.is_some_and(|version| matches!(version.rhythm, Rhythm::AfterWork(_)))
+    }
+
     /// The dates after a day up to another one, `most` at most.
     pub(super) fn dates(&self, after: NaiveDate, until: NaiveDate, most: usize) -> Vec<Planned> {
         let first = self.next(after).map(|(planned, _)| planned);

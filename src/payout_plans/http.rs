@@ -17,6 +17,13 @@ use crate::platform::error::{Error, Result};
 use crate::platform::keys::Keys;
 use crate::platform::web::{Command, Empty, Listing, Page, QueryOf};
 
+mod forecasts;
+
+use forecasts::{
+    __path_forecast_activity, __path_forecast_invoice, __path_forecast_member, __path_show_forecast_accuracy,
+    forecast_activity, forecast_invoice, forecast_member, show_forecast_accuracy,
+};
+
 crate::endpoints!(
     choose_payout_plan,
     list_payout_plans,
@@ -28,6 +35,10 @@ crate::endpoints!(
     preview_payout_plan,
     set_payout_cut_off,
     list_payout_cut_offs,
+    forecast_invoice,
+    forecast_member,
+    forecast_activity,
+    show_forecast_accuracy,
 );
 
 /// The same pay each time although the income is not the same.

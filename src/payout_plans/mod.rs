@@ -1,12 +1,13 @@
 //! Payout plans: on which days an activity pays out by itself, and what those days came to.
 //!
-//! Owns `payout_plan`, `payout_plan_version`, `payout_plan_run` and `payout_cut_off`. A member chooses a plan for an
+//! Owns `payout_plan`, `payout_plan_version`, `payout_plan_run`, `payout_cut_off` and `invoice_forecast`. A member chooses a plan for an
 //! activity; what they change later is a new version, from a day that has not come. Each logical date is worked once,
 //! whatever happens to the program: its row in `payout_plan_run` commits together with the payout that it asks for,
 //! which from there on is a payout like any other. Dates that were missed are noted, and made up once, by the last of
 //! them: what is there is paid once and not once for each.
 
 mod ahead;
+pub mod forecasts;
 pub mod http;
 mod preview;
 mod rules;
@@ -15,6 +16,7 @@ mod work;
 
 use chrono::{Days, NaiveDate, NaiveTime, Timelike};
 pub use preview::{Preview, preview};
+pub use rules::forecast::{Accuracy, Block, Forecast, MustAct, NextName, Step, StepName};
 pub use rules::{PlanState, RunOutcome};
 pub use store::{CutOffRow, PlanRow, RunRow, VersionRow};
 use uuid::Uuid;

@@ -1,5 +1,7 @@
 //! What may be done with a plan, and what is acceptable in one.
 
+pub mod forecast;
+
 use chrono::{Datelike, NaiveDate};
 
 use super::store::VersionRow;

@@ -1,7 +1,10 @@
 //! The SQL of payout plans.
 
+mod forecasts;
+
 use chrono::{DateTime, NaiveDate, Utc};
 use diesel::prelude::*;
+pub(super) use forecasts::{Known, find_known, keep, list_arrived, list_open, medians, payout_since};
 use umbel_schema::{payout, payout_cut_off, payout_plan, payout_plan_run, payout_plan_version};
 use uuid::Uuid;
 

@@ -264,6 +264,8 @@ const CONSTRAINTS: &[(&str, StatusCode, &str)] = &[
     ("entity_bank_account_iban_unique", StatusCode::CONFLICT, "not_unique"),
     ("rule_set_version_unique", StatusCode::CONFLICT, "not_unique"),
     ("rule_set_one_a_day", StatusCode::CONFLICT, "not_unique"),
+    ("payout_plan_activity_unique", StatusCode::CONFLICT, "not_unique"),
+    ("payout_cut_off_day_unique", StatusCode::CONFLICT, "not_unique"),
     ("agreement_version_unique", StatusCode::CONFLICT, "not_unique"),
     ("rule_set_immutable", StatusCode::CONFLICT, "state_conflict"),
     ("levy_exemption_no_overlap", StatusCode::CONFLICT, "levy_term_overlaps"),

@@ -452,6 +452,7 @@ pub const APPEND_ONLY: &[&str] = &[
     "guarantee_decision",
     "guarantee_draw",
     "guarantee_draw_run",
+    "invoice_forecast",
     "invoice_reduction",
     "journal_entry",
     "levy_charge",

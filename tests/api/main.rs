@@ -30,6 +30,7 @@ mod einvoice_documents;
 mod einvoices;
 mod evidence;
 mod explain;
+mod forecasts;
 mod foreign;
 mod ground;
 mod guarantee;

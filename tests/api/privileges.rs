@@ -57,6 +57,7 @@ const PRIVILEGES: &[(&str, &[&str])] = &[
             "guarantee_draw",
             "guarantee_draw_run",
             "invoice_reduction",
+            "invoice_forecast",
             "invoice_tax",
             "invoice_tax_currency",
             "journal_entry",

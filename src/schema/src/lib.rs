@@ -801,6 +801,20 @@ diesel::table! {
 }
 
 diesel::table! {
+    invoice_forecast (invoice_id, made_on) {
+        invoice_id -> Uuid,
+        made_on -> Date,
+        entity_id -> Uuid,
+        member_id -> Uuid,
+        activity_id -> Uuid,
+        earliest_on -> Nullable<Date>,
+        likely_on -> Nullable<Date>,
+        blocked_by -> Nullable<Text>,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     invoice_line (invoice_id, n) {
         invoice_id -> Uuid,
         n -> Int4,
@@ -2212,6 +2226,9 @@ diesel::joinable!(invoice_currency -> invoice (invoice_id));
 diesel::joinable!(invoice_dispute -> access_link (link_id));
 diesel::joinable!(invoice_dispute -> invoice (invoice_id));
 diesel::joinable!(invoice_dispute -> member (member_id));
+diesel::joinable!(invoice_forecast -> entity (entity_id));
+diesel::joinable!(invoice_forecast -> invoice (invoice_id));
+diesel::joinable!(invoice_forecast -> member (member_id));
 diesel::joinable!(invoice_line -> invoice (invoice_id));
 diesel::joinable!(invoice_line_currency -> invoice_currency (invoice_id));
 diesel::joinable!(invoice_purchase_order -> invoice (invoice_id));
@@ -2444,6 +2461,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     invoice_attachment,
     invoice_currency,
     invoice_dispute,
+    invoice_forecast,
     invoice_line,
     invoice_line_currency,
     invoice_open,
