@@ -102,6 +102,7 @@ pub(super) fn origin(event: Event, account: Account, is_debit: bool) -> Origin {
         Event::RedemptionPaid => Origin::Redeemed,
         Event::SurplusAppropriated => Origin::SurplusPart,
         Event::YearClosed | Event::ContributionReturned | Event::ExchangeSettled => Origin::Document,
+        Event::PayrollTruedUp | Event::TrueUpTaken => Origin::Document,
         Event::CreditNoteIssued => credit_note_issued(account, is_debit),
         Event::Transferred if account == Account::FundsAvailable && is_debit => Origin::Available,
         Event::Transferred => Origin::Opposite,

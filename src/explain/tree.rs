@@ -573,6 +573,8 @@ fn address(source: Source, line: &LineRow) -> Option<String> {
         Source::LevyCharge(id) => Some(format!("/v1/levy_charges/{id}")),
         Source::ArrearsSettlement(_) => line.activity_id.map(|id| format!("/v1/activities/{id}")),
         Source::Redemption(id) => Some(format!("/v1/redemptions/{id}")),
+        Source::TrueUp(id) => Some(format!("/v1/true_ups/{id}")),
+        Source::TrueUpPart(_) => line.activity_id.map(|id| format!("/v1/activities/{id}")),
         Source::FiscalYear(_) => None,
         Source::Appropriation(id) => Some(format!("/v1/appropriations/{id}")),
     }

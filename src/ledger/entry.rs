@@ -3,11 +3,7 @@
 use chrono::NaiveDate;
 use uuid::Uuid;
 
-use crate::kernel::ids::{
-    ActivityId, AdvanceId, AllocationId, AppropriationId, ArrearsId, BankAccountId, BankLineId, ChargeId, ClientId,
-    ContributionReturnId, CostCreditId, CostId, DrawId, EntityId, ExchangeDifferenceId, FiscalYearId, InvoiceId,
-    PayoutId, PersonId, PoolId, PoolRunId, RecoveryId, RedemptionId, ShareId, StatementId, TransferId, WriteOffId,
-};
+use crate::kernel::ids::{ActivityId, AdvanceId, AllocationId, AppropriationId, ArrearsId, BankAccountId, BankLineId, ChargeId, ClientId, ContributionReturnId, CostCreditId, CostId, DrawId, EntityId, ExchangeDifferenceId, FiscalYearId, InvoiceId, PayoutId, PersonId, PoolId, PoolRunId, RecoveryId, RedemptionId, ShareId, StatementId, TransferId, TrueUpId, TrueUpPartId, WriteOffId};
 use crate::kernel::money::{Currency, Minor};
 use crate::kernel::refusal::Refusal;
 use crate::named;
@@ -161,6 +157,10 @@ sources! {
     Appropriation(AppropriationId) = "appropriation",
     /// What arrived more or less because a rate moved.
     ExchangeDifference(ExchangeDifferenceId) = "exchange_difference",
+    /// What a wage really cost.
+    TrueUp(TrueUpId) = "true_up",
+    /// A part of that which an activity bore or got back.
+    TrueUpPart(TrueUpPartId) = "true_up_part",
 }
 
 named! {
@@ -220,6 +220,10 @@ named! {
         LevyCharged = "levy_charged",
         /// An activity paid what it owed.
         ArrearsSettled = "arrears_settled",
+        /// A wage cost more or less than was booked.
+        PayrollTruedUp = "payroll_trued_up",
+        /// An activity bore a part of that, or got it back.
+        TrueUpTaken = "true_up_taken",
         /// A share given back was valued: it is capital no more, and its value is owed.
         ShareRedeemed = "share_redeemed",
         /// That value was paid.

@@ -479,7 +479,10 @@ pub fn return_to_activity(
     rules::may(payout.state, PayoutCommand::Return)?;
     tx.reason(reason)?;
     let at = Booking { entity: payout.entity_id, on, currency: payout.currency };
-    let wage = wage(tx, &payout)?;
+    let wage = match payout.scheme {
+        Method::PlainTransfer => None,
+        Method::Salary => Some(payroll::true_ups::take_back(tx, payout.id)?),
+    };
     ledger::post(tx, &events::payout_returned(at, funds(&payout), paid(&payout, wage.as_ref()), from)?)?;
     store::mark_returned(tx, &payout, on, reason, desk_owner)?;
     let amount = Money { amount_minor: payout.sent(), currency: payout.currency };

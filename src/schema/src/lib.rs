@@ -1744,6 +1744,20 @@ diesel::table! {
 }
 
 diesel::table! {
+    rights_proof (id) {
+        id -> Uuid,
+        member_id -> Uuid,
+        kind -> Text,
+        valid_from -> Date,
+        valid_until -> Nullable<Date>,
+        evidence_id -> Uuid,
+        reason -> Text,
+        decided_by -> Uuid,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     role_grant (id) {
         id -> Uuid,
         person_id -> Uuid,
@@ -2028,6 +2042,58 @@ diesel::table! {
 }
 
 diesel::table! {
+    true_up (id) {
+        id -> Uuid,
+        entity_id -> Uuid,
+        member_id -> Uuid,
+        activity_id -> Uuid,
+        payout_id -> Uuid,
+        state -> Text,
+        currency -> Bpchar,
+        policy_id -> Uuid,
+        employer_booked_minor -> Int8,
+        employee_booked_minor -> Int8,
+        withheld_booked_minor -> Int8,
+        employer_actual_minor -> Int8,
+        employee_actual_minor -> Int8,
+        withheld_actual_minor -> Int8,
+        difference_minor -> Int8,
+        evidence_id -> Uuid,
+        reason -> Text,
+        proposed_by -> Uuid,
+        decided_by -> Nullable<Uuid>,
+        booked_on -> Nullable<Date>,
+        created_at -> Timestamptz,
+        version -> Int4,
+    }
+}
+
+diesel::table! {
+    true_up_part (id) {
+        id -> Uuid,
+        true_up_id -> Uuid,
+        n -> Int4,
+        member_id -> Uuid,
+        payout_id -> Nullable<Uuid>,
+        amount_minor -> Int8,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    true_up_policy (id) {
+        id -> Uuid,
+        entity_id -> Uuid,
+        valid_from -> Date,
+        borne_by -> Text,
+        instalments -> Int4,
+        reason -> Text,
+        decided_by -> Uuid,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     vat_check (id) {
         id -> Int8,
         client_id -> Uuid,
@@ -2053,6 +2119,16 @@ diesel::table! {
         vatex -> Nullable<Text>,
         mentions -> Jsonb,
         needs_justification -> Bool,
+    }
+}
+
+diesel::table! {
+    wage_return (payout_id) {
+        payout_id -> Uuid,
+        member_id -> Uuid,
+        social_minor -> Int8,
+        tax_minor -> Int8,
+        created_at -> Timestamptz,
     }
 }
 
@@ -2361,6 +2437,9 @@ diesel::joinable!(redemption_run -> currency (currency));
 diesel::joinable!(redemption_run -> entity (entity_id));
 diesel::joinable!(redemption_run -> person (decided_by));
 diesel::joinable!(refresh_token -> session (session_id));
+diesel::joinable!(rights_proof -> archived_file (evidence_id));
+diesel::joinable!(rights_proof -> member (member_id));
+diesel::joinable!(rights_proof -> person (decided_by));
 diesel::joinable!(rule_set -> archived_file (evidence_id));
 diesel::joinable!(rule_set -> currency (currency));
 diesel::joinable!(rule_set -> entity (entity_id));
@@ -2401,7 +2480,20 @@ diesel::joinable!(transfer -> currency (currency));
 diesel::joinable!(transfer -> entity (entity_id));
 diesel::joinable!(transfer -> invoice (invoice_id));
 diesel::joinable!(transfer -> split_run (split_run_id));
+diesel::joinable!(true_up -> archived_file (evidence_id));
+diesel::joinable!(true_up -> currency (currency));
+diesel::joinable!(true_up -> entity (entity_id));
+diesel::joinable!(true_up -> member (member_id));
+diesel::joinable!(true_up -> pay_slip (payout_id));
+diesel::joinable!(true_up -> true_up_policy (policy_id));
+diesel::joinable!(true_up_part -> member (member_id));
+diesel::joinable!(true_up_part -> payout (payout_id));
+diesel::joinable!(true_up_part -> true_up (true_up_id));
+diesel::joinable!(true_up_policy -> entity (entity_id));
+diesel::joinable!(true_up_policy -> person (decided_by));
 diesel::joinable!(vat_check -> client (client_id));
+diesel::joinable!(wage_return -> member (member_id));
+diesel::joinable!(wage_return -> pay_slip (payout_id));
 diesel::joinable!(withholding_rate -> archived_file (evidence_id));
 diesel::joinable!(withholding_rate -> member (member_id));
 diesel::joinable!(withholding_rate -> person (decided_by));
@@ -2525,6 +2617,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     redemption_run,
     refresh_token,
     retention_rule,
+    rights_proof,
     role_grant,
     rule_set,
     rule_set_band,
@@ -2544,8 +2637,12 @@ diesel::allow_tables_to_appear_in_same_query!(
     supplier_invoice,
     surplus_policy,
     transfer,
+    true_up,
+    true_up_part,
+    true_up_policy,
     vat_check,
     vat_rate,
+    wage_return,
     withholding_rate,
     write_off
 );
