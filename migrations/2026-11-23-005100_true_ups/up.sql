@@ -127,8 +127,8 @@ CREATE TRIGGER check_rights_proof BEFORE INSERT ON pay_slip FOR EACH ROW WHEN (N
 -- Only the state of a proposal changes, and only of a wage that left.
 CREATE FUNCTION guard_true_up() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
-    IF TG_OP = 'UPDATE' AND (to_jsonb(NEW) - '{state,decided_by,booked_on,version}'::text[])
-       IS DISTINCT FROM (to_jsonb(OLD) - '{state,decided_by,booked_on,version}'::text[]) THEN
+    IF TG_OP = 'UPDATE' AND (to_jsonb(NEW) - '{state,decided_by,booked_on,version,difference_minor}'::text[])
+       IS DISTINCT FROM (to_jsonb(OLD) - '{state,decided_by,booked_on,version,difference_minor}'::text[]) THEN
         RAISE EXCEPTION 'the facts of a true-up never change' USING ERRCODE = 'restrict_violation', CONSTRAINT = 'true_up_immutable';
     END IF;
     IF TG_OP = 'INSERT' AND NOT EXISTS (

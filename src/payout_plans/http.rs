@@ -544,7 +544,7 @@ async fn set_payout_cut_off(
     let place = format!("/v1/entities/{entity}/payout_cut_offs");
     command
         .create(&db, who.into(), "set_payout_cut_off", &place, move |tx, body| {
-            let at = NaiveTime::parse_from_str(&body.at, "%H:%M").map_err(|_typed| Error::field("/at", "format"))?;
+            let at = NaiveTime::parse_from_str(&body.at, "%H:%M").map_err(|_typed| Error::field("/at", "invalid"))?;
             let (id, valid_from, days_before) = (body.id, body.valid_from, body.days_before);
             let new = NewCutOff { id, entity, valid_from, days_before, at, reason: body.reason };
             super::set_cut_off(tx, &new).map(CutOffView::from)

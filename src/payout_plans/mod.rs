@@ -119,7 +119,7 @@ pub fn choose(tx: &mut Tx<'_>, new: &NewPlan) -> Result<Whole> {
     let terms = accept(&new.terms, currency, (from, today))?;
     let decided_through = from.pred_opt().ok_or_else(|| Error::internal("calendar"))?;
     let of = (activity.entity_id, me, currency);
-    let plan = Locked::new(store::insert(tx, new, of, decided_through, None)?);
+    let plan = store::insert(tx, new, of, decided_through)?;
     store::insert_version(tx, (plan.id, me), 1, from, &terms, me)?;
     look_ahead(tx, &plan, PlanState::Active, decided_through)
 }

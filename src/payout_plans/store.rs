@@ -154,9 +154,8 @@ pub(super) fn insert(
     new: &NewPlan,
     (entity, member, currency): (EntityId, PersonId, Currency),
     decided_through: NaiveDate,
-    next: Option<Planned>,
-) -> Result<PlanRow> {
-    Ok(diesel::insert_into(payout_plan::table)
+) -> Result<Locked<PlanRow>> {
+    Ok(Locked::new(diesel::insert_into(payout_plan::table)
         .values((
             payout_plan::id.eq(new.id),
             payout_plan::entity_id.eq(entity),
@@ -164,11 +163,9 @@ pub(super) fn insert(
             payout_plan::activity_id.eq(new.activity),
             payout_plan::currency.eq(currency),
             payout_plan::decided_through.eq(decided_through),
-            payout_plan::next_on.eq(next.map(|next| next.logical_on)),
-            payout_plan::due_at.eq(next.map(|next| next.due_at)),
         ))
         .returning(PlanRow::as_returning())
-        .get_result(tx.conn())?)
+        .get_result(tx.conn())?))
 }
 
 pub(super) fn insert_version(

@@ -484,6 +484,7 @@ pub const APPEND_ONLY: &[&str] = &[
     "redemption_policy",
     "redemption_run",
     "retention_rule",
+    "rights_proof",
     "rule_set",
     "rule_set_band",
     "rule_set_levy",
@@ -496,7 +497,10 @@ pub const APPEND_ONLY: &[&str] = &[
     "state_history",
     "surplus_policy",
     "transfer",
+    "true_up_part",
+    "true_up_policy",
     "vat_check",
+    "wage_return",
     "withholding_rate",
 ];
 

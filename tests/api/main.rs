@@ -68,5 +68,6 @@ mod supplier_invoices;
 mod support;
 mod surplus;
 mod transfers;
+mod true_ups;
 mod world;
 mod year;

@@ -93,6 +93,7 @@ fn reach(prefix: &str) -> Reach {
         | "/v1/redemptions/"
         | "/v1/shares/"
         | "/v1/transfers/"
+        | "/v1/true_ups/"
         | "/v1/write_offs/" => Reach::Owned,
         _ => Reach::Shared,
     }

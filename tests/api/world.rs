@@ -176,6 +176,7 @@ fn work(app: &TestApp, cast: &mut Cast, member: &MemberCast) -> (Vec<(&'static s
     let lost = stage.issue(&cast.staff.reviewer, &lost).unwrap();
     let given_up = super::guarantee::propose(&cast.staff.reviewer, &lost.id).expect(201).unwrap();
     let terms = levy_terms(&cast.staff.administrator, member);
+    let trued_up = super::true_ups::proposed(app, cast, member, 100);
     let reminder = reminder(app, client, &lost.id);
     let note = json!({"id": client.new_id(), "reason": "Too much", "lines": [{"n": 1, "net": {"amount_minor": 100, "currency": "EUR"}}]});
     cast.staff
@@ -245,6 +246,7 @@ fn work(app: &TestApp, cast: &mut Cast, member: &MemberCast) -> (Vec<(&'static s
         ("/v1/write_offs/", text(&given_up, "id")),
         ("/v1/levy_charges/", text(&list(&format!("/v1/activities/{}/levies", member.activity_id))["data"][0], "id")),
         ("/v1/transfers/", text(&transfer, "id")),
+        ("/v1/true_ups/", text(&trued_up, "id")),
     ];
     (found.into_iter().chain(terms).collect(), payout)
 }
