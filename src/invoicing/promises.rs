@@ -64,7 +64,8 @@ pub fn promises(tx: &mut Tx<'_>, activity: &ActivityRow, today: NaiveDate) -> Re
         }
         let held = pending.get(&promised.id).copied().unwrap_or_default();
         let invoice = store::find_open(tx, promised.id)?;
-        let levied = if invoice.activity_id == activity.id { levies_to_come(tx, &invoice, today)? } else { Minor::ZERO };
+        let levied =
+            if invoice.activity_id == activity.id { levies_to_come(tx, &invoice, today)? } else { Minor::ZERO };
         let days = days_late(tx, &mut late, promised.client_id)?;
         let (invoice, amount) = (Some(promised.id), held.minus(levied)?);
         found.push(Promise { invoice, order: None, work_ends_on: None, on: paid_on(&promised, days, today), amount });
@@ -111,7 +112,8 @@ fn to_invoice(
     let holidays = charter::holidays(tx, &entity.country, today)?;
     let mut found = Vec::with_capacity(rows.len());
     for row in rows {
-        let kept = terms.iter().map(|(term, standing)| apply(term, row.net_minor, standing).map(|charge| charge.amount));
+        let kept =
+            terms.iter().map(|(term, standing)| apply(term, row.net_minor, standing).map(|charge| charge.amount));
         let kept = Minor::sum(kept.collect::<Result<Vec<_>, _>>()?)?;
         let days = days_late(tx, late, row.client_id)?;
         let terms = (rules.advance_working_days, rules.payment_terms_days);

@@ -38,7 +38,9 @@ pub(super) use office::{ceiling_on, insert_ceiling, insert_template, list_ceilin
 pub use parts::{Earlier, PartRow};
 pub(super) use parts::{find_part, invoiced_by_case, invoiced_of_order, save_part};
 pub use promises::Lateness;
-pub(super) use promises::{Promised, ToInvoice, lateness_of, list_promised, list_to_invoice, list_work_ends};
+pub(super) use promises::{
+    Promised, ToInvoice, find_open, lateness_of, list_promised, list_to_invoice, list_work_ends,
+};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -541,17 +543,6 @@ pub(super) fn lock_open(tx: &mut Tx<'_>, id: InvoiceId) -> Result<OpenInvoice> {
         .optional()?;
     locked.ok_or_else(Error::not_found)?;
     find_open(tx, id)
-}
-
-/// As [`lock_open`], for who only looks.
-pub(super) fn find_open(tx: &mut Tx<'_>, id: InvoiceId) -> Result<OpenInvoice> {
-    Ok(diesel::sql_query(
-        "SELECT i.id, i.entity_id, i.member_id, i.activity_id, i.client_id, i.currency, i.gross_minor, o.open_minor, i.number, \
-                i.rule_set_id, i.issued_on \
-         FROM invoice i JOIN invoice_open o ON o.invoice_id = i.id WHERE i.id = $1 AND i.number IS NOT NULL",
-    )
-    .bind::<SqlUuid, _>(id)
-    .get_result(tx.conn())?)
 }
 
 pub(super) fn list_advances_due(tx: &mut Tx<'_>, entity: EntityId, day: NaiveDate) -> Result<Vec<InvoiceId>> {

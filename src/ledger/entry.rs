@@ -3,7 +3,12 @@
 use chrono::NaiveDate;
 use uuid::Uuid;
 
-use crate::kernel::ids::{ActivityId, AdvanceId, AllocationId, AppropriationId, ArrearsId, BankAccountId, BankLineId, ChargeId, ClientId, ContributionReturnId, CostCreditId, CostId, DrawId, EntityId, ExchangeDifferenceId, FiscalYearId, InvoiceId, PayoutId, PersonId, PoolId, PoolRunId, RecoveryId, RedemptionId, ShareId, StatementId, TransferId, TrueUpId, TrueUpPartId, WriteOffId};
+use crate::kernel::ids::{
+    ActivityId, AdvanceId, AllocationId, AppropriationId, ArrearsId, BankAccountId, BankLineId, ChargeId, ClientId,
+    ContributionReturnId, CostCreditId, CostId, DrawId, EntityId, ExchangeDifferenceId, FiscalYearId, InvoiceId,
+    PayoutId, PersonId, PoolId, PoolRunId, RecoveryId, RedemptionId, ShareId, StatementId, TransferId, TrueUpId,
+    TrueUpPartId, WriteOffId,
+};
 use crate::kernel::money::{Currency, Minor};
 use crate::kernel::refusal::Refusal;
 use crate::named;

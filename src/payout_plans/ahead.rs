@@ -2,8 +2,8 @@
 
 use chrono::{Days, NaiveDate, NaiveTime};
 
-use super::store::{self, PlanRow, VersionRow};
 use super::rules;
+use super::store::{self, PlanRow, VersionRow};
 use crate::charter::EntityRow;
 use crate::kernel::payout_plans::{self, Calendar, CutOff, Planned, Rhythm, Smoothing, Version};
 use crate::platform::db::Tx;
@@ -50,7 +50,8 @@ impl Ahead {
     pub(super) fn load(tx: &mut Tx<'_>, plan: &PlanRow) -> Result<Self> {
         let entity = charter::entity(tx, plan.entity_id)?;
         let versions = store::list_versions(tx, plan.id)?;
-        let dates = rules::versions(&versions).ok_or_else(|| Error::internal("a version is not in the form of ours"))?;
+        let dates =
+            rules::versions(&versions).ok_or_else(|| Error::internal("a version is not in the form of ours"))?;
         let since = plan.decided_through.checked_sub_days(WORK_BACK).unwrap_or(NaiveDate::MIN);
         let follows_work = dates.iter().any(|version| matches!(version.rhythm, Rhythm::AfterWork(_)));
         let work = if follows_work { invoicing::work_ends(tx, plan.activity_id, since)? } else { Vec::new() };

@@ -90,7 +90,8 @@ fn ground(tx: &mut Tx<'_>, activity: &activities::ActivityRow) -> Result<Ground>
         _ => None,
     };
     // A plan on demand, or one whose work is not there yet, asks for nothing by itself.
-    let is_silent = ahead.as_ref().is_some_and(|(ahead, after)| ahead.next(*after).is_none() && !ahead.follows_work(today));
+    let is_silent =
+        ahead.as_ref().is_some_and(|(ahead, after)| ahead.next(*after).is_none() && !ahead.follows_work(today));
     Ok(Ground {
         asks: if is_silent { Asks::Member } else { asks },
         unpayable: unpayable(tx, activity.member_id)?,

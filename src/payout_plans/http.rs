@@ -470,7 +470,9 @@ async fn preview_payout_plan(
     command
         .run(&db, who.into(), "preview_payout_plan", move |tx, body| {
             let it = super::preview(tx, id, body.valid_from, &body.typed())?;
-            Ok(PlanPreviewView { dates: it.dates.iter().map(|date| ExpectedDateView::new(date, it.currency)).collect() })
+            Ok(PlanPreviewView {
+                dates: it.dates.iter().map(|date| ExpectedDateView::new(date, it.currency)).collect(),
+            })
         })
         .await
 }

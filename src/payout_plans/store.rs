@@ -155,17 +155,19 @@ pub(super) fn insert(
     (entity, member, currency): (EntityId, PersonId, Currency),
     decided_through: NaiveDate,
 ) -> Result<Locked<PlanRow>> {
-    Ok(Locked::new(diesel::insert_into(payout_plan::table)
-        .values((
-            payout_plan::id.eq(new.id),
-            payout_plan::entity_id.eq(entity),
-            payout_plan::member_id.eq(member),
-            payout_plan::activity_id.eq(new.activity),
-            payout_plan::currency.eq(currency),
-            payout_plan::decided_through.eq(decided_through),
-        ))
-        .returning(PlanRow::as_returning())
-        .get_result(tx.conn())?))
+    Ok(Locked::new(
+        diesel::insert_into(payout_plan::table)
+            .values((
+                payout_plan::id.eq(new.id),
+                payout_plan::entity_id.eq(entity),
+                payout_plan::member_id.eq(member),
+                payout_plan::activity_id.eq(new.activity),
+                payout_plan::currency.eq(currency),
+                payout_plan::decided_through.eq(decided_through),
+            ))
+            .returning(PlanRow::as_returning())
+            .get_result(tx.conn())?,
+    ))
 }
 
 pub(super) fn insert_version(

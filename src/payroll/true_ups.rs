@@ -5,12 +5,10 @@ use chrono::NaiveDate;
 use uuid::Uuid;
 
 use super::rules::true_ups::{self as rules, TrueUpCommand};
-use super::store;
 pub use super::rules::true_ups::{BorneBy, Figures, ProofKind, TrueUpState};
+use super::store;
 pub use super::store::{PolicyRow, ProofRow, TrueUpPartRow, TrueUpRow};
-use crate::kernel::ids::{
-    ActivityId, EntityId, FileId, PayoutId, PersonId, RightsProofId, TrueUpId, TrueUpPolicyId,
-};
+use crate::kernel::ids::{ActivityId, EntityId, FileId, PayoutId, PersonId, RightsProofId, TrueUpId, TrueUpPolicyId};
 use crate::kernel::money::{Minor, Money};
 use crate::kernel::refusal::Checks;
 use crate::ledger::events::{self, Booking, TrueUpFact, Wage};

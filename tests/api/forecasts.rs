@@ -52,14 +52,16 @@ fn an_invoice_says_at_each_step_what_blocks_it_and_who_must_act() {
     assert_eq!(blocked(&seen), ("invoice_not_submitted", "member"));
     assert_eq!((seen["next"]["step"].as_str(), seen["steps"].as_array().unwrap().len()), (Some("issued"), 7));
     assert!(seen["earliest_on"].as_str() <= seen["likely_on"].as_str());
-    let submitted = member.client.change(&format!("/v1/invoices/{id}/submit"), 1, &json!({})).unwrap().expect(200).unwrap();
+    let submitted =
+        member.client.change(&format!("/v1/invoices/{id}/submit"), 1, &json!({})).unwrap().expect(200).unwrap();
     assert_eq!(blocked(&forecast(&member, &id)), ("waits_for_review", "staff"));
     let back = format!("/v1/invoices/{id}/return");
     let version = submitted["version"].as_i64().unwrap();
     let returned = cast.staff.reviewer.change(&back, version, &json!({"reason": "VAT"})).unwrap().expect(200).unwrap();
     assert_eq!(blocked(&forecast(&member, &id)), ("invoice_given_back", "member"));
     let version = returned["version"].as_i64().unwrap();
-    let submitted = member.client.change(&format!("/v1/invoices/{id}/submit"), version, &json!({})).unwrap().expect(200).unwrap();
+    let submitted =
+        member.client.change(&format!("/v1/invoices/{id}/submit"), version, &json!({})).unwrap().expect(200).unwrap();
     let invoiced = app.stage.issue(&cast.staff.reviewer, &submitted).unwrap();
     let seen = forecast(&member, &id);
     assert_eq!(blocked(&seen), ("waits_for_client", "client"));
@@ -108,11 +110,18 @@ fn paid_out(app: &TestApp, cast: &mut Cast, member: &MemberCast, id: &str) {
     assert_eq!(blocked(&said), ("waits_for_payout_review", "staff"));
     let sealed = app.stage.sealed_batch(cast, &payout).unwrap();
     let seen = forecast(member, id);
-    assert_eq!((blocked(&seen), seen["next"]["step"].as_str()), (("waits_for_release", "staff"), Some("on_my_account")));
+    assert_eq!(
+        (blocked(&seen), seen["next"]["step"].as_str()),
+        (("waits_for_release", "staff"), Some("on_my_account"))
+    );
     app.stage.release(&cast.staff.approver, &sealed).unwrap();
     assert_eq!(blocked(&forecast(member, id)), ("with_the_bank", "bank"));
     let person = member.client.person_id.clone().unwrap();
-    assert!(get(member, &format!("/v1/members/{person}/forecast"))["activities"].as_array().is_some_and(|all| all.len() == 1));
+    assert!(
+        get(member, &format!("/v1/members/{person}/forecast"))["activities"]
+            .as_array()
+            .is_some_and(|all| all.len() == 1)
+    );
     app.stage.days_pass(1).unwrap();
     let member = again(app, cast, member);
     let sent = get(&member, &format!("/v1/payouts/{}", text(&payout, "id")));
@@ -139,15 +148,21 @@ fn the_promised_day_of_the_guarantee_and_what_holds_it() {
     let id = text(&submitted, "id");
     let issued = app.stage.issue(&cast.staff.reviewer, &submitted).unwrap();
     assert_eq!(issued.id, id);
-    let promised = ground::lines(&mut app.database.owner(), &format!("SELECT advance_due_on::text AS line FROM invoice WHERE id = '{id}'"));
+    let promised = ground::lines(
+        &mut app.database.owner(),
+        &format!("SELECT advance_due_on::text AS line FROM invoice WHERE id = '{id}'"),
+    );
     let seen = forecast(&member, &id);
     assert!(!step(&seen, "confirmed")["done_on"].is_null(), "{seen}");
     // Nothing blocks it: the day is promised, and it is the next step.
     assert_eq!(blocked(&seen), ("", ""));
     assert_eq!(seen["next"], json!({"step": "available", "on": promised[0]}));
-    run(&app, &format!(
-        "INSERT INTO advance_hold (id, invoice_id, member_id, reason) SELECT gen_random_uuid(), id, member_id, 'fund_paused' FROM invoice WHERE id = '{id}'"
-    ));
+    run(
+        &app,
+        &format!(
+            "INSERT INTO advance_hold (id, invoice_id, member_id, reason) SELECT gen_random_uuid(), id, member_id, 'fund_paused' FROM invoice WHERE id = '{id}'"
+        ),
+    );
     let held = forecast(&member, &id);
     assert_eq!(blocked(&held), ("advance_on_hold", "staff"));
     assert!(held["likely_on"].as_str() > seen["likely_on"].as_str());

@@ -71,7 +71,10 @@ fn a_month_end_pays_what_is_there_and_says_when_there_is_nothing() {
     let dates = seen["dates"].as_array().unwrap();
     assert_eq!(dates.len(), 12);
     // 31 May 2026 is a Sunday: the money leaves on Friday the 29th.
-    assert_eq!((dates[0]["logical_on"].as_str(), dates[0]["value_on"].as_str()), (Some("2026-05-31"), Some("2026-05-29")));
+    assert_eq!(
+        (dates[0]["logical_on"].as_str(), dates[0]["value_on"].as_str()),
+        (Some("2026-05-31"), Some("2026-05-29"))
+    );
     assert_eq!((minor(&dates[0], "/amount"), &dates[0]["skipped"]), (there, &Value::Null));
     assert_eq!((minor(&dates[1], "/amount"), dates[1]["skipped"].as_str()), (0, Some("nothing_available")));
     let made = plan(&member, &terms).expect(201).unwrap();
@@ -160,14 +163,17 @@ fn a_year_of_plans_pays_each_date_once_also_with_two_workers_and_days_without_an
     for (id, kind, count) in &plans {
         let found = ground::lines(
             &mut app.database.owner(),
-            &format!("SELECT logical_on::text AS line FROM payout_plan_run WHERE plan_id = '{id}' AND logical_on <= '{until}' ORDER BY 1"),
+            &format!(
+                "SELECT logical_on::text AS line FROM payout_plan_run WHERE plan_id = '{id}' AND logical_on <= '{until}' ORDER BY 1"
+            ),
         );
         let expected: Vec<_> = logical(kind, *count, from, until).iter().map(ToString::to_string).collect();
         assert_eq!(found, expected, "{kind}");
     }
     let weekly = &plans[0].0;
     // Each date that was worked has one payout, and nothing but them was set aside.
-    let paid = app.count(&format!("SELECT count(*) FROM payout_plan_run WHERE plan_id = '{weekly}' AND outcome = 'paid'"));
+    let paid =
+        app.count(&format!("SELECT count(*) FROM payout_plan_run WHERE plan_id = '{weekly}' AND outcome = 'paid'"));
     assert!(paid > 50, "{paid}");
     assert_eq!(app.count("SELECT count(*) FROM payout"), paid);
     assert_eq!(app.count("SELECT count(DISTINCT payout_id) FROM payout_plan_run"), paid);
@@ -191,7 +197,13 @@ fn dates_that_were_missed_are_noted_and_made_up_once() {
     at(&app, day("2026-06-05"), 9);
     let member = again(&app, member);
     let outcomes: Vec<_> = runs(&member, &id).into_iter().map(|(date, _, outcome)| (date, outcome)).collect();
-    let expected = [("2026-06-03", "paid"), ("2026-05-27", "missed"), ("2026-05-20", "missed"), ("2026-05-13", "missed"), ("2026-05-06", "missed")];
+    let expected = [
+        ("2026-06-03", "paid"),
+        ("2026-05-27", "missed"),
+        ("2026-05-20", "missed"),
+        ("2026-05-13", "missed"),
+        ("2026-05-06", "missed"),
+    ];
     assert_eq!(outcomes, expected.map(|(date, outcome)| (date.to_owned(), outcome.to_owned())));
     assert_eq!(app.count("SELECT count(*) FROM payout"), 1);
     assert_eq!(app.count("SELECT amount_minor FROM payout"), there);
@@ -199,7 +211,8 @@ fn dates_that_were_missed_are_noted_and_made_up_once() {
     let path = format!("/v1/payout_plans/{id}");
     let version = |seen: &Value| seen["version"].as_i64().unwrap();
     let seen = get(&member, &path);
-    let paused = member.client.change(&format!("{path}/pause"), version(&seen), &json!({})).unwrap().expect(200).unwrap();
+    let paused =
+        member.client.change(&format!("{path}/pause"), version(&seen), &json!({})).unwrap().expect(200).unwrap();
     assert_eq!(paused["state"], "paused");
     let refused = member.client.change(&format!("{path}/pause"), version(&paused), &json!({})).unwrap();
     assert_eq!(refused.code(), "state_conflict");
@@ -211,14 +224,19 @@ fn dates_that_were_missed_are_noted_and_made_up_once() {
     assert_eq!(runs(&member, &id).len(), 5);
     // Another plan from tomorrow on: the next date is its first.
     let terms = json!({"kind": "monthly", "count": 22, "on_closed": "before"});
-    let changed = member.client.change(&format!("{path}/change"), version(&resumed), &terms).unwrap().expect(200).unwrap();
+    let changed =
+        member.client.change(&format!("{path}/change"), version(&resumed), &terms).unwrap().expect(200).unwrap();
     assert_eq!((changed["next_on"].as_str(), changed["versions"].as_array().unwrap().len()), (Some("2026-06-22"), 2));
     let terms = json!({"kind": "on_demand", "on_closed": "before", "valid_from": "2026-07-01"});
-    let changed = member.client.change(&format!("{path}/change"), version(&changed), &terms).unwrap().expect(200).unwrap();
+    let changed =
+        member.client.change(&format!("{path}/change"), version(&changed), &terms).unwrap().expect(200).unwrap();
     at(&app, day("2026-08-25"), 9);
     let member = again(&app, member);
     assert_eq!(runs(&member, &id)[0].0, "2026-06-22");
-    assert_eq!((get(&member, &path)["next_on"].clone(), changed["versions"][2]["kind"].as_str()), (Value::Null, Some("on_demand")));
+    assert_eq!(
+        (get(&member, &path)["next_on"].clone(), changed["versions"][2]["kind"].as_str()),
+        (Value::Null, Some("on_demand"))
+    );
 }
 
 #[test]
@@ -232,7 +250,10 @@ fn after_work_pays_so_many_working_days_later_and_late_money_on_the_next_open_da
     let invoiced = app.stage.issue(&cast.staff.reviewer, &submitted).unwrap();
     at(&app, day("2026-05-07"), 9);
     let member = again(&app, member);
-    assert_eq!(runs(&member, &id), [("2026-05-07".to_owned(), "2026-05-07".to_owned(), "nothing_available".to_owned())]);
+    assert_eq!(
+        runs(&member, &id),
+        [("2026-05-07".to_owned(), "2026-05-07".to_owned(), "nothing_available".to_owned())]
+    );
     at(&app, day("2026-05-08"), 9);
     at(&app, day("2026-05-16"), 9);
     app.stage.office_returns(&mut cast, ADMIN).unwrap();
@@ -257,12 +278,20 @@ fn a_smoothed_pay_stays_the_same_while_orders_and_money_last() {
     let smoothing = json!({"amount": money(200_000), "floor": money(100_000), "horizon_days": 60});
     let terms = json!({"kind": "month_end", "on_closed": "before", "smoothing": smoothing});
     let seen = preview(&member, &terms).expect(200).unwrap();
-    let amounts = |seen: &Value| -> Vec<i64> { seen["dates"].as_array().unwrap().iter().map(|date| minor(date, "/amount")).collect() };
+    let amounts = |seen: &Value| -> Vec<i64> {
+        seen["dates"].as_array().unwrap().iter().map(|date| minor(date, "/amount")).collect()
+    };
     let alone = amounts(&seen);
     // Two dates lie in the horizon of the first one.
     assert_eq!(alone[0], 200_000.min(there / 2));
     assert!(alone.iter().all(|amount| *amount == 0 || (100_000..=200_000).contains(amount)), "{alone:?}");
-    assert!(seen["dates"].as_array().unwrap().iter().any(|date| date["skipped"] == "below_floor" || date["skipped"] == "nothing_available"));
+    assert!(
+        seen["dates"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|date| date["skipped"] == "below_floor" || date["skipped"] == "nothing_available")
+    );
     // A confirmed order is money to come.
     app.stage.confirmed_order(&member, 1_000_000).unwrap();
     let more = amounts(&preview(&member, &terms).expect(200).unwrap());

@@ -245,13 +245,15 @@ fn a_thousand_wages_are_what_was_simulated() {
     let mut done = 0;
     for n in 0..1_000_usize {
         let activity = activities[n % activities.len()];
-        let euro = |cents: u64| Money { amount_minor: Minor::new(i64::try_from(cents).unwrap()), currency: Currency::EUR };
+        let euro =
+            |cents: u64| Money { amount_minor: Minor::new(i64::try_from(cents).unwrap()), currency: Currency::EUR };
         let (invoice, beside) = (euro(20_000 + next(&mut state) % 300_000), euro(next(&mut state) % 3 * 1_234));
         let (tried, paid) = app
             .db
             .write_blocking(&Actor::System, |tx| {
                 let beside_it = Beside { beside: beside.amount_minor, rights: Minor::ZERO };
-                let tried = payroll::simulate(tx, Some(activity), Wish::Invoice(invoice), None, beside_it)?.turnover.pay;
+                let tried =
+                    payroll::simulate(tx, Some(activity), Wish::Invoice(invoice), None, beside_it)?.turnover.pay;
                 let budget = Money { amount_minor: tried.budget, currency: Currency::EUR };
                 let id: PayoutId = tx.new_id();
                 payouts::request_for(tx, person, id, activity, budget, (Some(beside), None))?;

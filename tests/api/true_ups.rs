@@ -56,7 +56,8 @@ fn paid_wage(app: &TestApp, cast: &mut Cast, member: &MemberCast) -> (MemberCast
     let payout = app.stage.payout(&activity, 50_000).unwrap();
     let sealed = app.stage.sealed_batch(cast, &payout).unwrap();
     app.stage.release(&cast.staff.approver, &sealed).unwrap();
-    let slip = activity.client.get(&format!("/v1/payouts/{}/pay_slip", text(&payout, "id"))).unwrap().expect(200).unwrap();
+    let slip =
+        activity.client.get(&format!("/v1/payouts/{}/pay_slip", text(&payout, "id"))).unwrap().expect(200).unwrap();
     (activity, payout, slip)
 }
 
@@ -104,7 +105,12 @@ fn a_wage_that_cost_more_is_borne_by_its_activity_over_its_next_payouts() {
     more["withheld"] = money(minor(&more, "/withheld") - 100);
     let made = reviewer.post("/v1/true_ups", &more).unwrap().expect(201).unwrap();
     assert_eq!((made["state"].as_str(), minor(&made, "/difference")), (Some("proposed"), 900));
-    let lines: Vec<_> = made["lines"].as_array().unwrap().iter().map(|line| (line["component"].as_str().unwrap(), minor(line, "/difference"))).collect();
+    let lines: Vec<_> = made["lines"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|line| (line["component"].as_str().unwrap(), minor(line, "/difference")))
+        .collect();
     assert_eq!(lines, [("employer", 1_000), ("employee", 0), ("withheld", -100)]);
     let refused = reviewer.post("/v1/true_ups", &body(&app, &cast, &id, 5)).unwrap();
     assert_eq!((refused.status, refused.code().as_str()), (409, "true_up_open"));
@@ -162,7 +168,8 @@ fn the_fund_or_the_entity_bears_it_when_that_is_the_rule() {
     let reject = format!("/v1/true_ups/{}/reject", text(&made, "id"));
     let refused = cast.staff.accountant.change(&reject, 1, &json!({"reason": ""})).unwrap();
     assert_eq!(pointers(&refused), ["/reason"]);
-    let done = cast.staff.accountant.change(&reject, 1, &json!({"reason": "Another person"})).unwrap().expect(200).unwrap();
+    let done =
+        cast.staff.accountant.change(&reject, 1, &json!({"reason": "Another person"})).unwrap().expect(200).unwrap();
     assert_eq!(done["state"], "rejected");
     assert_eq!(app.count("SELECT count(*) FROM journal_entry WHERE event = 'payroll_trued_up'"), 0);
     // A wage that is approved and has not left has not cost anything.
@@ -191,7 +198,7 @@ fn a_returned_wage_keeps_as_a_cost_what_was_paid_to_the_offices() {
         let tried = app.db.write_blocking(&Actor::System, |tx| {
             let sql = format!(
                 "WITH e AS (INSERT INTO journal_entry (entity_id, booked_on, event, source_kind, source_id) \
-                 VALUES ('{entity}', '2026-05-04', 'supplier_paid', 'cost', '{id}') RETURNING id) \
+                 VALUES ('{entity}', '2026-05-04', 'payout_cancelled', 'payout', '{id}') RETURNING id) \
                  INSERT INTO posting (entry_id, account, amount_minor, currency) \
                  SELECT e.id, v.account, v.amount, 'EUR' FROM e, (VALUES ('social_security_payable', {paid}), ('opening_balance', -{paid})) v (account, amount)"
             );

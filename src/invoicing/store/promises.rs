@@ -4,6 +4,7 @@ use chrono::NaiveDate;
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Bool, Date, Integer, Nullable, Uuid as SqlUuid};
 
+use super::OpenInvoice;
 use crate::kernel::ids::{ActivityId, ClientId, InvoiceId, OrderId};
 use crate::kernel::money::Minor;
 use crate::platform::db::Tx;
@@ -117,4 +118,15 @@ pub(in crate::invoicing) fn list_work_ends(
     .bind::<Date, _>(since)
     .load(tx.conn())?;
     Ok(rows.into_iter().map(|row| (row.supplied_on, row.issued_on)).collect())
+}
+
+/// An issued invoice and what is still open of it, for who only looks.
+pub(in crate::invoicing) fn find_open(tx: &mut Tx<'_>, id: InvoiceId) -> Result<OpenInvoice> {
+    Ok(diesel::sql_query(
+        "SELECT i.id, i.entity_id, i.member_id, i.activity_id, i.client_id, i.currency, i.gross_minor, o.open_minor, i.number, \
+                i.rule_set_id, i.issued_on \
+         FROM invoice i JOIN invoice_open o ON o.invoice_id = i.id WHERE i.id = $1 AND i.number IS NOT NULL",
+    )
+    .bind::<SqlUuid, _>(id)
+    .get_result(tx.conn())?)
 }

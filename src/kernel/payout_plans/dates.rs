@@ -26,9 +26,9 @@ fn first(rhythm: Rhythm, day: NaiveDate) -> Option<NaiveDate> {
 
 /// The day of a month with this number, or its last one.
 fn date_in(first_of_month: NaiveDate, number: u32) -> Option<NaiveDate> {
-    first_of_month.with_day(number).or_else(|| {
-        first_of_month.checked_add_months(Months::new(1))?.checked_sub_days(Days::new(1))
-    })
+    first_of_month
+        .with_day(number)
+        .or_else(|| first_of_month.checked_add_months(Months::new(1))?.checked_sub_days(Days::new(1)))
 }
 
 /// The dates of a rhythm after a day, rising.

@@ -139,7 +139,10 @@ fn the_day_of_a_closed_bank_moves_as_was_chosen() {
         let planned = calendar.plan(day(logical), on_closed).unwrap();
         (planned.value_on.to_string(), planned.due_at.to_rfc3339())
     };
-    assert_eq!(moved("2026-04-04", OnClosed::Before), ("2026-04-02".to_owned(), "2026-03-31T13:00:00+00:00".to_owned()));
+    assert_eq!(
+        moved("2026-04-04", OnClosed::Before),
+        ("2026-04-02".to_owned(), "2026-03-31T13:00:00+00:00".to_owned())
+    );
     assert_eq!(moved("2026-04-04", OnClosed::After), ("2026-04-07".to_owned(), "2026-04-01T13:00:00+00:00".to_owned()));
     // The year end: 31 December is open, 1 January is not.
     assert_eq!(moved("2026-12-31", OnClosed::After).0, "2026-12-31");

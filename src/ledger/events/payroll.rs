@@ -46,7 +46,14 @@ pub fn payroll_trued_up(at: Booking, it: &TrueUpFact) -> Result<Entry, Refusal> 
         postings.push(debit(Account::GuaranteeFund, whole, &none)?);
         postings.push(credit(Account::MemberCost, whole, &own)?);
     }
-    Entry::new(at.entity, at.on, (Event::PayrollTruedUp, Source::TrueUp(it.true_up)), at.currency, Some(it.member), postings)
+    Entry::new(
+        at.entity,
+        at.on,
+        (Event::PayrollTruedUp, Source::TrueUp(it.true_up)),
+        at.currency,
+        Some(it.member),
+        postings,
+    )
 }
 
 /// An activity bore a part of a difference, out of what it has available, the rest as arrears; or was given it back.

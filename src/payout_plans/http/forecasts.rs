@@ -151,7 +151,11 @@ impl MemberForecastView {
 #[utoipa::path(tag = "forecasts", params(("id" = InvoiceId, Path)), responses((status = 200, body = InvoiceForecastView)),
     extensions(("x-roles" = json!(["member", "reviewer", "payout_approver", "accountant", "administrator"]))))]
 #[get("/v1/invoices/{id}/forecast")]
-pub(super) async fn forecast_invoice(who: MemberOrDesk, db: Data<Db>, id: Path<InvoiceId>) -> Result<Json<InvoiceForecastView>> {
+pub(super) async fn forecast_invoice(
+    who: MemberOrDesk,
+    db: Data<Db>,
+    id: Path<InvoiceId>,
+) -> Result<Json<InvoiceForecastView>> {
     let (id, reader) = (id.into_inner(), who.person());
     let view = db
         .write(who.into(), move |tx| {
@@ -166,7 +170,11 @@ pub(super) async fn forecast_invoice(who: MemberOrDesk, db: Data<Db>, id: Path<I
 #[utoipa::path(tag = "forecasts", params(("id" = PersonId, Path)), responses((status = 200, body = MemberForecastView)),
     extensions(("x-roles" = json!(["member", "reviewer", "payout_approver", "accountant", "administrator"]))))]
 #[get("/v1/members/{id}/forecast")]
-pub(super) async fn forecast_member(who: MemberOrDesk, db: Data<Db>, id: Path<PersonId>) -> Result<Json<MemberForecastView>> {
+pub(super) async fn forecast_member(
+    who: MemberOrDesk,
+    db: Data<Db>,
+    id: Path<PersonId>,
+) -> Result<Json<MemberForecastView>> {
     let (id, reader) = (id.into_inner(), who.person());
     let view = db
         .write(who.into(), move |tx| {
@@ -216,7 +224,12 @@ struct ForecastAccuracyView {
 impl ForecastAccuracyView {
     fn new((entity_id, since, of): (EntityId, NaiveDate, Accuracy)) -> Result<Self> {
         let share = (of.forecasts > 0)
-            .then(|| crate::kernel::money::split(Minor::new(1_000_000), &[weight(of.within_one), weight(of.forecasts.saturating_sub(of.within_one))]))
+            .then(|| {
+                crate::kernel::money::split(
+                    Minor::new(1_000_000),
+                    &[weight(of.within_one), weight(of.forecasts.saturating_sub(of.within_one))],
+                )
+            })
             .transpose()?
             .and_then(|parts| parts.first().map(|part| Ppm(part.get()).to_fraction()));
         Ok(Self {

@@ -304,7 +304,8 @@ pub(crate) fn forecast(facts: &Facts, date_after: &dyn Fn(NaiveDate) -> Option<P
     let block = facts.block();
     let is_over = block == Some(Block::NothingToCome);
     let (early, usual) = if is_over { (None, None) } else { facts.available() };
-    let arrives = |from: Option<NaiveDate>, days| from.map_or((None, None), |from| facts.arrives(from, days, date_after));
+    let arrives =
+        |from: Option<NaiveDate>, days| from.map_or((None, None), |from| facts.arrives(from, days, date_after));
     let (asked, earliest, likely) = match &facts.payout {
         Some(payout) => {
             let (earliest, likely) = facts.of_payout(payout);

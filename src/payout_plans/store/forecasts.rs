@@ -76,10 +76,12 @@ const KNOWN: &str = "SELECT i.id, i.entity_id, i.member_id, i.activity_id, i.cli
         ON o.open_minor <= 0 ";
 
 pub(in crate::payout_plans) fn find_known(tx: &mut Tx<'_>, id: InvoiceId) -> Result<Known> {
-    Ok(diesel::sql_query(format!("{KNOWN} WHERE i.id = $1 AND i.kind = 'invoice' AND ($2 IS NULL OR i.member_id = $2)"))
-        .bind::<SqlUuid, _>(id)
-        .bind::<Nullable<SqlUuid>, _>(tx.only_owner())
-        .get_result(tx.conn())?)
+    Ok(diesel::sql_query(format!(
+        "{KNOWN} WHERE i.id = $1 AND i.kind = 'invoice' AND ($2 IS NULL OR i.member_id = $2)"
+    ))
+    .bind::<SqlUuid, _>(id)
+    .bind::<Nullable<SqlUuid>, _>(tx.only_owner())
+    .get_result(tx.conn())?)
 }
 
 /// Invoices of a member whose money is not available: what is being written, waits, or is open.

@@ -514,11 +514,7 @@ async fn add_rights_proof(
 #[utoipa::path(tag = "payroll", params(("id" = PersonId, Path)), responses((status = 200, body = Vec<RightsProofView>)),
     extensions(("x-roles" = json!(["member", "reviewer", "payout_approver", "accountant", "administrator"]))))]
 #[get("/v1/members/{id}/rights_proofs")]
-async fn list_rights_proofs(
-    who: MemberOrDesk,
-    db: Data<Db>,
-    id: Path<PersonId>,
-) -> Result<Json<Vec<RightsProofView>>> {
+async fn list_rights_proofs(who: MemberOrDesk, db: Data<Db>, id: Path<PersonId>) -> Result<Json<Vec<RightsProofView>>> {
     let id = id.into_inner();
     let rows = db.write(who.into(), move |tx| true_ups::rights_proofs(tx, id)).await?;
     Ok(Json(rows.into_iter().map(RightsProofView::from).collect()))

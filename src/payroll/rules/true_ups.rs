@@ -135,8 +135,15 @@ mod tests {
     fn what_was_paid_to_the_offices_stays_a_cost() {
         let cents = Minor::new;
         let wage = Wage {
-            budget: cents(1_000), margin: cents(50), gross: cents(700), beside: cents(10), employer: cents(235),
-            social_security: cents(300), withheld: cents(100), net: cents(545), residual: cents(5),
+            budget: cents(1_000),
+            margin: cents(50),
+            gross: cents(700),
+            beside: cents(10),
+            employer: cents(235),
+            social_security: cents(300),
+            withheld: cents(100),
+            net: cents(545),
+            residual: cents(5),
         };
         let all = returned(wage, (cents(300), cents(100))).unwrap();
         assert_eq!(all, wage);

@@ -346,7 +346,12 @@ struct Owed {
 
 /// What is still owed of what a payout added to what is owed to an office, when payments settle the oldest first: what
 /// is owed in all, less what came after it.
-pub(in crate::payroll) fn unpaid_of(tx: &mut Tx<'_>, entity: EntityId, account: Account, payout: PayoutId) -> Result<Minor> {
+pub(in crate::payroll) fn unpaid_of(
+    tx: &mut Tx<'_>,
+    entity: EntityId,
+    account: Account,
+    payout: PayoutId,
+) -> Result<Minor> {
     let row: Owed = diesel::sql_query(
         "SELECT (-coalesce(sum(p.amount_minor), 0) + coalesce(sum(p.amount_minor) FILTER (WHERE p.amount_minor < 0 AND e.id > r.id), 0))::bigint AS amount \
          FROM (SELECT max(id) AS id FROM journal_entry WHERE event = 'payout_released' AND source_id = $3) r \
@@ -385,9 +390,11 @@ pub(in crate::payroll) fn list_proofs(tx: &mut Tx<'_>, of: PersonId) -> Result<V
 
 /// Whether copyright income of a person is proven on a day.
 pub(in crate::payroll) fn has_proof(tx: &mut Tx<'_>, of: PersonId, on: NaiveDate) -> Result<bool> {
-    let holds = rights_proof::table
-        .filter(rights_proof::member_id.eq(of))
-        .filter(rights_proof::valid_from.le(on))
-        .filter(rights_proof::valid_until.is_null().or(rights_proof::valid_until.ge(on.into_sql::<diesel::sql_types::Nullable<Date>>())));
+    let holds =
+        rights_proof::table.filter(rights_proof::member_id.eq(of)).filter(rights_proof::valid_from.le(on)).filter(
+            rights_proof::valid_until
+                .is_null()
+                .or(rights_proof::valid_until.ge(on.into_sql::<diesel::sql_types::Nullable<Date>>())),
+        );
     Ok(diesel::select(diesel::dsl::exists(holds)).get_result(tx.conn())?)
 }
