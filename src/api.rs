@@ -54,6 +54,7 @@ rooms!(
     transfers,
     internal_invoices,
     payouts,
+    payout_plans,
     bank,
     accounting,
     solvency,

@@ -30,6 +30,7 @@ pub mod members;
 pub mod operations;
 pub mod orders;
 pub mod outbox;
+pub mod payout_plans;
 pub mod payouts;
 pub mod payroll;
 pub mod platform;

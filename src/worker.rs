@@ -25,6 +25,7 @@ use crate::kernel::ids::{ActivityId, EntityId, InvoiceId};
 use crate::levies;
 use crate::orders;
 use crate::outbox::{self, Claimed, Delivery, Job, Lane, QueuedLetter};
+use crate::payout_plans;
 use crate::payroll;
 use crate::platform::db::{Actor, Db, Tx};
 use crate::platform::error::{Error, Result};
@@ -402,6 +403,7 @@ impl Worker {
             self.close_levies(entity.id, today)?;
             self.db.write_blocking(&Actor::System, |tx| guarantee::return_contributions(tx, entity.id, today))?;
             self.settle_arrears(entity.id, today)?;
+            self.pay_out(entity.id)?;
             self.prove_days(entity.id, today)?;
         }
         Ok(())
@@ -477,6 +479,27 @@ impl Worker {
             let done = collection::payers::publish(tx, entity, month_end)?;
             outbox::finish_run(tx, PAYERS_JOB, entity, month_end, done)
         })
+    }
+
+    /// Works the dates of payout plans whose moment has come. One that is refused is noted and holds up no other.
+    ///
+    /// # Errors
+    /// Fails with the database.
+    pub fn pay_out(&self, entity: EntityId) -> Result<()> {
+        for id in self.db.write_blocking(&Actor::System, |tx| payout_plans::due(tx, entity))? {
+            loop {
+                match self.db.write_blocking(&Actor::System, |tx| payout_plans::work(tx, id)) {
+                    Ok(true) => {}
+                    Ok(false) => break,
+                    Err(error) if error.status.is_client_error() => {
+                        let code = error.code;
+                        self.db.write_blocking(&Actor::System, |tx| payout_plans::refused(tx, id, code))?;
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Proves every day that is over and not proven yet. Another worker may have been there before.

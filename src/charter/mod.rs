@@ -30,6 +30,9 @@ use crate::kernel::vat::VatCase;
 use crate::platform::db::Tx;
 use crate::platform::error::{Error, Result};
 
+/// Under this code the calendar keeps the closing days of TARGET2.
+const TARGET2: &str = "EU";
+
 /// A VAT case of a country on a day: rate, codes and words on documents, and where it is from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VatTariff {
@@ -394,6 +397,17 @@ pub fn check_justified(lines: &[DocumentLine], tariffs: &BTreeMap<VatCase, VatTa
 /// Fails with the database.
 pub fn holidays(tx: &mut Tx<'_>, country: &str, from: NaiveDate) -> Result<Holidays> {
     store::list_holidays(tx, country, from)
+}
+
+/// The days in the two years from a day on which money of a country does not move: its public holidays, and the closing
+/// days of TARGET2.
+///
+/// # Errors
+/// Fails with the database.
+pub fn bank_holidays(tx: &mut Tx<'_>, country: &str, from: NaiveDate) -> Result<Holidays> {
+    let mut closed = store::list_holidays(tx, country, from)?;
+    closed.extend(store::list_holidays(tx, TARGET2, from)?);
+    Ok(closed)
 }
 
 /// A text of the agreement, also one that no longer holds.

@@ -108,7 +108,9 @@ pub(super) fn origin(event: Event, account: Account, is_debit: bool) -> Origin {
         | Event::ClientCredited
         | Event::ClientCreditUsed
         | Event::ClientRefunded
-        | Event::ProvisionMoved => Origin::Document,
+        | Event::ProvisionMoved
+        | Event::PayrollTruedUp
+        | Event::TrueUpTaken => Origin::Document,
         Event::CreditNoteIssued => credit_note_issued(account, is_debit),
         Event::Transferred if account == Account::FundsAvailable && is_debit => Origin::Available,
         Event::Transferred => Origin::Opposite,

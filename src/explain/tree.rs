@@ -577,6 +577,8 @@ fn address(source: Source, line: &LineRow) -> Option<String> {
         Source::ArrearsSettlement(_) => line.activity_id.map(|id| format!("/v1/activities/{id}")),
         Source::Redemption(id) => Some(format!("/v1/redemptions/{id}")),
         Source::ProvisionRun(id) => Some(format!("/v1/provision_runs/{id}")),
+        Source::TrueUp(id) => Some(format!("/v1/true_ups/{id}")),
+        Source::TrueUpPart(_) => line.activity_id.map(|id| format!("/v1/activities/{id}")),
         Source::FiscalYear(_) => None,
         Source::Appropriation(id) => Some(format!("/v1/appropriations/{id}")),
     }

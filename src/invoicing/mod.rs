@@ -18,6 +18,7 @@ pub mod http;
 pub mod jobs;
 pub mod office;
 mod payments;
+mod promises;
 mod rules;
 mod store;
 mod vat_proof;
@@ -29,10 +30,11 @@ pub use payments::{
     advance, advances_due, clients_of, known_references, levies_to_come, open_by_reference, open_invoice, settle,
     take_back, unpaid, write_off,
 };
+pub use promises::{Promise, lateness, promises, work_ends};
 pub use rules::{InvoiceState, Issued, Settlement, Stage, Wanted, mention as reverse_charge_mention};
 use std::collections::BTreeMap;
 pub use store::{
-    Filter, InvoiceLineRow, InvoiceRow, IssuedDocument, Open, OpenInvoice, PartRow, TaxRow, UnpaidInvoice,
+    Filter, InvoiceLineRow, InvoiceRow, IssuedDocument, Lateness, Open, OpenInvoice, PartRow, TaxRow, UnpaidInvoice,
 };
 use uuid::Uuid;
 pub use vat_proof::vat_number_to_prove;

@@ -8,6 +8,7 @@ mod issue;
 mod issued;
 mod office;
 mod parts;
+mod promises;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -36,6 +37,10 @@ pub use office::{CeilingRow, TemplateRow};
 pub(super) use office::{ceiling_on, insert_ceiling, insert_template, list_ceilings, list_templates, templates_from};
 pub use parts::{Earlier, PartRow};
 pub(super) use parts::{find_part, invoiced_by_case, invoiced_of_order, save_part};
+pub use promises::Lateness;
+pub(super) use promises::{
+    Promised, ToInvoice, find_open, lateness_of, list_promised, list_to_invoice, list_work_ends,
+};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -546,13 +551,7 @@ pub(super) fn lock_open(tx: &mut Tx<'_>, id: InvoiceId) -> Result<OpenInvoice> {
         .first(tx.conn())
         .optional()?;
     locked.ok_or_else(Error::not_found)?;
-    Ok(diesel::sql_query(
-        "SELECT i.id, i.entity_id, i.member_id, i.activity_id, i.client_id, i.currency, i.gross_minor, o.open_minor, i.number, \
-                i.rule_set_id, i.issued_on \
-         FROM invoice i JOIN invoice_open o ON o.invoice_id = i.id WHERE i.id = $1",
-    )
-    .bind::<SqlUuid, _>(id)
-    .get_result(tx.conn())?)
+    find_open(tx, id)
 }
 
 pub(super) fn list_advances_due(tx: &mut Tx<'_>, entity: EntityId, day: NaiveDate) -> Result<Vec<InvoiceId>> {

@@ -239,4 +239,16 @@ ids! {
     VatDossierId,
     /// How an enterprise paid.
     PayerRecordId,
+    /// When an activity pays out by itself.
+    PayoutPlanId,
+    /// Until when money of a day must be set aside.
+    CutOffId,
+    /// What a wage really cost.
+    TrueUpId,
+    /// A part of that which an activity bore or got back.
+    TrueUpPartId,
+    /// Who bears such differences.
+    TrueUpPolicyId,
+    /// What lets a person be paid for copyright.
+    RightsProofId,
 }

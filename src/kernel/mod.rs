@@ -1,7 +1,7 @@
 //! Pure values and arithmetic: no clock, no randomness, no I/O.
 //!
 //! Everything that decides a cent lives here and is tested here: amounts, rounding, splitting,
-//! VAT, levies, pay schemes, working days, payment references. The rest of the program loads facts, calls
+//! VAT, levies, pay schemes, payout plans, working days, payment references. The rest of the program loads facts, calls
 //! these functions and stores what they answer.
 
 pub mod calendar;
@@ -17,6 +17,7 @@ pub mod merkle;
 pub mod money;
 pub mod named;
 pub mod patch;
+pub mod payout_plans;
 pub mod peppol;
 pub mod references;
 pub mod refusal;

@@ -12,6 +12,8 @@ use crate::kernel::ids::{
     ContributionReturnId, CostCreditId, CostId, DrawId, EntityId, ExchangeDifferenceId, FiscalYearId, InvoiceId,
     PayoutId, PersonId, PoolId, PoolRunId, ProvisionRunId, RecoveryId, RedemptionId, ShareId, StatementId, TransferId,
     WriteOffId,
+    PayoutId, PersonId, PoolId, PoolRunId, RecoveryId, RedemptionId, ShareId, StatementId, TransferId, TrueUpId,
+    TrueUpPartId, WriteOffId,
 };
 use crate::kernel::money::{Currency, Minor};
 use crate::kernel::refusal::Refusal;
@@ -182,6 +184,10 @@ sources! {
     ClientRefund(ClientRefundId) = "client_refund",
     /// The provision of a month.
     ProvisionRun(ProvisionRunId) = "provision_run",
+    /// What a wage really cost.
+    TrueUp(TrueUpId) = "true_up",
+    /// A part of that which an activity bore or got back.
+    TrueUpPart(TrueUpPartId) = "true_up_part",
 }
 
 named! {
@@ -251,6 +257,10 @@ named! {
         LevyCharged = "levy_charged",
         /// An activity paid what it owed.
         ArrearsSettled = "arrears_settled",
+        /// A wage cost more or less than was booked.
+        PayrollTruedUp = "payroll_trued_up",
+        /// An activity bore a part of that, or got it back.
+        TrueUpTaken = "true_up_taken",
         /// A share given back was valued: it is capital no more, and its value is owed.
         ShareRedeemed = "share_redeemed",
         /// That value was paid.

@@ -309,6 +309,14 @@ pub fn activity_sums_between(
     store::sum_activities_between(tx, entity, account, from, through)
 }
 
+/// What an activity had available at the end of a day.
+///
+/// # Errors
+/// Fails with the database.
+pub fn available_through(tx: &mut Tx<'_>, activity: ActivityId, day: NaiveDate) -> Result<Minor> {
+    store::available_through(tx, activity, day)
+}
+
 /// How many bank lines are in the books through a day without an explanation through that day.
 ///
 /// # Errors

@@ -19,7 +19,7 @@ use crate::platform::error::Result;
 use crate::platform::faults::Guard;
 use crate::platform::prepared::Prepare;
 pub use books::{JournalRow, MoveRow, PostingRow, TrialRow};
-pub(super) use books::{list_activity_postings, list_journal, list_moves, list_trial_balance};
+pub(super) use books::{available_through, list_activity_postings, list_journal, list_moves, list_trial_balance};
 pub(super) use entries::{find_posted, insert_entries};
 pub use year::ResultRow;
 pub(super) use year::{

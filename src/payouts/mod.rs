@@ -47,6 +47,21 @@ pub fn request(
     (beside, copyright): (Option<Money>, Option<Money>),
 ) -> Result<PayoutRow> {
     let me = tx.person()?;
+    request_for(tx, me, id, activity, amount, (beside, copyright))
+}
+
+/// As [`request`], for a member who is not the one who acts: a plan asks for them.
+///
+/// # Errors
+/// As [`request`].
+pub fn request_for(
+    tx: &mut Tx<'_>,
+    me: PersonId,
+    id: PayoutId,
+    activity: ActivityId,
+    amount: Money,
+    (beside, copyright): (Option<Money>, Option<Money>),
+) -> Result<PayoutRow> {
     let mut checks = Checks::default();
     checks.require(amount.amount_minor > Minor::ZERO, "/amount/amount_minor", "out_of_range");
     checks.require(amount.amount_minor.get() <= rules::AMOUNT_MAX, "/amount/amount_minor", "out_of_range");
@@ -490,7 +505,10 @@ pub fn return_to_activity(
     rules::may(payout.state, PayoutCommand::Return)?;
     tx.reason(reason)?;
     let at = Booking { entity: payout.entity_id, on, currency: payout.currency };
-    let wage = wage(tx, &payout)?;
+    let wage = match payout.scheme {
+        Method::PlainTransfer => None,
+        Method::Salary => Some(payroll::true_ups::take_back(tx, payout.id)?),
+    };
     ledger::post(tx, &events::payout_returned(at, funds(&payout), paid(&payout, wage.as_ref()), from)?)?;
     store::mark_returned(tx, &payout, on, reason, desk_owner)?;
     let amount = Money { amount_minor: payout.sent(), currency: payout.currency };

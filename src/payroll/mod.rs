@@ -1,6 +1,7 @@
 //! Payroll: by which scheme an activity pays, what an amount would become, and the slip of each payout that is a wage.
 //!
-//! Owns `pay_scheme`, `pay_scheme_version`, `pay_arrangement`, `withholding_rate` and `pay_slip`. Schemes are data that
+//! Owns `pay_scheme`, `pay_scheme_version`, `pay_arrangement`, `withholding_rate`, `pay_slip`, `true_up`,
+//! `true_up_part`, `true_up_policy`, `wage_return` and `rights_proof`. Schemes are data that
 //! an administrator writes down with a day and a reason; nothing is edited, a new version holds from its day on. The
 //! same engine ([`crate::kernel::schemes`]) computes a simulation and the slip. The slip is computed once, when a
 //! payout is approved, and everything that follows reads it: the bank file, the books, the paper.
@@ -10,6 +11,7 @@ pub mod jobs;
 mod rules;
 mod slips;
 mod store;
+pub mod true_ups;
 
 use chrono::{Datelike, NaiveDate};
 pub use rules::{Basis, Kept, pay_steps, steps, wage};

@@ -1,5 +1,7 @@
 //! What may be asked of payroll, and how a computation reads step by step.
 
+pub mod true_ups;
+
 use chrono::{Datelike, NaiveDate};
 
 use super::{Beside, Wish};
@@ -146,6 +148,11 @@ pub(super) fn before_budget(basis: &Basis) -> Result<Vec<Step>, MoneyError> {
 /// What the activity held before, or put elsewhere: the rest of the way to the budget.
 pub(super) fn carried(rest: Minor) -> Option<Step> {
     (rest != Minor::ZERO).then(|| step("carried", Sign::More, rest))
+}
+
+/// What the payout took of an earlier difference.
+pub(super) fn true_up(amount: Minor) -> Step {
+    step("true_up", Sign::Less, amount)
 }
 
 /// Every step, from what the client pays to what is paid out.

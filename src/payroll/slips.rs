@@ -53,6 +53,9 @@ fn compute(
     let zone = charter::entity(tx, activity.entity_id)?.zone();
     let on = tx.today(zone);
     let paid = in_force(tx, activity, on, beside)?;
+    if beside.rights != Minor::ZERO && !store::has_proof(tx, activity.member_id, on)? {
+        return Err(Error::conflict("rights_proof_missing").with("on", on));
+    }
     let Some(version) = paid.version else { return Ok(None) };
     let needs_rate = paid.scheme.components.iter().any(|component| component.is_personal);
     if needs_rate && !paid.has_rate {
@@ -79,6 +82,7 @@ pub fn try_out(tx: &mut Tx<'_>, activity: &activities::ActivityRow, budget: Mone
 /// As [`try_out`].
 pub fn fix(tx: &mut Tx<'_>, of: &SlipOf) -> Result<Option<SlipRow>> {
     let activity = activities::activity(tx, of.activity)?;
+    super::true_ups::take_instalments(tx, of.payout, activity.id)?;
     if of.beside.rights != Minor::ZERO {
         // What a year allows is shared by all payouts of a person.
         store::lock_rights(tx, activity.member_id)?;
@@ -127,7 +131,12 @@ pub fn payslip(tx: &mut Tx<'_>, payout: PayoutId) -> Result<Payslip> {
     let before = since_the_last(tx, &slip)?;
     let mut steps = rules::before_budget(&before)?;
     let left = Minor::sum(before.kept.iter().map(|one| one.amount)).and_then(|kept| before.net.minus(kept))?;
-    steps.extend(rules::carried(pay.budget.minus(left)?));
+    let mut rest = pay.budget.minus(left)?;
+    for part in super::true_ups::taken_by(tx, payout)? {
+        rest = rest.plus(part.amount_minor)?;
+        steps.push(rules::true_up(part.amount_minor));
+    }
+    steps.extend(rules::carried(rest));
     steps.extend(rules::pay_steps(&pay));
     let version = store::find_version(tx, slip.scheme_version_id)?;
     let scheme = store::find_scheme(tx, version.scheme_id)?;

@@ -46,6 +46,7 @@ const ROOMS: &[&str] = &[
     "payroll",
     "risk",
     "payouts",
+    "payout_plans",
     "bank",
     "accounting",
     "solvency",
@@ -408,6 +409,16 @@ const MACHINES: &[Machine] = &[
         moves: &[("", "active")],
     },
     Machine {
+        name: "payout_plan", file: "payout_plans/rules.rs", states: Some("PlanState"),
+        commands: &[("Command::Pause", "paused"), ("Command::Resume", "active")],
+        moves: &[("", "active")],
+    },
+    Machine {
+        name: "true_up", file: "payroll/rules/true_ups.rs", states: Some("TrueUpState"),
+        commands: &[("TrueUpCommand::Confirm", "confirmed"), ("TrueUpCommand::Reject", "rejected")],
+        moves: &[("", "proposed")],
+    },
+    Machine {
         name: "cost", file: "costs/rules.rs", states: Some("CostState"),
         commands: &[("CostCommand::Approve", "approved"), ("CostCommand::Reject", "rejected")],
         moves: &[("", "submitted")],
@@ -563,7 +574,8 @@ fn money_is_whole_cents_with_a_currency() {
            AND NOT EXISTS (SELECT FROM pg_attribute o WHERE o.attrelid = c.oid AND o.attname = 'currency') ORDER BY 1",
     );
     // Parts of a document are in the currency of the document, those of rules in that of the rules, levies in that of
-    // their activity, divisions in that of their run, parts of an appropriation in that of its year.
+    // their activity, divisions in that of their run, parts of an appropriation in that of its year, runs and versions in that of
+    // their plan, parts of a true-up in its own, a wage that came back in that of its slip.
     assert_eq!(
         without_currency,
         [
@@ -579,11 +591,15 @@ fn money_is_whole_cents_with_a_currency() {
             "invoice_tax_currency",
             "levy_charge",
             "order_line",
+            "payout_plan_run",
+            "payout_plan_version",
             "pool_run_cost",
             "pool_run_part",
             "pool_run_split",
             "rule_set_band",
             "rule_set_levy",
+            "true_up_part",
+            "wage_return",
         ]
     );
 }

@@ -60,6 +60,27 @@ const PLANTED: &[(&str, &str, &str)] = &[
     ("i40_credits_are_kept", "money kept for a client that nobody credited", slip!("client_paid", "('client_credit', -1), ('fee_income', 1)")),
     ("i31_wages_are_slips", "a contribution that is on no slip", slip!("payout_released", "('social_security_payable', -1), ('fee_income', 1)")),
     ("i31_wages_are_slips", "a withholding that is on no slip", slip!("payout_released", "('withholding_payable', -1), ('fee_income', 1)")),
+    ("i38_true_ups_are_booked", "a part that no entry books", "INSERT INTO true_up_part (id, true_up_id, n, member_id, amount_minor) VALUES ('{client}', '{client}', 1, '{member}', -5)"),
+    (
+        "i38_true_ups_are_booked",
+        "a true-up that is in no entry",
+        "INSERT INTO true_up (id, entity_id, member_id, activity_id, payout_id, state, currency, policy_id, employer_booked_minor, employee_booked_minor, \
+                              withheld_booked_minor, employer_actual_minor, employee_actual_minor, withheld_actual_minor, evidence_id, reason, proposed_by, decided_by, booked_on) \
+         VALUES ('{client}', '{entity}', '{member}', '{activity}', '{client}', 'confirmed', 'EUR', '{client}', 0, 0, 0, 5, 0, 0, '{client}', 'x', '{reviewer}', '{approver}', '2026-05-04')",
+    ),
+    (
+        "i39_plan_runs_pay_once",
+        "a run that says another amount than its payout",
+        "INSERT INTO payout_plan (id, entity_id, member_id, activity_id, currency, decided_through) VALUES ('{client}', '{entity}', '{member}', '{activity}', 'EUR', '2026-05-04'); \
+         INSERT INTO payout_plan_run (plan_id, logical_on, n, member_id, value_on, outcome, available_minor, amount_minor, payout_id) \
+         VALUES ('{client}', '2026-05-04', 1, '{member}', '2026-05-04', 'paid', 1, 1, '{settled_payout}')",
+    ),
+    (
+        "i39_plan_runs_pay_once",
+        "a date that was worked and is not decided",
+        "INSERT INTO payout_plan (id, entity_id, member_id, activity_id, currency, decided_through) VALUES ('{client}', '{entity}', '{member}', '{activity}', 'EUR', '2026-05-04'); \
+         INSERT INTO payout_plan_run (plan_id, logical_on, n, member_id, value_on, outcome) VALUES ('{client}', '2026-05-05', 1, '{member}', '2026-05-05', 'missed')",
+    ),
     ("i10_in_transit_is_released", "money on its way that no payout sent", slip!("payout_released", "('payouts_in_transit', -1), ('fee_income', 1)")),
     ("i11_documents_agree_with_entries", "an entry that says something else than its invoice", slip!("invoice_issued", "('turnover', -1), ('opening_balance', 1)")),
     ("i06_numbers_without_gap", "a number that no credit note has", "UPDATE document_series SET last_seq = last_seq + 1 WHERE series = 'credit_note'"),

@@ -2,7 +2,11 @@
 
 use serde_json::{Value, json};
 use umbel::demo::{Cast, Client, MemberCast};
-use umbel::kernel::money::Minor;
+use umbel::kernel::ids::{ActivityId, PayoutId, PersonId};
+use umbel::kernel::money::{Currency, Minor, Money};
+use umbel::payouts;
+use umbel::payroll::{self, Beside, SlipOf, Wish};
+use umbel::platform::db::Actor;
 
 use super::levies::{minor, money};
 use super::stories::journal;
@@ -21,14 +25,14 @@ pub fn scheme(cast: &Cast, preset: &str) -> String {
     id
 }
 
-fn arrange(app: &TestApp, cast: &Cast, member: &MemberCast, scheme: Option<&str>) -> Value {
+pub fn arrange(app: &TestApp, cast: &Cast, member: &MemberCast, scheme: Option<&str>) -> Value {
     let administrator = &cast.staff.administrator;
     let body = json!({"id": administrator.new_id(), "scheme_id": scheme, "valid_from": app.stage.today(), "reason": "Contract"});
     let place = format!("/v1/activities/{}/pay_arrangements", member.activity_id);
     administrator.post(&place, &body).unwrap().expect(201).unwrap()
 }
 
-fn withhold(app: &TestApp, cast: &Cast, member: &MemberCast, rate: &str) {
+pub fn withhold(app: &TestApp, cast: &Cast, member: &MemberCast, rate: &str) {
     let administrator = &cast.staff.administrator;
     let body =
         json!({"id": administrator.new_id(), "rate": rate, "valid_from": app.stage.today(), "reason": "Scale 1"});
@@ -37,7 +41,7 @@ fn withhold(app: &TestApp, cast: &Cast, member: &MemberCast, rate: &str) {
 }
 
 /// The mutual keeps 6.5 % and nothing for the guarantee.
-fn vote(app: &TestApp, cast: &Cast) {
+pub fn vote(app: &TestApp, cast: &Cast) {
     let administrator = &cast.staff.administrator;
     let today = app.stage.today();
     let body = json!({
@@ -63,7 +67,7 @@ fn step(view: &Value, code: &str) -> i64 {
 }
 
 /// An activity with this much to spend, because a client paid.
-fn funded(app: &TestApp, cast: &mut Cast, member: &MemberCast, cents: i64) {
+pub fn funded(app: &TestApp, cast: &mut Cast, member: &MemberCast, cents: i64) {
     let submitted = app.stage.submitted_invoice(member, None, cents).unwrap();
     let invoiced = app.stage.issue(&cast.staff.reviewer, &submitted).unwrap();
     cast.bank.receives(Minor::new(invoiced.gross), &invoiced.reference, "Client", app.stage.today());
@@ -220,7 +224,52 @@ fn what_was_simulated_is_what_is_paid() {
     }
 }
 
-fn scheme_of(cast: &Cast, code: &str) -> String {
+#[test]
+fn a_thousand_wages_are_what_was_simulated() {
+    let app = TestApp::start();
+    let (mut cast, member) = app.with_member();
+    vote(&app, &cast);
+    withhold(&app, &cast, &member, "0.2345");
+    let presets =
+        ["be_employee", "be_artist", "fr_employee", "de_employee", "it_performing_arts", "it_employee", "se_employee"];
+    let mut activities = Vec::new();
+    for preset in presets {
+        let activity = super::levies::another_activity(&member);
+        let scheme = scheme(&cast, preset);
+        arrange(&app, &cast, &activity, Some(&scheme));
+        funded(&app, &mut cast, &activity, 45_000_000);
+        activities.push(ActivityId(activity.activity_id.parse().unwrap()));
+    }
+    let person = PersonId(member.client.person_id.as_deref().unwrap().parse().unwrap());
+    let mut state = 0x9E_37_79_B9_7F_4A_7C_15_u64;
+    let mut done = 0;
+    for n in 0..1_000_usize {
+        let activity = activities[n % activities.len()];
+        let euro =
+            |cents: u64| Money { amount_minor: Minor::new(i64::try_from(cents).unwrap()), currency: Currency::EUR };
+        let (invoice, beside) = (euro(20_000 + next(&mut state) % 300_000), euro(next(&mut state) % 3 * 1_234));
+        let (tried, paid) = app
+            .db
+            .write_blocking(&Actor::System, |tx| {
+                let beside_it = Beside { beside: beside.amount_minor, rights: Minor::ZERO };
+                let tried =
+                    payroll::simulate(tx, Some(activity), Wish::Invoice(invoice), None, beside_it)?.turnover.pay;
+                let budget = Money { amount_minor: tried.budget, currency: Currency::EUR };
+                let id: PayoutId = tx.new_id();
+                payouts::request_for(tx, person, id, activity, budget, (Some(beside), None))?;
+                let of = SlipOf { payout: id, activity, budget, beside: beside_it };
+                let slip = payroll::fix(tx, &of)?.unwrap();
+                Ok((tried, slip.pay()?))
+            })
+            .unwrap();
+        assert_eq!(tried, paid, "case {n}: {invoice:?}");
+        done += 1;
+    }
+    assert_eq!(done, 1_000);
+    assert_eq!(app.count("SELECT count(*) FROM pay_slip"), 1_000);
+}
+
+pub fn scheme_of(cast: &Cast, code: &str) -> String {
     let list = get(&cast.staff.administrator, "/v1/pay_schemes?limit=200");
     let found = list["data"].as_array().unwrap().iter().find(|row| row["code"] == code).unwrap().clone();
     text(&found, "id")
@@ -238,13 +287,17 @@ fn copyright_income_has_its_share_and_its_ceiling() {
         let body = json!({"id": member.client.new_id(), "activity_id": member.activity_id, "amount": money(200_000), "copyright": money(rights)});
         member.client.post("/v1/payouts", &body).unwrap()
     };
-    let refused = ask(30_000);
+    let plain = json!({"id": member.client.new_id(), "activity_id": member.activity_id, "amount": money(200_000)});
+    let refused = member.client.post("/v1/payouts", &plain).unwrap();
     assert_eq!(
         (refused.status, refused.code().as_str()),
         (409, "withholding_rate_missing"),
         "nobody is paid untaxed by oversight"
     );
     withhold(&app, &cast, &member, "0");
+    let refused = ask(30_000);
+    assert_eq!((refused.status, refused.code().as_str()), (409, "rights_proof_missing"));
+    super::true_ups::prove_rights(&app, &cast, &member);
     let refused = ask(60_000);
     assert_eq!((refused.status, refused.code().as_str()), (422, "copyright_limit_exceeded"));
     assert!(refused.json()["detail"].as_str().unwrap().contains("438.17"), "{}", refused.json());

@@ -93,12 +93,14 @@ fn reach(prefix: &str) -> Reach {
         | "/v1/orders/"
         | "/v1/payment_reminders/"
         | "/v1/payout_holds/"
+        | "/v1/payout_plans/"
         | "/v1/payouts/"
         | "/v1/postings/"
         | "/v1/recurring_invoices/"
         | "/v1/redemptions/"
         | "/v1/shares/"
         | "/v1/transfers/"
+        | "/v1/true_ups/"
         | "/v1/write_offs/" => Reach::Owned,
         _ => Reach::Shared,
     }

@@ -181,6 +181,7 @@ fn work(app: &TestApp, cast: &mut Cast, member: &MemberCast) -> (Vec<(&'static s
     let lost = stage.issue(&cast.staff.reviewer, &lost).unwrap();
     let given_up = super::guarantee::propose(&cast.staff.reviewer, &lost.id).expect(201).unwrap();
     let terms = levy_terms(&cast.staff.administrator, member);
+    let trued_up = super::true_ups::proposed(app, cast, member, 100);
     let reminder = reminder(app, client, &lost.id);
     let late = super::collection::late(app, cast, client, &lost.id);
     let note = json!({"id": client.new_id(), "reason": "Too much", "lines": [{"n": 1, "net": {"amount_minor": 100, "currency": "EUR"}}]});
@@ -217,6 +218,9 @@ fn work(app: &TestApp, cast: &mut Cast, member: &MemberCast) -> (Vec<(&'static s
                        "title": "Retainer", "every": 1, "unit": "month", "first_on": "2027-01-01",
                        "lines": [{"label": "x", "quantity": "1", "unit_price": {"amount_minor": 100, "currency": "EUR"}}]});
     let again = client.post("/v1/recurring_invoices", &again).unwrap().expect(201).unwrap();
+    let plan = json!({"id": client.new_id(), "activity_id": member.activity_id,
+                      "terms": {"kind": "month_end", "on_closed": "before", "valid_from": "2027-01-01"}});
+    let plan = client.post("/v1/payout_plans", &plan).unwrap().expect(201).unwrap();
     let draft = json!({"id": client.new_id(), "activity_id": member.activity_id, "client_id": member.client_id, "title": "x",
                        "supplied_on": stage.today(),
                        "lines": [{"label": "x", "quantity": "1", "unit_price": {"amount_minor": 100, "currency": "EUR"}}]});
@@ -245,6 +249,7 @@ fn work(app: &TestApp, cast: &mut Cast, member: &MemberCast) -> (Vec<(&'static s
         ("/v1/collection_actions/", late[0].clone()),
         ("/v1/collection_pauses/", late[1].clone()),
         ("/v1/collection_questions/", late[2].clone()),
+        ("/v1/payout_plans/", text(&plan, "id")),
         ("/v1/payouts/", text(&payout, "id")),
         ("/v1/postings/", postings["data"][0]["id"].to_string()),
         ("/v1/recurring_invoices/", text(&again, "id")),
@@ -253,6 +258,7 @@ fn work(app: &TestApp, cast: &mut Cast, member: &MemberCast) -> (Vec<(&'static s
         ("/v1/write_offs/", text(&given_up, "id")),
         ("/v1/levy_charges/", text(&list(&format!("/v1/activities/{}/levies", member.activity_id))["data"][0], "id")),
         ("/v1/transfers/", text(&transfer, "id")),
+        ("/v1/true_ups/", text(&trued_up, "id")),
     ];
     (found.into_iter().chain(terms).collect(), payout)
 }

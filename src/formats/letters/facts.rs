@@ -48,6 +48,9 @@ impl Letter {
             Self::RecurringDrafted { .. } => "recurring_drafted",
             Self::RecurringHandedIn { .. } => "recurring_handed_in",
             Self::RecurringPaused { .. } => "recurring_paused",
+            Self::PlanPays { .. } => "plan_pays",
+            Self::PlanPaysNothing { .. } => "plan_pays_nothing",
+            Self::PlanRefused { .. } => "plan_refused",
             Self::CreditNoteToClient { .. } => "credit_note_to_client",
             Self::CreditNoteToMember { .. } => "credit_note_to_member",
             Self::AdvancePaid { .. } => "advance_paid",
@@ -209,6 +212,18 @@ pub(super) fn of(letter: &Letter, language: Language, from: &Letterhead<'_>) -> 
             vec![("title", line(title)), ("total", money(*total))]
         }
         Letter::RecurringPaused { title, reason } => vec![("title", line(title)), ("reason", Some(lines(reason)))],
+        Letter::PlanPays { activity, amount, on } => {
+            vec![("activity", line(activity)), ("amount", money(*amount)), ("on", date(*on))]
+        }
+        Letter::PlanPaysNothing { activity, available, least, on } => vec![
+            ("activity", line(activity)),
+            ("available", money(*available)),
+            ("least", money(*least)),
+            ("on", date(*on)),
+        ],
+        Letter::PlanRefused { activity, on, reason } => {
+            vec![("activity", line(activity)), ("on", date(*on)), ("reason", Some(lines(reason)))]
+        }
         Letter::CreditNoteToClient { entity, number, corrects, total, reason } => vec![
             ("entity", line(entity)),
             ("number", line(number)),

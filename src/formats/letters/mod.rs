@@ -153,6 +153,12 @@ pub enum Letter {
     RecurringHandedIn { title: String, total: Money },
     /// To the member: an invoice should have come again and was refused; the series pauses.
     RecurringPaused { title: String, reason: String },
+    /// To the member: their plan asked for a payout, which leaves on a day.
+    PlanPays { activity: String, amount: Money, on: NaiveDate },
+    /// To the member: a date of their plan passed, because less was there than the plan pays.
+    PlanPaysNothing { activity: String, available: Money, least: Money, on: NaiveDate },
+    /// To the member: the payout of their plan was refused.
+    PlanRefused { activity: String, on: NaiveDate, reason: String },
     /// To a client, with the PDF attached: an invoice is corrected, and by how much.
     CreditNoteToClient { entity: String, number: String, corrects: String, total: Money, reason: String },
     /// To the member: their invoice was corrected; `share` is what their activity gives back.

@@ -129,6 +129,18 @@ fn all_but_reminders() -> Vec<Letter> {
         Letter::RecurringDrafted { title: "Forfait 2026-04".to_owned(), total },
         Letter::RecurringHandedIn { title: "Forfait 2026-04".to_owned(), total },
         Letter::RecurringPaused { title: "Forfait 2026-04".to_owned(), reason: "Le client est archivé.".to_owned() },
+        Letter::PlanPays { activity: "Illustration".to_owned(), amount: total, on: day("2026-04-30") },
+        Letter::PlanPaysNothing {
+            activity: "Illustration".to_owned(),
+            available: total,
+            least: total,
+            on: day("2026-04-30"),
+        },
+        Letter::PlanRefused {
+            activity: "Illustration".to_owned(),
+            on: day("2026-04-30"),
+            reason: "Le compte n'est pas vérifié.".to_owned(),
+        },
         Letter::CreditNoteToClient {
             entity: "Ombelle SC".to_owned(),
             number: "C2026-0007".to_owned(),

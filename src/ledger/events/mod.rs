@@ -35,6 +35,8 @@
 //! | `pool_allocation_reversed` | the same lines reversed; arrears as far as they are still owed, the rest to funds.available |
 //! | `levy_charged` | funds.pending of the invoice that was paid, else funds.available and activity_arrears / fee_income or guarantee_fund; the other way round to funds.available when a cost lowered the margin, and line by line when the payment was taken back |
 //! | `arrears_settled` | funds.available / activity_arrears |
+//! | `payroll_trued_up` | employer_contributions, wages / social_security_payable, withholding_payable; of the fund guarantee_fund / member_cost |
+//! | `true_up_taken` | funds.available, and activity_arrears for what is missing / member_cost; the other way round when it is given back |
 //! | `transferred` | funds.pending / funds.pending of the same invoice, or funds.available / funds.available with memo.advances / memo.advances for the part that was advanced |
 //! | `provision_moved` | impairment / doubtful_provision; the other way round when less is doubtful than the month before |
 
@@ -44,6 +46,7 @@ mod credits;
 mod exchange;
 mod guarantee;
 mod levies;
+mod payroll;
 mod pools;
 mod shares;
 mod surplus;
@@ -60,6 +63,7 @@ pub use credits::{KeptFor, bank_charged, client_credit_used, client_credited, cl
 pub use exchange::{Borne, ExchangeGain, ExchangeLoss, exchange_gained, exchange_lost};
 pub use guarantee::*;
 pub use levies::{ChargedTo, LevyFact, arrears_settled, levy_charged};
+pub use payroll::{TrueUpFact, payroll_trued_up, true_up_taken};
 pub use pools::{
     CostFunds, CostOf, PoolPart, PoolTaken, cost_booked, pool_allocated, pool_allocation_reversed, supplier_credited,
     supplier_paid, supplier_refunded,

@@ -223,3 +223,21 @@ pub(in crate::ledger) fn list_journal(
     .bind::<BigInt, _>(limit)
     .load(tx.conn())?)
 }
+
+#[derive(QueryableByName)]
+struct Available {
+    #[diesel(sql_type = BigInt)]
+    amount: Minor,
+}
+
+/// What an activity had available at the end of a day.
+pub(in crate::ledger) fn available_through(tx: &mut Tx<'_>, activity: ActivityId, day: NaiveDate) -> Result<Minor> {
+    let row: Available = diesel::sql_query(
+        "SELECT -coalesce(sum(p.amount_minor), 0)::bigint AS amount FROM posting p JOIN journal_entry e ON e.id = p.entry_id \
+         WHERE p.activity_id = $1 AND p.account = 'funds.available' AND e.booked_on <= $2",
+    )
+    .bind::<SqlUuid, _>(activity)
+    .bind::<Date, _>(day)
+    .get_result(tx.conn())?;
+    Ok(row.amount)
+}

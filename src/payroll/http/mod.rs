@@ -1,10 +1,12 @@
-//! The counter for payroll, in three parts: schemes, who is paid how, and what an amount becomes.
+//! The counter for payroll, in four parts: schemes, who is paid how, what an amount becomes, and what it really cost.
 
 mod schemes;
 mod simulation;
 mod terms;
+mod true_ups;
 
 pub use simulation::SlipView;
+pub use true_ups::TrueUpPartView;
 use utoipa::openapi::OpenApi;
 
 /// Registers the routes of this room.
@@ -12,6 +14,7 @@ pub fn routes(config: &mut actix_web::web::ServiceConfig) {
     schemes::routes(config);
     terms::routes(config);
     simulation::routes(config);
+    true_ups::routes(config);
 }
 
 /// Describes the operations of this room.
@@ -23,6 +26,7 @@ impl utoipa::OpenApi for Description {
         let mut whole = schemes::Description::openapi();
         whole.merge(terms::Description::openapi());
         whole.merge(simulation::Description::openapi());
+        whole.merge(true_ups::Description::openapi());
         whole
     }
 }

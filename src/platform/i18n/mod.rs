@@ -24,6 +24,7 @@ const FIELD: &str = "field";
 const GUARANTEE: &str = "guarantee.";
 const LIFE_CYCLE: &str = "life_cycle.";
 const RISK: &str = "risk.";
+const FORECAST: &str = "forecast.";
 
 fn catalogue(language: Language) -> &'static Texts {
     match language {
@@ -62,6 +63,14 @@ pub fn guarantee(language: Language, reason: &str) -> (&'static str, &'static st
     (texts.get(&section, "text").unwrap_or_default(), texts.get(&section, "fix").unwrap_or_default())
 }
 
+/// What keeps the money of an invoice from going on, and what its reader can do.
+#[must_use]
+pub fn forecast(language: Language, block: &str) -> (&'static str, &'static str) {
+    let texts = catalogue(language);
+    let section = format!("{FORECAST}{block}");
+    (texts.get(&section, "text").unwrap_or_default(), texts.get(&section, "fix").unwrap_or_default())
+}
+
 /// What a status of the French life cycle (200 to 213) means.
 #[must_use]
 pub fn life_cycle(language: Language, code: &str) -> &'static str {
@@ -77,7 +86,7 @@ pub fn risk(language: Language, code: &str, facts: &Map<String, Value>) -> Strin
 
 /// Every problem code that has words, sorted.
 pub fn codes() -> impl Iterator<Item = &'static str> {
-    let others = [GUARANTEE, LIFE_CYCLE, RISK];
+    let others = [GUARANTEE, LIFE_CYCLE, RISK, FORECAST];
     EN.names().filter(move |name| *name != FIELD && !others.iter().any(|start| name.starts_with(start)))
 }
 

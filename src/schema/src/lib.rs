@@ -1137,6 +1137,20 @@ diesel::table! {
 }
 
 diesel::table! {
+    invoice_forecast (invoice_id, made_on) {
+        invoice_id -> Uuid,
+        made_on -> Date,
+        entity_id -> Uuid,
+        member_id -> Uuid,
+        activity_id -> Uuid,
+        earliest_on -> Nullable<Date>,
+        likely_on -> Nullable<Date>,
+        blocked_by -> Nullable<Text>,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     invoice_line (invoice_id, n) {
         invoice_id -> Uuid,
         n -> Int4,
@@ -1707,6 +1721,15 @@ diesel::table! {
         lifted_at -> Nullable<Timestamptz>,
         lift_reason -> Nullable<Text>,
         version -> Int4,
+    payout_cut_off (id) {
+        id -> Uuid,
+        entity_id -> Uuid,
+        valid_from -> Date,
+        days_before -> Int4,
+        minute_of_day -> Int4,
+        reason -> Text,
+        decided_by -> Uuid,
+        created_at -> Timestamptz,
     }
 }
 
@@ -1725,6 +1748,16 @@ diesel::table! {
         decided_by -> Uuid,
         confirmed_by -> Nullable<Uuid>,
         confirmed_at -> Nullable<Timestamptz>,
+    payout_plan (id) {
+        id -> Uuid,
+        entity_id -> Uuid,
+        member_id -> Uuid,
+        activity_id -> Uuid,
+        state -> Text,
+        currency -> Bpchar,
+        decided_through -> Date,
+        next_on -> Nullable<Date>,
+        due_at -> Nullable<Timestamptz>,
         created_at -> Timestamptz,
         version -> Int4,
     }
@@ -1737,6 +1770,36 @@ diesel::table! {
         session_id -> Uuid,
         address -> Text,
         at -> Timestamptz,
+    payout_plan_run (plan_id, logical_on) {
+        plan_id -> Uuid,
+        logical_on -> Date,
+        n -> Int4,
+        member_id -> Uuid,
+        value_on -> Date,
+        outcome -> Text,
+        available_minor -> Nullable<Int8>,
+        amount_minor -> Nullable<Int8>,
+        payout_id -> Nullable<Uuid>,
+        refused_by -> Nullable<Text>,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    payout_plan_version (plan_id, n) {
+        plan_id -> Uuid,
+        n -> Int4,
+        member_id -> Uuid,
+        valid_from -> Date,
+        kind -> Text,
+        count -> Nullable<Int4>,
+        on_closed -> Text,
+        minimum_minor -> Int8,
+        fixed_minor -> Nullable<Int8>,
+        floor_minor -> Nullable<Int8>,
+        horizon_days -> Nullable<Int4>,
+        decided_by -> Uuid,
+        created_at -> Timestamptz,
     }
 }
 
@@ -2161,6 +2224,16 @@ diesel::table! {
         confirmed_at -> Nullable<Timestamptz>,
         created_at -> Timestamptz,
         version -> Int4,
+    rights_proof (id) {
+        id -> Uuid,
+        member_id -> Uuid,
+        kind -> Text,
+        valid_from -> Date,
+        valid_until -> Nullable<Date>,
+        evidence_id -> Uuid,
+        reason -> Text,
+        decided_by -> Uuid,
+        created_at -> Timestamptz,
     }
 }
 
@@ -2449,6 +2522,58 @@ diesel::table! {
 }
 
 diesel::table! {
+    true_up (id) {
+        id -> Uuid,
+        entity_id -> Uuid,
+        member_id -> Uuid,
+        activity_id -> Uuid,
+        payout_id -> Uuid,
+        state -> Text,
+        currency -> Bpchar,
+        policy_id -> Uuid,
+        employer_booked_minor -> Int8,
+        employee_booked_minor -> Int8,
+        withheld_booked_minor -> Int8,
+        employer_actual_minor -> Int8,
+        employee_actual_minor -> Int8,
+        withheld_actual_minor -> Int8,
+        difference_minor -> Int8,
+        evidence_id -> Uuid,
+        reason -> Text,
+        proposed_by -> Uuid,
+        decided_by -> Nullable<Uuid>,
+        booked_on -> Nullable<Date>,
+        created_at -> Timestamptz,
+        version -> Int4,
+    }
+}
+
+diesel::table! {
+    true_up_part (id) {
+        id -> Uuid,
+        true_up_id -> Uuid,
+        n -> Int4,
+        member_id -> Uuid,
+        payout_id -> Nullable<Uuid>,
+        amount_minor -> Int8,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    true_up_policy (id) {
+        id -> Uuid,
+        entity_id -> Uuid,
+        valid_from -> Date,
+        borne_by -> Text,
+        instalments -> Int4,
+        reason -> Text,
+        decided_by -> Uuid,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     vat_check (id) {
         id -> Int8,
         client_id -> Uuid,
@@ -2510,6 +2635,11 @@ diesel::table! {
         needs_review_on -> Date,
         reason -> Nullable<Text>,
         entered_by -> Nullable<Uuid>,
+    wage_return (payout_id) {
+        payout_id -> Uuid,
+        member_id -> Uuid,
+        social_minor -> Int8,
+        tax_minor -> Int8,
         created_at -> Timestamptz,
     }
 }
@@ -2752,6 +2882,9 @@ diesel::joinable!(invoice_currency -> invoice (invoice_id));
 diesel::joinable!(invoice_dispute -> access_link (link_id));
 diesel::joinable!(invoice_dispute -> invoice (invoice_id));
 diesel::joinable!(invoice_dispute -> member (member_id));
+diesel::joinable!(invoice_forecast -> entity (entity_id));
+diesel::joinable!(invoice_forecast -> invoice (invoice_id));
+diesel::joinable!(invoice_forecast -> member (member_id));
 diesel::joinable!(invoice_line -> invoice (invoice_id));
 diesel::joinable!(invoice_line_currency -> invoice_currency (invoice_id));
 diesel::joinable!(invoice_purchase_order -> invoice (invoice_id));
@@ -2830,6 +2963,16 @@ diesel::joinable!(payout_limit -> entity (entity_id));
 diesel::joinable!(payout_origin -> member (member_id));
 diesel::joinable!(payout_origin -> payout (payout_id));
 diesel::joinable!(payout_origin -> session (session_id));
+diesel::joinable!(payout_cut_off -> entity (entity_id));
+diesel::joinable!(payout_cut_off -> person (decided_by));
+diesel::joinable!(payout_plan -> currency (currency));
+diesel::joinable!(payout_plan -> entity (entity_id));
+diesel::joinable!(payout_plan -> member (member_id));
+diesel::joinable!(payout_plan_run -> member (member_id));
+diesel::joinable!(payout_plan_run -> payout (payout_id));
+diesel::joinable!(payout_plan_version -> member (member_id));
+diesel::joinable!(payout_plan_version -> payout_plan (plan_id));
+diesel::joinable!(payout_plan_version -> person (decided_by));
 diesel::joinable!(pool -> currency (currency));
 diesel::joinable!(pool -> entity (entity_id));
 diesel::joinable!(pool_contract -> currency (currency));
@@ -2894,6 +3037,9 @@ diesel::joinable!(risk_flag -> payout (payout_id));
 diesel::joinable!(risk_flag_opening -> person (opened_by));
 diesel::joinable!(risk_flag_opening -> risk_flag (flag_id));
 diesel::joinable!(risk_level -> entity (entity_id));
+diesel::joinable!(rights_proof -> archived_file (evidence_id));
+diesel::joinable!(rights_proof -> member (member_id));
+diesel::joinable!(rights_proof -> person (decided_by));
 diesel::joinable!(rule_set -> archived_file (evidence_id));
 diesel::joinable!(rule_set -> currency (currency));
 diesel::joinable!(rule_set -> entity (entity_id));
@@ -2934,6 +3080,17 @@ diesel::joinable!(transfer -> currency (currency));
 diesel::joinable!(transfer -> entity (entity_id));
 diesel::joinable!(transfer -> invoice (invoice_id));
 diesel::joinable!(transfer -> split_run (split_run_id));
+diesel::joinable!(true_up -> archived_file (evidence_id));
+diesel::joinable!(true_up -> currency (currency));
+diesel::joinable!(true_up -> entity (entity_id));
+diesel::joinable!(true_up -> member (member_id));
+diesel::joinable!(true_up -> pay_slip (payout_id));
+diesel::joinable!(true_up -> true_up_policy (policy_id));
+diesel::joinable!(true_up_part -> member (member_id));
+diesel::joinable!(true_up_part -> payout (payout_id));
+diesel::joinable!(true_up_part -> true_up (true_up_id));
+diesel::joinable!(true_up_policy -> entity (entity_id));
+diesel::joinable!(true_up_policy -> person (decided_by));
 diesel::joinable!(vat_check -> client (client_id));
 diesel::joinable!(vat_dossier -> archived_file (evidence_id));
 diesel::joinable!(vat_dossier -> currency (currency));
@@ -2943,6 +3100,8 @@ diesel::joinable!(vat_dossier -> person (made_by));
 diesel::joinable!(vat_dossier -> vat_refund_rule (rule_id));
 diesel::joinable!(vat_dossier -> write_off (write_off_id));
 diesel::joinable!(vat_refund_rule -> person (entered_by));
+diesel::joinable!(wage_return -> member (member_id));
+diesel::joinable!(wage_return -> pay_slip (payout_id));
 diesel::joinable!(withholding_rate -> archived_file (evidence_id));
 diesel::joinable!(withholding_rate -> member (member_id));
 diesel::joinable!(withholding_rate -> person (decided_by));
@@ -3024,6 +3183,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     invoice_attachment,
     invoice_currency,
     invoice_dispute,
+    invoice_forecast,
     invoice_line,
     invoice_line_currency,
     invoice_open,
@@ -3065,6 +3225,10 @@ diesel::allow_tables_to_appear_in_same_query!(
     payout_hold,
     payout_limit,
     payout_origin,
+    payout_cut_off,
+    payout_plan,
+    payout_plan_run,
+    payout_plan_version,
     person,
     pool,
     pool_contract,
@@ -3094,6 +3258,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     risk_flag,
     risk_flag_opening,
     risk_level,
+    rights_proof,
     role_grant,
     rule_set,
     rule_set_band,
@@ -3113,10 +3278,14 @@ diesel::allow_tables_to_appear_in_same_query!(
     supplier_invoice,
     surplus_policy,
     transfer,
+    true_up,
+    true_up_part,
+    true_up_policy,
     vat_check,
     vat_dossier,
     vat_rate,
     vat_refund_rule,
+    wage_return,
     withholding_rate,
     write_off
 );

@@ -1,0 +1,22 @@
+DROP VIEW invariant_i38_true_ups_are_booked;
+CREATE OR REPLACE VIEW invariant_i31_wages_are_slips WITH (security_invoker = true) AS
+SELECT coalesce(s.payout_id, l.source_id)::text AS subject,
+       format('slip %s/%s, ledger %s/%s', coalesce(s.social, 0), coalesce(s.tax, 0), coalesce(l.social, 0), coalesce(l.tax, 0)) AS detail
+FROM (SELECT s.payout_id, s.employer_minor + s.employee_minor AS social, s.levy_minor + s.withheld_minor + s.rights_withheld_minor AS tax
+      FROM pay_slip s JOIN payout p ON p.id = s.payout_id WHERE p.state IN ('released', 'settled')) s
+FULL JOIN (SELECT e.source_id, -coalesce(sum(p.amount_minor) FILTER (WHERE p.account = 'social_security_payable'), 0) AS social,
+                  -coalesce(sum(p.amount_minor) FILTER (WHERE p.account = 'withholding_payable'), 0) AS tax
+           FROM journal_entry e JOIN posting p ON p.entry_id = e.id
+           WHERE e.event IN ('payout_released', 'payout_returned') AND p.account IN ('social_security_payable', 'withholding_payable')
+           GROUP BY e.source_id
+           HAVING sum(p.amount_minor) FILTER (WHERE p.account = 'social_security_payable') <> 0
+               OR sum(p.amount_minor) FILTER (WHERE p.account = 'withholding_payable') <> 0) l ON l.source_id = s.payout_id
+WHERE (coalesce(s.social, 0), coalesce(s.tax, 0)) IS DISTINCT FROM (coalesce(l.social, 0)::bigint, coalesce(l.tax, 0)::bigint);
+DELETE FROM ledger_event WHERE source_kind IN ('true_up', 'true_up_part');
+DELETE FROM ledger_source WHERE kind IN ('true_up', 'true_up_part');
+DROP TRIGGER check_rights_proof ON pay_slip;
+DROP FUNCTION check_rights_proof;
+DROP TABLE rights_proof, wage_return, true_up_part, true_up, true_up_policy;
+DROP FUNCTION check_true_up_part;
+DROP FUNCTION guard_true_up;
+DELETE FROM state_transition WHERE machine = 'true_up';
