@@ -23,6 +23,7 @@ use crate::kernel::ids::{ActivityId, EntityId, InvoiceId};
 use crate::levies;
 use crate::orders;
 use crate::outbox::{self, Claimed, Delivery, Job, Lane, QueuedLetter};
+use crate::payouts;
 use crate::payroll;
 use crate::platform::db::{Actor, Db, Tx};
 use crate::platform::error::{Error, Result};
@@ -369,6 +370,7 @@ impl Worker {
             self.close_levies(entity.id, today)?;
             self.db.write_blocking(&Actor::System, |tx| guarantee::return_contributions(tx, entity.id, today))?;
             self.settle_arrears(entity.id, today)?;
+            self.db.write_blocking(&Actor::System, |tx| payouts::batches::tell_expired(tx, entity.id, today))?;
             self.prove_days(entity.id, today)?;
         }
         Ok(())

@@ -1,5 +1,7 @@
 //! The SQL of people, sessions and links.
 
+pub(super) mod factors;
+
 use chrono::{DateTime, NaiveDate, Utc};
 use diesel::prelude::*;
 use umbel_schema::{access_link, person, refresh_token, role_grant, session, sign_in_failure};

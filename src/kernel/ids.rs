@@ -187,4 +187,14 @@ ids! {
     SupplierInvoiceId,
     /// A letter to a client about an invoice that is late.
     ReminderId,
+    /// A second factor of a person.
+    FactorId,
+    /// The request to give somebody a new second factor.
+    FactorResetId,
+    /// A second factor shown for one command.
+    StepUpId,
+    /// How many approvals a total needs.
+    ApprovalAmountId,
+    /// How long approvals count.
+    BatchPolicyId,
 }

@@ -1,11 +1,16 @@
 //! What may happen to payouts and batches, and what the bank is told.
 
-use chrono::{DateTime, NaiveDate, Utc};
+use std::collections::BTreeMap;
 
+use chrono::{DateTime, Duration, NaiveDate, NaiveTime, TimeZone, Utc};
+use chrono_tz::Tz;
+
+use super::store::policy::AmountRow;
 use super::store::{BatchRow, PayoutRow};
 use crate::charter::{BankAccountRow, EntityRow};
 use crate::formats::pain001::{Address, CreditTransferFile, Party, Transfer};
 use crate::formats::sepa_text::to_sepa;
+use crate::kernel::money::Minor;
 use crate::kernel::refusal::Refusal;
 use crate::members::MemberRow;
 use crate::named;
@@ -105,7 +110,7 @@ pub(super) fn may_batch(state: BatchState, command: BatchCommand) -> Result<(), 
         BatchCommand::Edit => ("edit", &[Open]),
         BatchCommand::Seal => ("seal", &[Open]),
         BatchCommand::Unseal => ("unseal", &[Sealed, Approved]),
-        BatchCommand::Approve => ("approve", &[Sealed]),
+        BatchCommand::Approve => ("approve", &[Sealed, Approved]),
         BatchCommand::Release => ("release", &[Approved]),
         BatchCommand::Dissolve => ("dissolve", &[Open]),
     };
@@ -120,6 +125,31 @@ pub(super) fn may_batch(state: BatchState, command: BatchCommand) -> Result<(), 
         return Err(Refusal::state("approval_missing").with("state", state));
     }
     Err(Refusal::state("state_conflict").with("state", state).with("command", name))
+}
+
+/// How many people must approve a batch of a total on a day: of each threshold the newest row in force counts, and of
+/// all thresholds up to the total the highest number. One at least.
+pub(super) fn approvals_needed(rows: &[AmountRow], total: Minor, day: NaiveDate) -> i32 {
+    let mut newest: BTreeMap<Minor, &AmountRow> = BTreeMap::new();
+    let is_in_force = |row: &&AmountRow| {
+        row.from_minor <= total && row.valid_from <= day && (!row.loosens || row.agreed_by.is_some())
+    };
+    for row in rows.iter().filter(is_in_force) {
+        let kept = newest.entry(row.from_minor).or_insert(row);
+        if (row.valid_from, row.seq) > (kept.valid_from, kept.seq) {
+            *kept = row;
+        }
+    }
+    newest.values().map(|row| row.approvers).max().unwrap_or(1).max(1)
+}
+
+/// The first moment after a day in a zone.
+pub(super) fn end_of_day(day: NaiveDate, zone: Tz) -> DateTime<Utc> {
+    let next = day.succ_opt().unwrap_or(day).and_time(NaiveTime::MIN);
+    // No zone of the tables begins a day twice; where one is skipped the day begins with its first hour.
+    let begins = |at| zone.from_local_datetime(&at).earliest();
+    let begin = begins(next).or_else(|| begins(next.checked_add_signed(Duration::hours(1))?));
+    begin.map_or_else(|| next.and_utc(), |at| at.to_utc())
 }
 
 /// The name of the message: unique for ever, because a batch that is opened and sealed again is another message.
@@ -203,7 +233,7 @@ mod tests {
             (BatchCommand::Edit, vec![Open]),
             (BatchCommand::Seal, vec![Open]),
             (BatchCommand::Unseal, vec![Sealed, Approved]),
-            (BatchCommand::Approve, vec![Sealed]),
+            (BatchCommand::Approve, vec![Sealed, Approved]),
             (BatchCommand::Release, vec![Approved]),
             (BatchCommand::Dissolve, vec![Open]),
         ];

@@ -60,6 +60,7 @@ const ROOMS: &[&str] = &[
 /// A file, the later room it uses, and why.
 const LATER_ROOMS: &[(&str, &str, &str)] = &[
     ("access/mod.rs", "outbox", "the letters with the links that confirm an address and set a password"),
+    ("access/factors.rs", "outbox", "the letters that say that a second factor was set up or taken away"),
     ("orders/pages.rs", "invoicing", "the page of an order shows its total as the invoice will compute it"),
 ];
 

@@ -143,7 +143,7 @@ impl House {
         let point = Arc::new(umbel::delivery::FileDrop::new(folder.join("access-point")));
         let mail = MailConfig { smtp_url: Some(mails.url()), from: FROM.to_owned(), folder };
         let worker = Worker::new(db, keys, Mailer::new(&mail).unwrap(), point, base.clone(), FROM);
-        let stage = Stage { base, clock, worker, mails };
+        let stage = Stage { base, clock, worker, mails, factors: umbel::demo::Factors::default() };
         let administrator = sign_in_administrator(&stage, &data);
         let mut cast = stage.found_mutual(administrator, OUR_IBAN, 1_000_000).unwrap();
         publish_quick_rules(&stage, &cast);

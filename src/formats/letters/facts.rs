@@ -22,6 +22,10 @@ impl Letter {
             Self::NewDevice { .. } => "new_device",
             Self::PasswordReset { .. } => "password_reset",
             Self::PasswordChanged => "password_changed",
+            Self::SecondFactorAdded => "second_factor_added",
+            Self::SecondFactorRemoved => "second_factor_removed",
+            Self::SecondFactorReset { .. } => "second_factor_reset",
+            Self::ApprovalsExpired { .. } => "approvals_expired",
             Self::BankDetailsSet { .. } => "bank_details_set",
             Self::OrderToClient { .. } => "order_to_client",
             Self::OrderConfirmed { .. } => "order_confirmed",
@@ -79,7 +83,15 @@ pub(super) fn of(letter: &Letter, language: Language, from: &Letterhead<'_>) -> 
     let money = |amount: Money| Some(local::money(language, amount));
     let date = |on| Some(local::date(language, on));
     let mut facts = match letter {
-        Letter::ApplicationReceived | Letter::Welcome | Letter::PasswordChanged => Vec::new(),
+        Letter::ApplicationReceived
+        | Letter::Welcome
+        | Letter::PasswordChanged
+        | Letter::SecondFactorAdded
+        | Letter::SecondFactorRemoved => Vec::new(),
+        Letter::SecondFactorReset { when } => vec![("when", Some(local::moment(language, *when)))],
+        Letter::ApprovalsExpired { entity, total, days } => {
+            vec![("entity", line(entity)), ("total", money(*total)), ("days", Some(days.to_string()))]
+        }
         Letter::ConfirmEmail { name, link } => vec![("name", line(name)), ("link", Some(web_link(link)?))],
         Letter::PasswordReset { link } => vec![("link", Some(web_link(link)?))],
         Letter::ApplicationInfoRequested { message } => vec![("message", Some(lines(message)))],

@@ -49,6 +49,10 @@ fn all_but_reminders() -> Vec<Letter> {
         },
         Letter::PasswordReset { link: link() },
         Letter::PasswordChanged,
+        Letter::SecondFactorAdded,
+        Letter::SecondFactorRemoved,
+        Letter::SecondFactorReset { when: day("2026-04-16").and_hms_opt(9, 14, 0).unwrap() },
+        Letter::ApprovalsExpired { entity: "Ombelle SC".to_owned(), total, days: 7 },
         Letter::BankDetailsSet { last4: "6769".to_owned() },
         Letter::OrderToClient {
             member: "Awa Diop".to_owned(),

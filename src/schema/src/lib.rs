@@ -185,6 +185,23 @@ diesel::table! {
 }
 
 diesel::table! {
+    approval_amount (id) {
+        id -> Uuid,
+        seq -> Int8,
+        entity_id -> Uuid,
+        from_minor -> Int8,
+        approvers -> Int4,
+        valid_from -> Date,
+        loosens -> Bool,
+        decided_by -> Uuid,
+        agreed_by -> Nullable<Uuid>,
+        agreed_at -> Nullable<Timestamptz>,
+        created_at -> Timestamptz,
+        version -> Int4,
+    }
+}
+
+diesel::table! {
     archived_file (id) {
         id -> Uuid,
         owner_id -> Nullable<Uuid>,
@@ -280,6 +297,20 @@ diesel::table! {
         approver_id -> Uuid,
         sha256 -> Bytea,
         at -> Timestamptz,
+        step_up_id -> Nullable<Uuid>,
+    }
+}
+
+diesel::table! {
+    batch_policy (id) {
+        id -> Uuid,
+        seq -> Int8,
+        entity_id -> Uuid,
+        valid_from -> Date,
+        approval_days -> Int4,
+        silent_days -> Int4,
+        decided_by -> Uuid,
+        created_at -> Timestamptz,
     }
 }
 
@@ -592,6 +623,22 @@ diesel::table! {
         reason -> Nullable<Text>,
         entered_by -> Uuid,
         created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    factor_reset (id) {
+        id -> Uuid,
+        person_id -> Uuid,
+        state -> Text,
+        reason -> Text,
+        asked_by -> Uuid,
+        agreed_by -> Nullable<Uuid>,
+        agreed_at -> Nullable<Timestamptz>,
+        effective_at -> Nullable<Timestamptz>,
+        done_at -> Nullable<Timestamptz>,
+        created_at -> Timestamptz,
+        version -> Int4,
     }
 }
 
@@ -1317,6 +1364,8 @@ diesel::table! {
         released_at -> Nullable<Timestamptz>,
         created_at -> Timestamptz,
         version -> Int4,
+        release_step_up_id -> Nullable<Uuid>,
+        expiry_told_at -> Nullable<Timestamptz>,
     }
 }
 
@@ -1553,6 +1602,14 @@ diesel::table! {
 }
 
 diesel::table! {
+    recovery_code (hash) {
+        hash -> Bytea,
+        factor_id -> Uuid,
+        used_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
     recurring_invoice (id) {
         id -> Uuid,
         entity_id -> Uuid,
@@ -1737,6 +1794,21 @@ diesel::table! {
 }
 
 diesel::table! {
+    second_factor (id) {
+        id -> Uuid,
+        person_id -> Uuid,
+        kind -> Text,
+        secret_sealed -> Bytea,
+        last_step -> Nullable<Int8>,
+        failures -> Int4,
+        locked_until -> Nullable<Timestamptz>,
+        confirmed_at -> Nullable<Timestamptz>,
+        ended_at -> Nullable<Timestamptz>,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     self_issue_ceiling (id) {
         id -> Uuid,
         member_id -> Uuid,
@@ -1880,6 +1952,20 @@ diesel::table! {
         machine -> Text,
         from_state -> Text,
         to_state -> Text,
+    }
+}
+
+diesel::table! {
+    step_up (id) {
+        id -> Uuid,
+        person_id -> Uuid,
+        factor_id -> Uuid,
+        method -> Text,
+        operation -> Text,
+        sha256 -> Bytea,
+        expires_at -> Timestamptz,
+        used_at -> Nullable<Timestamptz>,
+        created_at -> Timestamptz,
     }
 }
 
@@ -2042,6 +2128,7 @@ diesel::joinable!(appropriation -> fiscal_year (fiscal_year_id));
 diesel::joinable!(appropriation_part -> activity (activity_id));
 diesel::joinable!(appropriation_part -> member (member_id));
 diesel::joinable!(appropriation_step -> appropriation (appropriation_id));
+diesel::joinable!(approval_amount -> entity (entity_id));
 diesel::joinable!(arrears_settlement -> activity (activity_id));
 diesel::joinable!(arrears_settlement -> currency (currency));
 diesel::joinable!(arrears_settlement -> entity (entity_id));
@@ -2057,6 +2144,9 @@ diesel::joinable!(bank_statement -> entity_bank_account (bank_account_id));
 diesel::joinable!(bank_statement -> person (imported_by));
 diesel::joinable!(batch_approval -> payout_batch (batch_id));
 diesel::joinable!(batch_approval -> person (approver_id));
+diesel::joinable!(batch_approval -> step_up (step_up_id));
+diesel::joinable!(batch_policy -> entity (entity_id));
+diesel::joinable!(batch_policy -> person (decided_by));
 diesel::joinable!(client -> member (member_id));
 diesel::joinable!(contribution_owed -> activity (activity_id));
 diesel::joinable!(contribution_owed -> client (client_id));
@@ -2218,6 +2308,7 @@ diesel::joinable!(payout_batch -> archived_file (file_id));
 diesel::joinable!(payout_batch -> currency (currency));
 diesel::joinable!(payout_batch -> entity (entity_id));
 diesel::joinable!(payout_batch -> entity_bank_account (bank_account_id));
+diesel::joinable!(payout_batch -> step_up (release_step_up_id));
 diesel::joinable!(pool -> currency (currency));
 diesel::joinable!(pool -> entity (entity_id));
 diesel::joinable!(pool_contract -> currency (currency));
@@ -2253,6 +2344,7 @@ diesel::joinable!(recovery -> bank_line (bank_line_id));
 diesel::joinable!(recovery -> currency (currency));
 diesel::joinable!(recovery -> member (member_id));
 diesel::joinable!(recovery -> write_off (write_off_id));
+diesel::joinable!(recovery_code -> second_factor (factor_id));
 diesel::joinable!(recurring_invoice -> currency (currency));
 diesel::joinable!(recurring_invoice -> entity (entity_id));
 diesel::joinable!(recurring_invoice -> member (member_id));
@@ -2276,6 +2368,7 @@ diesel::joinable!(rule_set -> currency (currency));
 diesel::joinable!(rule_set -> entity (entity_id));
 diesel::joinable!(rule_set -> person (created_by));
 diesel::joinable!(rule_set_levy -> rule_set (rule_set_id));
+diesel::joinable!(second_factor -> person (person_id));
 diesel::joinable!(self_issue_ceiling -> currency (currency));
 diesel::joinable!(self_issue_ceiling -> member (member_id));
 diesel::joinable!(self_issue_ceiling -> person (set_by));
@@ -2299,6 +2392,8 @@ diesel::joinable!(split_run -> currency (currency));
 diesel::joinable!(split_run -> invoice (invoice_id));
 diesel::joinable!(split_run -> member (made_by));
 diesel::joinable!(split_run -> split_rule (rule_id));
+diesel::joinable!(step_up -> person (person_id));
+diesel::joinable!(step_up -> second_factor (factor_id));
 diesel::joinable!(supplier_invoice -> archived_file (file_id));
 diesel::joinable!(supplier_invoice -> cost (cost_id));
 diesel::joinable!(supplier_invoice -> cost_credit (cost_credit_id));
@@ -2334,12 +2429,14 @@ diesel::allow_tables_to_appear_in_same_query!(
     appropriation,
     appropriation_part,
     appropriation_step,
+    approval_amount,
     archived_file,
     arrears_settlement,
     audit_log,
     bank_line,
     bank_statement,
     batch_approval,
+    batch_policy,
     client,
     contribution_owed,
     contribution_return,
@@ -2358,6 +2455,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     entity_design,
     exchange_difference,
     exchange_rate,
+    factor_reset,
     fiscal_year,
     guarantee_advance,
     guarantee_claim,
@@ -2423,6 +2521,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     posting,
     proposal,
     recovery,
+    recovery_code,
     recurring_invoice,
     recurring_run,
     redemption,
@@ -2435,6 +2534,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     rule_set_band,
     rule_set_levy,
     schedule_run,
+    second_factor,
     self_issue_ceiling,
     session,
     share,
@@ -2446,6 +2546,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     split_run,
     state_history,
     state_transition,
+    step_up,
     supplier_invoice,
     surplus_policy,
     transfer,

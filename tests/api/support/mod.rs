@@ -132,7 +132,7 @@ impl TestApp {
             trusts_proxy: false,
         };
         let (handle, thread) = serve(parts.clone(), listener);
-        let stage = Stage { base, clock, worker, mails };
+        let stage = Stage { base, clock, worker, mails, factors: umbel::demo::Factors::default() };
         Self { database, db, stage, parts, drop_folder, handle, thread: Some(thread) }
     }
 
