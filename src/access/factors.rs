@@ -12,8 +12,8 @@ use totp_rs::{Builder, Secret, Totp};
 use uuid::Uuid;
 
 use super::rules;
-use super::store::{self, factors as rows};
 pub use super::store::factors::{FactorRow, ResetRow, StepUpRow};
+use super::store::{self, factors as rows};
 use crate::formats::letters::Letter;
 use crate::kernel::ids::{FactorId, FactorResetId, PersonId, StepUpId};
 use crate::kernel::refusal::Checks;
@@ -381,11 +381,7 @@ fn may(reset: &ResetRow, command: &'static str, from: ResetState) -> Result<()> 
     if reset.state == from { Ok(()) } else { Err(Error::state_conflict(reset.state.name(), command)) }
 }
 
-fn lock_reset_at(
-    tx: &mut Tx<'_>,
-    id: FactorResetId,
-    expected: i32,
-) -> Result<crate::platform::db::Locked<ResetRow>> {
+fn lock_reset_at(tx: &mut Tx<'_>, id: FactorResetId, expected: i32) -> Result<crate::platform::db::Locked<ResetRow>> {
     let row = rows::lock_reset(tx, id)?;
     if row.version == expected { Ok(row) } else { Err(Error::version_stale(row.version)) }
 }

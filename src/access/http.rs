@@ -21,19 +21,12 @@ use crate::platform::web::{Command, Empty, Listing, Page, Plain, QueryOf};
 mod factors;
 
 use factors::{
-    __path_show_second_factor, show_second_factor,
-    __path_enrol_second_factor, enrol_second_factor,
-    __path_show_factor_secret, show_factor_secret,
-    __path_confirm_second_factor, confirm_second_factor,
-    __path_show_recovery_codes, show_recovery_codes,
-    __path_remove_second_factor, remove_second_factor,
-    __path_step_up, step_up,
-    __path_ask_factor_reset, ask_factor_reset,
-    __path_list_factor_resets, list_factor_resets,
-    __path_agree_to_factor_reset, agree_to_factor_reset,
-    __path_cancel_factor_reset, cancel_factor_reset,
-    __path_carry_out_factor_reset, carry_out_factor_reset,
-    __path_object_to_factor_reset, object_to_factor_reset,
+    __path_agree_to_factor_reset, __path_ask_factor_reset, __path_cancel_factor_reset, __path_carry_out_factor_reset,
+    __path_confirm_second_factor, __path_enrol_second_factor, __path_list_factor_resets, __path_object_to_factor_reset,
+    __path_remove_second_factor, __path_show_factor_secret, __path_show_recovery_codes, __path_show_second_factor,
+    __path_step_up, agree_to_factor_reset, ask_factor_reset, cancel_factor_reset, carry_out_factor_reset,
+    confirm_second_factor, enrol_second_factor, list_factor_resets, object_to_factor_reset, remove_second_factor,
+    show_factor_secret, show_recovery_codes, show_second_factor, step_up,
 };
 
 crate::endpoints!(

@@ -10,7 +10,7 @@ mod inbox;
 mod stage;
 
 pub use bank::Bank;
-pub use factors::Factors;
 pub use client::{Answer, Client, DemoError};
+pub use factors::Factors;
 pub use inbox::{link_in, text_of};
 pub use stage::{Cast, Invoiced, MemberCast, StaffCast, Stage};

@@ -197,4 +197,8 @@ ids! {
     ApprovalAmountId,
     /// How long approvals count.
     BatchPolicyId,
+    /// A bank's answer to a file.
+    BankReportId,
+    /// What two people decide about a payout.
+    PayoutDecisionId,
 }

@@ -114,10 +114,7 @@ pub fn items(tx: &mut Tx<'_>, id: BatchId) -> Result<Vec<Item>> {
         .collect()
 }
 
-fn accounts_of(
-    tx: &mut Tx<'_>,
-    payouts: &[PayoutRow],
-) -> Result<BTreeMap<PayeeAccountId, members::PayeeAccountRow>> {
+fn accounts_of(tx: &mut Tx<'_>, payouts: &[PayoutRow]) -> Result<BTreeMap<PayeeAccountId, members::PayeeAccountRow>> {
     let ids: Vec<PayeeAccountId> = payouts.iter().filter_map(|payout| payout.payee_account_id).collect();
     Ok(members::payee_accounts(tx, &ids)?.into_iter().map(|account| (account.id, account)).collect())
 }
@@ -205,9 +202,8 @@ pub fn standing(tx: &mut Tx<'_>, batch: &BatchRow) -> Result<Standing> {
     let (now, life) = (tx.now(), Duration::days(i64::from(policy.approval_days)));
     let approvals = store::list_approvals(tx, batch)?.into_iter().map(|row| {
         let until = row.at.checked_add_signed(life).unwrap_or(row.at);
-        let counts = batch.sha256.as_deref() == Some(row.sha256.as_slice())
-            && until > now
-            && !apart.contains(&row.approver_id);
+        let counts =
+            batch.sha256.as_deref() == Some(row.sha256.as_slice()) && until > now && !apart.contains(&row.approver_id);
         Approval { by: row.approver_id, at: row.at, until, counts }
     });
     Ok(Standing { needed, approvals: approvals.collect() })

@@ -20,30 +20,30 @@ use crate::platform::web::{Command, Empty, Listing, Page, QueryOf};
 mod batches;
 mod policy;
 mod preview;
+mod results;
 mod slips;
 mod views;
 
 use batches::{
-    __path_build_batch, build_batch,
-    __path_list_batches, list_batches,
-    __path_show_batch, show_batch,
-    __path_remove_payout_from_batch, remove_payout_from_batch,
-    __path_seal_batch, seal_batch,
-    __path_unseal_batch, unseal_batch,
-    __path_dissolve_batch, dissolve_batch,
-    __path_approve_batch, approve_batch,
-    __path_release_batch, release_batch,
-    __path_download_batch_file, download_batch_file,
+    __path_approve_batch, __path_build_batch, __path_dissolve_batch, __path_download_batch_file, __path_list_batches,
+    __path_release_batch, __path_remove_payout_from_batch, __path_seal_batch, __path_show_batch, __path_unseal_batch,
+    approve_batch, build_batch, dissolve_batch, download_batch_file, list_batches, release_batch,
+    remove_payout_from_batch, seal_batch, show_batch, unseal_batch,
 };
 pub use batches::{BatchSummary, BatchView};
 use policy::{
-    __path_decide_approval_amount, decide_approval_amount,
-    __path_list_approval_amounts, list_approval_amounts,
-    __path_agree_to_approval_amount, agree_to_approval_amount,
-    __path_decide_batch_policy, decide_batch_policy,
-    __path_list_batch_policies, list_batch_policies,
+    __path_agree_to_approval_amount, __path_decide_approval_amount, __path_decide_batch_policy,
+    __path_list_approval_amounts, __path_list_batch_policies, agree_to_approval_amount, decide_approval_amount,
+    decide_batch_policy, list_approval_amounts, list_batch_policies,
 };
 use preview::{__path_preview_batch, preview_batch};
+use results::{
+    __path_agree_to_payout_decision, __path_assign_payout, __path_close_payout, __path_import_payment_report,
+    __path_list_payment_reports, __path_list_payout_decisions, __path_list_payout_desk, __path_propose_payout_decision,
+    __path_refuse_payout_decision, __path_show_payment_report, agree_to_payout_decision, assign_payout, close_payout,
+    import_payment_report, list_payment_reports, list_payout_decisions, list_payout_desk, propose_payout_decision,
+    refuse_payout_decision, show_payment_report,
+};
 use slips::{__path_download_payslip, __path_show_pay_slip, download_payslip, show_pay_slip};
 pub use views::{ApprovalView, BatchItemView};
 
@@ -67,6 +67,16 @@ crate::endpoints!(
     release_batch,
     download_batch_file,
     preview_batch,
+    import_payment_report,
+    list_payment_reports,
+    show_payment_report,
+    list_payout_desk,
+    assign_payout,
+    close_payout,
+    propose_payout_decision,
+    list_payout_decisions,
+    agree_to_payout_decision,
+    refuse_payout_decision,
     decide_approval_amount,
     list_approval_amounts,
     agree_to_approval_amount,
@@ -98,7 +108,8 @@ pub struct PayoutView {
     pub id: PayoutId,
     /// Grows with every change.
     pub version: i32,
-    /// `requested`, `approved`, `refused`, `cancelled`, `batched`, `released`, `settled` or `returned`.
+    /// `requested`, `approved`, `refused`, `cancelled`, `batched`, `released`, `settled` or `returned`; `rejected` or
+    /// `unknown` while somebody looks after it; `confirmed`, `replaced` or `given_back` once two people decided.
     pub state: PayoutState,
     /// Who pays.
     pub entity_id: EntityId,
@@ -130,8 +141,10 @@ pub struct PayoutView {
     pub returned_on: Option<NaiveDate>,
     /// Why.
     pub return_reason: Option<String>,
-    /// Who looks after a returned one.
+    /// Who looks after one on the desk.
     pub desk_owner_id: Option<PersonId>,
+    /// The payout in whose place it is sent.
+    pub replaces_id: Option<PayoutId>,
     /// When it was asked for.
     pub created_at: DateTime<Utc>,
 }
@@ -158,6 +171,7 @@ impl From<PayoutRow> for PayoutView {
             returned_on: row.returned_on,
             return_reason: row.return_reason,
             desk_owner_id: row.desk_owner_id,
+            replaces_id: row.replaces_id,
             created_at: row.created_at,
         }
     }
@@ -284,4 +298,3 @@ async fn cancel_payout(who: Member, db: Data<Db>, id: Path<PayoutId>, command: C
         })
         .await
 }
-

@@ -1,6 +1,7 @@
 //! Payouts: from money on an activity to a bank file that two people stand for.
 //!
-//! Owns `payout`, `payout_batch`, `batch_approval`, `approval_amount`, `batch_policy`. Asking for a payout sets its money aside at once. A reviewer
+//! Owns `payout`, `payout_batch`, `batch_approval`, `approval_amount`, `batch_policy`, `bank_report`, `bank_report_line`,
+//! `payout_decision`. Asking for a payout sets its money aside at once. A reviewer
 //! approves it and by that freezes the account it goes to. Payouts are gathered in a batch; sealing writes the bank
 //! file and its SHA-256; another person approves exactly those bytes; then it is released, once. Only the bank's own
 //! statement settles a payout or brings it back. PostgreSQL holds the same rules a second time.
@@ -8,6 +9,7 @@
 pub mod batches;
 pub mod http;
 pub mod policy;
+pub mod results;
 mod rules;
 mod store;
 

@@ -1,15 +1,18 @@
 //! What may happen to payouts and batches, and what the bank is told.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Duration, NaiveDate, NaiveTime, TimeZone, Utc};
 use chrono_tz::Tz;
 
+use super::results::{DecisionKind, Effect, ReportLine};
 use super::store::policy::AmountRow;
 use super::store::{BatchRow, PayoutRow};
 use crate::charter::{BankAccountRow, EntityRow};
 use crate::formats::pain001::{Address, CreditTransferFile, Party, Transfer};
+use crate::formats::pain002::{REJECTED, Reason, Report};
 use crate::formats::sepa_text::to_sepa;
+use crate::kernel::ids::{BankReportId, PayoutId};
 use crate::kernel::money::Minor;
 use crate::kernel::refusal::Refusal;
 use crate::members::MemberRow;
@@ -38,6 +41,24 @@ named! {
         Settled = "settled",
         /// Given back by the bank; its money is back.
         Returned = "returned",
+        /// Refused by the bank; its money is held until two people decide.
+        Rejected = "rejected",
+        /// The bank says nothing of it; a person asks.
+        Unknown = "unknown",
+        /// Two people saw that it arrived; the bank has not shown it.
+        Confirmed = "confirmed",
+        /// It did not leave; another one is sent in its place.
+        Replaced = "replaced",
+        /// It did not leave; its money is back.
+        GivenBack = "given_back",
+    }
+}
+
+impl PayoutState {
+    /// Whether a debit of the bank would show that it was carried out.
+    #[must_use]
+    pub fn awaits_bank(self) -> bool {
+        may(self, PayoutCommand::Settle).is_ok()
     }
 }
 
@@ -70,21 +91,111 @@ pub enum PayoutCommand {
     Settle,
     /// The bank gave it back.
     Return,
+    /// The bank refused it.
+    Reject,
+    /// Two people take it for carried out.
+    Confirm,
+    /// Two people send another one in its place.
+    Resend,
+    /// Two people give its money back.
+    GiveBack,
 }
 
 pub(super) fn may(state: PayoutState, command: PayoutCommand) -> Result<(), Refusal> {
-    use PayoutState::{Approved, Released, Requested, Settled};
+    use PayoutState::{Approved, Confirmed, Rejected, Released, Requested, Settled, Unknown};
     let (name, allowed): (_, &[PayoutState]) = match command {
         PayoutCommand::Approve => ("approve", &[Requested]),
         PayoutCommand::Refuse => ("refuse", &[Requested]),
         PayoutCommand::Cancel => ("cancel", &[Requested, Approved]),
-        PayoutCommand::Settle => ("settle", &[Released]),
+        PayoutCommand::Settle => ("settle", &[Released, Unknown, Confirmed]),
         PayoutCommand::Return => ("return", &[Settled]),
+        PayoutCommand::Reject => ("reject", &[Released, Unknown]),
+        PayoutCommand::Confirm => ("confirm", &[Released, Unknown]),
+        PayoutCommand::Resend => ("resend", &[Rejected, Unknown]),
+        PayoutCommand::GiveBack => ("give_back", &[Rejected, Unknown]),
     };
     if allowed.contains(&state) {
         return Ok(());
     }
     Err(Refusal::state("state_conflict").with("state", state).with("command", name))
+}
+
+/// The command by which a decision is done.
+pub(super) const fn command_of(kind: DecisionKind) -> PayoutCommand {
+    match kind {
+        DecisionKind::Resend => PayoutCommand::Resend,
+        DecisionKind::GiveBack => PayoutCommand::GiveBack,
+        DecisionKind::Confirm => PayoutCommand::Confirm,
+    }
+}
+
+/// What a line of a bank's answer says and does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct JudgedLine {
+    /// The payout that it is about.
+    pub(super) payout: Option<PayoutId>,
+    /// Our name for the transfer.
+    pub(super) end_to_end_id: String,
+    /// The bank's word.
+    pub(super) status: String,
+    /// Why.
+    pub(super) reason: Reason,
+    /// What it does.
+    pub(super) effect: Effect,
+}
+
+impl JudgedLine {
+    /// As it is kept.
+    pub(super) fn row(&self, report: BankReportId, n: i32) -> ReportLine {
+        ReportLine {
+            report_id: report,
+            n,
+            payout_id: self.payout,
+            end_to_end_id: self.end_to_end_id.clone(),
+            status: self.status.chars().take(4).collect(),
+            reason_code: self.reason.code.clone(),
+            reason: self.reason.text.clone(),
+            effect: self.effect,
+        }
+    }
+}
+
+/// What each line of a bank's answer does to the payouts of the batch that it answers. A file that is refused as a whole
+/// refuses every payout of which nothing else is said. Of two lines about one payout the first "no" counts.
+pub(super) fn judge_report(report: &Report, items: &[PayoutRow]) -> Vec<JudgedLine> {
+    let by_name: BTreeMap<&str, &PayoutRow> = items.iter().map(|it| (it.end_to_end_id.as_str(), it)).collect();
+    let mut refused = BTreeSet::new();
+    let mut judge = |payout: Option<&PayoutRow>, name: &str, status: &str, reason: &Reason| {
+        let effect = match payout {
+            None => Effect::NotOurs,
+            Some(_) if status != REJECTED => Effect::Accepted,
+            Some(payout) if may(payout.state, PayoutCommand::Reject).is_ok() && refused.insert(payout.id) => {
+                Effect::Rejected
+            }
+            Some(_) => Effect::Late,
+        };
+        JudgedLine {
+            payout: payout.map(|payout| payout.id),
+            end_to_end_id: name.to_owned(),
+            status: status.to_owned(),
+            reason: reason.clone(),
+            effect,
+        }
+    };
+    let mut lines: Vec<JudgedLine> = report
+        .transactions
+        .iter()
+        .map(|it| {
+            let payout = by_name.get(it.end_to_end_id.as_str()).copied();
+            judge(payout, &it.end_to_end_id, &it.status, &it.reason)
+        })
+        .collect();
+    if report.is_rejected() {
+        let said: BTreeSet<&str> = report.transactions.iter().map(|it| it.end_to_end_id.as_str()).collect();
+        let rest = items.iter().filter(|payout| !said.contains(payout.end_to_end_id.as_str()));
+        lines.extend(rest.map(|payout| judge(Some(payout), &payout.end_to_end_id, REJECTED, &report.reason)));
+    }
+    lines
 }
 
 /// What may be done with a batch.

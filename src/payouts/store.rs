@@ -2,6 +2,7 @@
 
 pub mod policy;
 pub mod preview;
+pub mod results;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use diesel::prelude::*;
@@ -67,8 +68,14 @@ pub struct PayoutRow {
     pub returned_on: Option<NaiveDate>,
     /// Why.
     pub return_reason: Option<String>,
-    /// Who looks after a returned one.
+    /// Who looks after one on the desk.
     pub desk_owner_id: Option<PersonId>,
+    /// Since when it needs a person.
+    pub desk_since: Option<DateTime<Utc>>,
+    /// When it no longer did.
+    pub desk_closed_at: Option<DateTime<Utc>>,
+    /// The payout in whose place it is sent.
+    pub replaces_id: Option<PayoutId>,
     /// When it was asked for.
     pub created_at: DateTime<Utc>,
     /// Grows with every change.
@@ -280,8 +287,10 @@ pub(super) fn lock_by_end_to_end_id(tx: &mut Tx<'_>, end_to_end_id: &str) -> Res
 }
 
 pub(super) fn mark_settled(tx: &mut Tx<'_>, row: &Locked<PayoutRow>, on: NaiveDate) -> Result<()> {
+    // One that was on the desk because its bank was silent leaves it.
+    let closed_at = row.desk_since.map(|_| tx.now());
     diesel::update(payout::table.find(row.id))
-        .set((payout::state.eq(PayoutState::Settled), payout::settled_on.eq(on)))
+        .set((payout::state.eq(PayoutState::Settled), payout::settled_on.eq(on), payout::desk_closed_at.eq(closed_at)))
         .execute(tx.conn())?;
     Ok(())
 }
@@ -294,12 +303,15 @@ pub(super) fn mark_returned(
     owner: PersonId,
 ) -> Result<()> {
     let reason: String = reason.chars().take(400).collect();
+    let now = tx.now();
     diesel::update(payout::table.find(row.id))
         .set((
             payout::state.eq(PayoutState::Returned),
             payout::returned_on.eq(on),
             payout::return_reason.eq(reason),
             payout::desk_owner_id.eq(owner),
+            payout::desk_since.eq(now),
+            payout::desk_closed_at.eq(None::<DateTime<Utc>>),
         ))
         .execute(tx.conn())?;
     Ok(())
@@ -384,7 +396,7 @@ pub(super) fn lock_old_seals(
     let rows: Vec<BatchRow> = payout_batch::table
         .filter(payout_batch::entity_id.eq(entity))
         .filter(payout_batch::state.eq_any([BatchState::Sealed, BatchState::Approved]))
-        .filter(payout_batch::sealed_at.lt(before))
+        .filter(payout_batch::sealed_at.le(before))
         .filter(payout_batch::expiry_told_at.is_null().or(payout_batch::expiry_told_at.lt(payout_batch::sealed_at)))
         .order(payout_batch::id.asc())
         .select(BatchRow::as_select())
@@ -401,6 +413,15 @@ pub(super) fn mark_expiry_told(tx: &mut Tx<'_>, batch: &Locked<BatchRow>) -> Res
 
 pub(super) fn find_batch(tx: &mut Tx<'_>, id: BatchId) -> Result<BatchRow> {
     Ok(payout_batch::table.find(id).select(BatchRow::as_select()).first(tx.conn())?)
+}
+
+/// The batch whose sealed file has a name.
+pub(super) fn find_batch_by_message(tx: &mut Tx<'_>, message_id: &str) -> Result<Option<BatchRow>> {
+    Ok(payout_batch::table
+        .filter(payout_batch::message_id.eq(message_id))
+        .select(BatchRow::as_select())
+        .first(tx.conn())
+        .optional()?)
 }
 
 pub(super) fn lock_batch(tx: &mut Tx<'_>, id: BatchId) -> Result<Locked<BatchRow>> {

@@ -14,6 +14,8 @@ mod archive;
 mod bad_input;
 mod bad_requests;
 mod bank_files;
+mod batch_model;
+mod batches;
 mod collectives;
 #[cfg(feature = "faults")]
 mod concurrency;
@@ -48,6 +50,7 @@ mod migrations;
 #[cfg(feature = "faults")]
 mod mixed;
 mod papers;
+mod payout_results;
 mod payroll;
 mod permissions;
 mod pool_runs;

@@ -412,7 +412,5 @@ pub(super) async fn object_to_factor_reset(
     db: Data<Db>,
     command: Command<Empty>,
 ) -> Result<HttpResponse> {
-    command
-        .run(&db, who.into(), "object_to_factor_reset", |tx, _| Ok(DoneView { done: factors::object(tx)? }))
-        .await
+    command.run(&db, who.into(), "object_to_factor_reset", |tx, _| Ok(DoneView { done: factors::object(tx)? })).await
 }

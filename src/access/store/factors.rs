@@ -147,10 +147,8 @@ pub(in crate::access) fn end(tx: &mut Tx<'_>, row: &Locked<FactorRow>) -> Result
 }
 
 pub(in crate::access) fn insert_recovery_codes(tx: &mut Tx<'_>, of: FactorId, hashes: &[[u8; 32]]) -> Result<()> {
-    let rows: Vec<_> = hashes
-        .iter()
-        .map(|hash| (recovery_code::hash.eq(hash.as_slice()), recovery_code::factor_id.eq(of)))
-        .collect();
+    let rows: Vec<_> =
+        hashes.iter().map(|hash| (recovery_code::hash.eq(hash.as_slice()), recovery_code::factor_id.eq(of))).collect();
     diesel::insert_into(recovery_code::table).values(rows).execute(tx.conn())?;
     Ok(())
 }

@@ -54,6 +54,8 @@ impl Letter {
             Self::PayoutSent { .. } => "payout_sent",
             Self::Payslip { .. } => "payslip",
             Self::PayoutReturned { .. } => "payout_returned",
+            Self::PayoutRejected { .. } => "payout_rejected",
+            Self::PayoutGivenBack { .. } => "payout_given_back",
             Self::ShareEnding { .. } => "share_ending",
             Self::ShareLapsed { .. } => "share_lapsed",
             Self::ShareRedeemed { .. } => "share_redeemed",
@@ -205,7 +207,10 @@ pub(super) fn of(letter: &Letter, language: Language, from: &Letterhead<'_>) -> 
             vec![("amount", money(*amount)), ("last4", Some(last_four(last4)))]
         }
         Letter::Payslip { amount, on } => vec![("amount", money(*amount)), ("on", date(*on))],
-        Letter::PayoutReturned { amount, reason } => vec![("amount", money(*amount)), ("reason", line(reason))],
+        Letter::PayoutReturned { amount, reason } | Letter::PayoutRejected { amount, reason } => {
+            vec![("amount", money(*amount)), ("reason", line(reason))]
+        }
+        Letter::PayoutGivenBack { amount } => vec![("amount", money(*amount))],
         Letter::ShareEnding { through } | Letter::ShareLapsed { through } => vec![("through", date(*through))],
         Letter::ShareRedeemed { amount, nominal, closing_on } => {
             vec![("amount", money(*amount)), ("nominal", money(*nominal)), ("closing_on", date(*closing_on))]

@@ -149,6 +149,10 @@ pub enum Letter {
     Payslip { amount: Money, on: NaiveDate },
     /// To the member: the bank sent it back.
     PayoutReturned { amount: Money, reason: String },
+    /// To the member: the bank refused it; the money is held while the office looks.
+    PayoutRejected { amount: Money, reason: String },
+    /// To the member: it did not leave, and its money is on the activity again.
+    PayoutGivenBack { amount: Money },
     /// To who sealed a batch: its approvals are too old to count.
     ApprovalsExpired { entity: String, total: Money, days: i32 },
     /// To the member: their last share ends on this day.

@@ -112,9 +112,8 @@ fn view(of: Preview) -> Result<PreviewView> {
         }),
     };
     let mut largest = of.items.clone();
-    largest.sort_by(|left, right| {
-        right.payout.sent().cmp(&left.payout.sent()).then(left.payout.id.cmp(&right.payout.id))
-    });
+    largest
+        .sort_by(|left, right| right.payout.sent().cmp(&left.payout.sent()).then(left.payout.id.cmp(&right.payout.id)));
     let shown = |items: Vec<batches::Item>| items.into_iter().map(BatchItemView::from).collect::<Vec<_>>();
     Ok(PreviewView {
         batch_id: of.batch.id,

@@ -273,6 +273,33 @@ diesel::table! {
 }
 
 diesel::table! {
+    bank_report (id) {
+        id -> Uuid,
+        message_id -> Text,
+        original_message_id -> Text,
+        batch_id -> Nullable<Uuid>,
+        status -> Nullable<Text>,
+        file_id -> Uuid,
+        sha256 -> Bytea,
+        imported_by -> Uuid,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    bank_report_line (report_id, n) {
+        report_id -> Uuid,
+        n -> Int4,
+        payout_id -> Nullable<Uuid>,
+        end_to_end_id -> Text,
+        status -> Text,
+        reason_code -> Text,
+        reason -> Text,
+        effect -> Text,
+    }
+}
+
+diesel::table! {
     bank_statement (id) {
         id -> Uuid,
         entity_id -> Uuid,
@@ -1341,6 +1368,9 @@ diesel::table! {
         beside_minor -> Int8,
         rights_minor -> Int8,
         net_minor -> Nullable<Int8>,
+        desk_since -> Nullable<Timestamptz>,
+        desk_closed_at -> Nullable<Timestamptz>,
+        replaces_id -> Nullable<Uuid>,
     }
 }
 
@@ -1366,6 +1396,23 @@ diesel::table! {
         version -> Int4,
         release_step_up_id -> Nullable<Uuid>,
         expiry_told_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    payout_decision (id) {
+        id -> Uuid,
+        payout_id -> Uuid,
+        kind -> Text,
+        state -> Text,
+        evidence -> Text,
+        evidence_id -> Nullable<Uuid>,
+        proposed_by -> Uuid,
+        decided_by -> Nullable<Uuid>,
+        decided_at -> Nullable<Timestamptz>,
+        new_payout_id -> Nullable<Uuid>,
+        created_at -> Timestamptz,
+        version -> Int4,
     }
 }
 
@@ -2137,6 +2184,11 @@ diesel::joinable!(bank_line -> bank_statement (statement_id));
 diesel::joinable!(bank_line -> currency (currency));
 diesel::joinable!(bank_line -> entity_bank_account (bank_account_id));
 diesel::joinable!(bank_line -> person (owner_id));
+diesel::joinable!(bank_report -> archived_file (file_id));
+diesel::joinable!(bank_report -> payout_batch (batch_id));
+diesel::joinable!(bank_report -> person (imported_by));
+diesel::joinable!(bank_report_line -> bank_report (report_id));
+diesel::joinable!(bank_report_line -> payout (payout_id));
 diesel::joinable!(bank_statement -> archived_file (file_id));
 diesel::joinable!(bank_statement -> currency (currency));
 diesel::joinable!(bank_statement -> entity (entity_id));
@@ -2309,6 +2361,7 @@ diesel::joinable!(payout_batch -> currency (currency));
 diesel::joinable!(payout_batch -> entity (entity_id));
 diesel::joinable!(payout_batch -> entity_bank_account (bank_account_id));
 diesel::joinable!(payout_batch -> step_up (release_step_up_id));
+diesel::joinable!(payout_decision -> archived_file (evidence_id));
 diesel::joinable!(pool -> currency (currency));
 diesel::joinable!(pool -> entity (entity_id));
 diesel::joinable!(pool_contract -> currency (currency));
@@ -2434,6 +2487,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     arrears_settlement,
     audit_log,
     bank_line,
+    bank_report,
+    bank_report_line,
     bank_statement,
     batch_approval,
     batch_policy,
@@ -2505,6 +2560,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     payment_reminder,
     payout,
     payout_batch,
+    payout_decision,
     person,
     pool,
     pool_contract,
