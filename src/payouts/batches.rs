@@ -80,6 +80,8 @@ pub struct Item {
     pub payout: PayoutRow,
     /// The name on the account.
     pub holder: String,
+    /// The same name as it stands in the file.
+    pub name_in_file: String,
     /// The end of the IBAN.
     pub iban_last4: String,
     /// Whether its payee was never paid before into this account.
@@ -105,6 +107,7 @@ pub fn items(tx: &mut Tx<'_>, id: BatchId) -> Result<Vec<Item>> {
             let flags = flags.get(&payout.id);
             Ok(Item {
                 holder: account.holder.clone(),
+                name_in_file: rules::name_in_file(&account.holder),
                 iban_last4: account.iban_last4.clone(),
                 is_new: flags.is_none_or(|flags| flags.is_new),
                 is_changed: flags.is_some_and(|flags| flags.is_changed),

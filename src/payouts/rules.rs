@@ -270,6 +270,11 @@ pub(super) fn message_id(batch: &BatchRow, now: DateTime<Utc>) -> String {
     format!("UMBEL{}V{}{tail}", now.format("%y%m%d"), batch.version)
 }
 
+/// How a name stands in the file: in the letters that banks carry.
+pub(super) fn name_in_file(holder: &str) -> String {
+    to_sepa(holder, 70).text
+}
+
 /// One transfer of the file, in the letters that banks carry.
 pub(super) fn transfer(
     payout: &PayoutRow,
@@ -283,7 +288,7 @@ pub(super) fn transfer(
         instruction_id: None,
         amount: payout.sent(),
         creditor: Party {
-            name: to_sepa(holder, 70).text,
+            name: name_in_file(holder),
             address: address(&member.street, &member.building_number, &member.postcode, &member.town, &member.country),
             iban: parse_iban(iban)?,
             bic: None,

@@ -17,6 +17,8 @@ pub struct BatchItemView {
     pub member_id: PersonId,
     /// The name on the account.
     pub holder: String,
+    /// The same name as it stands in the file, where it has letters that banks do not carry.
+    pub name_in_file: String,
     /// The end of the IBAN.
     pub iban_last4: String,
     /// How much is sent.
@@ -33,6 +35,7 @@ impl From<Item> for BatchItemView {
             payout_id: item.payout.id,
             member_id: item.payout.member_id,
             holder: item.holder,
+            name_in_file: item.name_in_file,
             iban_last4: item.iban_last4,
             amount: Money { amount_minor: item.payout.sent(), currency: item.payout.currency },
             new_payee: item.is_new,
