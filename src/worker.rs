@@ -26,6 +26,7 @@ use crate::levies;
 use crate::orders;
 use crate::outbox::{self, Claimed, Delivery, Job, Lane, QueuedLetter};
 use crate::payout_plans;
+use crate::payouts;
 use crate::payroll;
 use crate::platform::db::{Actor, Db, Tx};
 use crate::platform::error::{Error, Result};
@@ -404,6 +405,8 @@ impl Worker {
             self.db.write_blocking(&Actor::System, |tx| guarantee::return_contributions(tx, entity.id, today))?;
             self.settle_arrears(entity.id, today)?;
             self.pay_out(entity.id)?;
+            self.db.write_blocking(&Actor::System, |tx| payouts::batches::tell_expired(tx, entity.id, today))?;
+            self.db.write_blocking(&Actor::System, |tx| payouts::results::ask_about_silence(tx, entity.id, today))?;
             self.prove_days(entity.id, today)?;
         }
         Ok(())

@@ -19,8 +19,17 @@ use crate::platform::keys::Keys;
 use crate::platform::web::{Command, Empty, Listing, Page, Plain, QueryOf};
 
 mod contacts;
+mod factors;
 
 use contacts::{__path_change_email, __path_change_phone, change_email, change_phone};
+use factors::{
+    __path_agree_to_factor_reset, __path_ask_factor_reset, __path_cancel_factor_reset, __path_carry_out_factor_reset,
+    __path_confirm_second_factor, __path_enrol_second_factor, __path_list_factor_resets, __path_object_to_factor_reset,
+    __path_remove_second_factor, __path_show_factor_secret, __path_show_recovery_codes, __path_show_second_factor,
+    __path_step_up, agree_to_factor_reset, ask_factor_reset, cancel_factor_reset, carry_out_factor_reset,
+    confirm_second_factor, enrol_second_factor, list_factor_resets, object_to_factor_reset, remove_second_factor,
+    show_factor_secret, show_recovery_codes, show_second_factor, step_up,
+};
 
 crate::endpoints!(
     sign_in,
@@ -39,6 +48,19 @@ crate::endpoints!(
     list_role_grants,
     grant_role,
     end_role_grant,
+    show_second_factor,
+    enrol_second_factor,
+    show_factor_secret,
+    confirm_second_factor,
+    show_recovery_codes,
+    remove_second_factor,
+    step_up,
+    ask_factor_reset,
+    list_factor_resets,
+    agree_to_factor_reset,
+    cancel_factor_reset,
+    carry_out_factor_reset,
+    object_to_factor_reset,
 );
 
 #[derive(Debug, Deserialize, ToSchema)]
@@ -296,7 +318,7 @@ struct ChangePassword {
 /// What was done, for commands that show no object.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct DoneView {
-    /// Always true.
+    /// Whether something was done.
     pub done: bool,
 }
 

@@ -3,9 +3,11 @@
 //! Owns `person`, `role_grant`, `session`, `refresh_token`, `sign_in_failure`, `access_link`, `contact_change`. An access token
 //! lives ten minutes and names a session; every transaction asks PostgreSQL whether that session still stands and
 //! what its person may do today, so a revoked session or an ended role counts at the next request.
-//! Passkeys and one-time codes will be further proofs beside the password; a session will carry which it had.
+//! A second factor makes proofs for single commands: see `factors`, which owns `second_factor`, `recovery_code`, `step_up`
+//! and `factor_reset`.
 
 mod contacts;
+pub mod factors;
 mod guards;
 pub mod http;
 mod passwords;

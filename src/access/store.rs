@@ -1,6 +1,7 @@
 //! The SQL of people, sessions and links.
 
 mod contacts;
+pub(super) mod factors;
 
 use chrono::{DateTime, NaiveDate, Utc};
 pub use contacts::ContactRow;

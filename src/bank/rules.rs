@@ -251,7 +251,7 @@ pub(super) enum Decision {
 pub(super) fn judge(line: &LineRow, entity: EntityId, facts: &Facts) -> Decision {
     let amount = line.amount_minor;
     if let Some(payout) = facts.payout.as_ref().filter(|it| it.entity == entity && it.currency == line.currency) {
-        if payout.state == PayoutState::Released && payout.amount.negated() == Ok(amount) {
+        if payout.state.awaits_bank() && payout.amount.negated() == Ok(amount) {
             return Decision::SettlePayout(payout.id);
         }
         if payout.state == PayoutState::Settled && payout.amount == amount {

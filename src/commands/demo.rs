@@ -44,7 +44,8 @@ pub fn run(config: &Config, once: bool) -> Outcome<ExitCode> {
     let worker = courier(config, &running, &mails, &base)?;
     let password = first_administrator(&running, &clock)?;
     let server = in_background(&running, listener, THREADS)?;
-    let stage = Stage { base: base.clone(), clock: clock.clone(), worker, mails };
+    let stage =
+        Stage { base: base.clone(), clock: clock.clone(), worker, mails, factors: umbel::demo::Factors::default() };
     let mut teller = Teller { step: 0 };
     let (is_sound, open_order) = match tell(&stage, &mut teller, &password, &config.data) {
         Ok(told) => told,

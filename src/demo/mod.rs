@@ -5,10 +5,12 @@
 
 mod bank;
 mod client;
+mod factors;
 mod inbox;
 mod stage;
 
 pub use bank::Bank;
 pub use client::{Answer, Client, DemoError};
+pub use factors::Factors;
 pub use inbox::{link_in, text_of};
 pub use stage::{Cast, Invoiced, MemberCast, PASSWORD, StaffCast, Stage};

@@ -25,6 +25,8 @@ pub struct Stage {
     pub worker: Worker,
     /// Where its mails arrive.
     pub mails: Catcher,
+    /// The authenticators of everybody.
+    pub factors: super::Factors,
 }
 
 /// The mutual and everybody in it.
@@ -81,7 +83,7 @@ pub struct Invoiced {
 }
 
 /// A member of a JSON object as text.
-fn text(value: &Value, name: &str) -> Step<String> {
+pub(super) fn text(value: &Value, name: &str) -> Step<String> {
     let found = value.get(name).and_then(Value::as_str).map(str::to_owned);
     found.ok_or_else(|| DemoError(format!("no {name} in {value}")))
 }
@@ -440,21 +442,32 @@ impl Stage {
         Ok(())
     }
 
+    /// Somebody opens what is flagged and approves the sealed bytes. Answers the batch.
+    ///
+    /// # Errors
+    /// Says which step failed.
+    pub fn approve(&self, approver: &Client, sealed: &Value) -> Step<Value> {
+        let id = text(sealed, "id")?;
+        self.open_flags(approver, &id)?;
+        let sha256 = text(sealed, "content_sha256")?;
+        let proof = self.prove(approver, "approve_batch", &sha256)?;
+        let shown = json!({
+            "content_sha256": sha256, "total": sealed.get("total"), "payout_count": sealed.get("payout_count"),
+            "second_factor": proof,
+        });
+        approver.change(&format!("/v1/payout_batches/{id}/approve"), version(sealed), &shown)?.expect(200)
+    }
+
     /// A second person opens what is flagged, approves the sealed bytes and releases them. Answers the released batch.
     ///
     /// # Errors
     /// Says which step failed.
     pub fn release(&self, approver: &Client, sealed: &Value) -> Step<Value> {
         let id = text(sealed, "id")?;
-        self.open_flags(approver, &id)?;
-        let shown = json!({
-            "content_sha256": text(sealed, "content_sha256")?, "total": sealed.get("total"),
-            "payout_count": sealed.get("payout_count"),
-        });
-        let approved =
-            approver.change(&format!("/v1/payout_batches/{id}/approve"), version(sealed), &shown)?.expect(200)?;
+        let approved = self.approve(approver, sealed)?;
+        let proof = self.prove(approver, "release_batch", &text(sealed, "content_sha256")?)?;
         let released = approver
-            .change(&format!("/v1/payout_batches/{id}/release"), version(&approved), &json!({}))?
+            .change(&format!("/v1/payout_batches/{id}/release"), version(&approved), &json!({"second_factor": proof}))?
             .expect(200)?;
         self.settle()?;
         Ok(released)

@@ -88,9 +88,11 @@ pub(super) fn origin(event: Event, account: Account, is_debit: bool) -> Origin {
         Event::GuaranteeAdvanced => Origin::Pending,
         Event::ClientPaid => client_paid(account),
         Event::PayoutReserved => Origin::Available,
-        Event::PayoutCancelled | Event::PayoutReleased | Event::PayoutSettled | Event::PayoutReturned => {
-            Origin::Reserved
-        }
+        Event::PayoutCancelled
+        | Event::PayoutReleased
+        | Event::PayoutSettled
+        | Event::PayoutReturned
+        | Event::PayoutRejected => Origin::Reserved,
         Event::BankOpened | Event::BankLineBooked => Origin::Bank,
         Event::LevyCharged => Origin::Charge,
         Event::ArrearsSettled => Origin::Arrears,

@@ -17,6 +17,7 @@ pub mod letters;
 pub mod local;
 pub mod pages;
 pub mod pain001;
+pub mod pain002;
 pub mod payslip;
 pub mod pdf;
 pub mod safe_xml;

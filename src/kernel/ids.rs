@@ -251,4 +251,18 @@ ids! {
     TrueUpPolicyId,
     /// What lets a person be paid for copyright.
     RightsProofId,
+    /// A second factor of a person.
+    FactorId,
+    /// The request to give somebody a new second factor.
+    FactorResetId,
+    /// A second factor shown for one command.
+    StepUpId,
+    /// How many approvals a total needs.
+    ApprovalAmountId,
+    /// How long approvals count.
+    BatchPolicyId,
+    /// A bank's answer to a file.
+    BankReportId,
+    /// What two people decide about a payout.
+    PayoutDecisionId,
 }

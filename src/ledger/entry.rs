@@ -217,6 +217,8 @@ named! {
         PayoutSettled = "payout_settled",
         /// The bank gave it back.
         PayoutReturned = "payout_returned",
+        /// The bank refused it, or it never left.
+        PayoutRejected = "payout_rejected",
         /// A bank account was taken over with what it held.
         BankOpened = "bank_opened",
         /// A bank line waits to be explained.

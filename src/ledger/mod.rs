@@ -22,7 +22,7 @@ use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
 
-use crate::kernel::ids::{ActivityId, EntityId, InvoiceId, PersonId, WriteOffId};
+use crate::kernel::ids::{ActivityId, BankAccountId, EntityId, InvoiceId, PersonId, WriteOffId};
 use crate::kernel::money::{Currency, Minor};
 use crate::platform::db::Tx;
 use crate::platform::error::Result;
@@ -49,6 +49,14 @@ pub fn post_all(tx: &mut Tx<'_>, entries: &[Entry]) -> Result<()> {
 /// Fails with the database.
 pub fn open_balance(tx: &mut Tx<'_>, activity: ActivityId, owner: PersonId, currency: Currency) -> Result<()> {
     store::insert_balance(tx, activity, owner, currency)
+}
+
+/// What the books say is on a bank account of an entity.
+///
+/// # Errors
+/// Fails with the database.
+pub fn bank_balance(tx: &mut Tx<'_>, account: BankAccountId) -> Result<Minor> {
+    store::sum_bank_account(tx, account)
 }
 
 /// What an activity has.

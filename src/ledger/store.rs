@@ -24,6 +24,7 @@ pub(super) use entries::{find_posted, insert_entries};
 pub use year::ResultRow;
 pub(super) use year::{
     count_suspense, list_results, list_years_with_results, lock_year, sum_account_through, sum_activities_between,
+    sum_bank_account,
 };
 
 diesel::define_sql_function! {

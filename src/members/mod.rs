@@ -102,6 +102,22 @@ pub fn payee_account(tx: &mut Tx<'_>, id: PayeeAccountId) -> Result<PayeeAccount
     store::find_payee_account(tx, id)
 }
 
+/// Accounts by their ids, also those that others have replaced; in no order.
+///
+/// # Errors
+/// Fails with the database.
+pub fn payee_accounts(tx: &mut Tx<'_>, ids: &[PayeeAccountId]) -> Result<Vec<PayeeAccountRow>> {
+    store::register::list_payee_accounts(tx, ids)
+}
+
+/// Members by their ids, in no order.
+///
+/// # Errors
+/// Fails with the database.
+pub fn members_by(tx: &mut Tx<'_>, ids: &[PersonId]) -> Result<Vec<MemberRow>> {
+    store::register::list_members_by(tx, ids)
+}
+
 /// Shares that were subscribed at once.
 ///
 /// # Errors

@@ -1,6 +1,6 @@
 //! The SQL of applications, members, their bank accounts and shares.
 
-mod register;
+pub(super) mod register;
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! The counter for payouts and batches.
+//! The counter for payouts.
 
 use actix_web::web::{Data, Json, Path};
 use actix_web::{HttpResponse, get, post};
@@ -6,22 +6,45 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::store::{BatchRow, PayoutFilter, PayoutRow};
-use super::{BatchState, PayoutState, Shown};
-use crate::access::{Approver, Member, MemberOrDesk, Reviewer, ViewBatches};
+use super::PayoutState;
+use super::store::{PayoutFilter, PayoutRow};
+use crate::access::{Member, MemberOrDesk, Reviewer};
 use crate::kernel::ids::{ActivityId, BatchId, EntityId, PayoutId, PersonId};
-use crate::kernel::money::{Minor, Money};
+use crate::kernel::money::Money;
 use crate::kernel::schemes::Method;
-use crate::members;
 use crate::platform::db::{Db, Tx};
-use crate::platform::error::{Error, Result};
+use crate::platform::error::Result;
 use crate::platform::keys::Keys;
-use crate::platform::web::{Command, Empty, Listing, Page, QueryOf, attachment, hex, unhex};
+use crate::platform::web::{Command, Empty, Listing, Page, QueryOf};
 
+mod batches;
 mod holds;
+mod policy;
+mod preview;
+mod results;
 mod slips;
 mod views;
 
+use batches::{
+    __path_approve_batch, __path_build_batch, __path_dissolve_batch, __path_download_batch_file, __path_list_batches,
+    __path_release_batch, __path_remove_payout_from_batch, __path_seal_batch, __path_show_batch, __path_unseal_batch,
+    approve_batch, build_batch, dissolve_batch, download_batch_file, list_batches, release_batch,
+    remove_payout_from_batch, seal_batch, show_batch, unseal_batch,
+};
+pub use batches::{BatchSummary, BatchView};
+use policy::{
+    __path_agree_to_approval_amount, __path_decide_approval_amount, __path_decide_batch_policy,
+    __path_list_approval_amounts, __path_list_batch_policies, agree_to_approval_amount, decide_approval_amount,
+    decide_batch_policy, list_approval_amounts, list_batch_policies,
+};
+use preview::{__path_preview_batch, preview_batch};
+use results::{
+    __path_agree_to_payout_decision, __path_assign_payout, __path_close_payout, __path_import_payment_report,
+    __path_list_payment_reports, __path_list_payout_decisions, __path_list_payout_desk, __path_propose_payout_decision,
+    __path_refuse_payout_decision, __path_show_payment_report, agree_to_payout_decision, assign_payout, close_payout,
+    import_payment_report, list_payment_reports, list_payout_decisions, list_payout_desk, propose_payout_decision,
+    refuse_payout_decision, show_payment_report,
+};
 use holds::{__path_hold_payout, hold_payout};
 use slips::{__path_download_payslip, __path_show_pay_slip, download_payslip, show_pay_slip};
 pub use views::{ApprovalView, BatchItemView};
@@ -46,6 +69,22 @@ crate::endpoints!(
     approve_batch,
     release_batch,
     download_batch_file,
+    preview_batch,
+    import_payment_report,
+    list_payment_reports,
+    show_payment_report,
+    list_payout_desk,
+    assign_payout,
+    close_payout,
+    propose_payout_decision,
+    list_payout_decisions,
+    agree_to_payout_decision,
+    refuse_payout_decision,
+    decide_approval_amount,
+    list_approval_amounts,
+    agree_to_approval_amount,
+    decide_batch_policy,
+    list_batch_policies,
 );
 
 #[derive(Debug, Clone, Deserialize, ToSchema)]
@@ -72,7 +111,8 @@ pub struct PayoutView {
     pub id: PayoutId,
     /// Grows with every change.
     pub version: i32,
-    /// `requested`, `approved`, `refused`, `cancelled`, `batched`, `released`, `settled` or `returned`.
+    /// `requested`, `approved`, `refused`, `cancelled`, `batched`, `released`, `settled` or `returned`; `rejected` or
+    /// `unknown` while somebody looks after it; `confirmed`, `replaced` or `given_back` once two people decided.
     pub state: PayoutState,
     /// Who pays.
     pub entity_id: EntityId,
@@ -104,8 +144,10 @@ pub struct PayoutView {
     pub returned_on: Option<NaiveDate>,
     /// Why.
     pub return_reason: Option<String>,
-    /// Who looks after a returned one.
+    /// Who looks after one on the desk.
     pub desk_owner_id: Option<PersonId>,
+    /// The payout in whose place it is sent.
+    pub replaces_id: Option<PayoutId>,
     /// When it was asked for.
     pub created_at: DateTime<Utc>,
 }
@@ -132,6 +174,7 @@ impl From<PayoutRow> for PayoutView {
             returned_on: row.returned_on,
             return_reason: row.return_reason,
             desk_owner_id: row.desk_owner_id,
+            replaces_id: row.replaces_id,
             created_at: row.created_at,
         }
     }
@@ -257,321 +300,4 @@ async fn cancel_payout(who: Member, db: Data<Db>, id: Path<PayoutId>, command: C
             super::cancel(tx, id, expected).map(PayoutView::from)
         })
         .await
-}
-
-/// A batch in a list.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct BatchSummary {
-    /// Its id.
-    pub id: BatchId,
-    /// Grows with every change.
-    pub version: i32,
-    /// `open`, `sealed`, `approved`, `released` or `dissolved`.
-    pub state: BatchState,
-    /// Who pays.
-    pub entity_id: EntityId,
-    /// The day the bank is asked to debit.
-    pub execute_on: NaiveDate,
-    /// The sum of the sealed file.
-    pub total: Option<Money>,
-    /// How many payouts were sealed.
-    pub payout_count: Option<i32>,
-    /// SHA-256 of the sealed file, in hex.
-    pub content_sha256: Option<String>,
-    /// Who gathered it.
-    pub built_by: PersonId,
-    /// Who sealed it.
-    pub sealed_by: Option<PersonId>,
-    /// Who released it.
-    pub released_by: Option<PersonId>,
-    /// When it was gathered.
-    pub created_at: DateTime<Utc>,
-}
-
-impl From<BatchRow> for BatchSummary {
-    fn from(row: BatchRow) -> Self {
-        Self {
-            total: row.control_sum_minor.map(|amount_minor| Money { amount_minor, currency: row.currency }),
-            content_sha256: row.sha256.as_deref().map(hex),
-            id: row.id,
-            version: row.version,
-            state: row.state,
-            entity_id: row.entity_id,
-            execute_on: row.execute_on,
-            payout_count: row.payout_count,
-            built_by: row.built_by,
-            sealed_by: row.sealed_by,
-            released_by: row.released_by,
-            created_at: row.created_at,
-        }
-    }
-}
-
-/// A batch with everything that an approver must see.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct BatchView {
-    /// Its row.
-    #[serde(flatten)]
-    pub batch: BatchSummary,
-    /// The sum of its payouts now.
-    pub items_total: Money,
-    /// How many payees were never paid before into their account.
-    pub new_payee_count: usize,
-    /// Its payouts, in the order of the file.
-    pub items: Vec<BatchItemView>,
-    /// Who stands for the sealed bytes.
-    pub approvals: Vec<ApprovalView>,
-}
-
-fn view(tx: &mut Tx<'_>, row: BatchRow) -> Result<BatchView> {
-    let approvals = super::approvals(tx, &row)?.into_iter().map(ApprovalView::from).collect();
-    let mut items = Vec::new();
-    for payout in super::batch_items(tx, row.id)? {
-        let account = payout.payee_account_id.ok_or_else(|| Error::internal("a batched payout has an account"))?;
-        let account = members::payee_account(tx, account)?;
-        items.push(BatchItemView {
-            new_payee: super::is_new_payee(tx, &payout)?,
-            payout_id: payout.id,
-            member_id: payout.member_id,
-            holder: account.holder,
-            iban_last4: account.iban_last4,
-            amount: Money { amount_minor: payout.sent(), currency: payout.currency },
-        });
-    }
-    let total = Minor::sum(items.iter().map(|item| item.amount.amount_minor))?;
-    Ok(BatchView {
-        items_total: Money { amount_minor: total, currency: row.currency },
-        new_payee_count: items.iter().filter(|item| item.new_payee).count(),
-        items,
-        approvals,
-        batch: row.into(),
-    })
-}
-
-fn load_batch(tx: &mut Tx<'_>, id: BatchId) -> Result<BatchView> {
-    let row = super::batch(tx, id)?;
-    view(tx, row)
-}
-
-#[derive(Debug, Clone, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct BuildBatch {
-    /// Made by the sender.
-    id: BatchId,
-    /// Whose payouts.
-    entity_id: EntityId,
-}
-
-/// Gathers every approved payout of an entity in a new batch.
-#[utoipa::path(tag = "batches", params(("dry_run" = Option<bool>, Query)), request_body = BuildBatch,
-    responses((status = 201, body = BatchView)), extensions(("x-roles" = json!(["reviewer"]))))]
-#[post("/v1/payout_batches")]
-async fn build_batch(who: Reviewer, db: Data<Db>, command: Command<BuildBatch>) -> Result<HttpResponse> {
-    command
-        .about_money()
-        .create(&db, who.into(), "build_batch", "/v1/payout_batches", |tx, body| {
-            let row = super::build(tx, body.id, body.entity_id)?;
-            view(tx, row)
-        })
-        .await
-}
-
-#[derive(Debug, Deserialize, Serialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
-struct BatchQuery {
-    /// Only in this state.
-    #[param(inline)]
-    state: Option<BatchState>,
-    /// Rows a page, 1 to 200.
-    #[serde(skip_serializing)]
-    #[param(minimum = 1, maximum = 200)]
-    limit: Option<i64>,
-    /// From the page before.
-    #[serde(skip_serializing)]
-    cursor: Option<String>,
-}
-
-/// Lists batches, newest first.
-#[utoipa::path(tag = "batches", params(BatchQuery), responses((status = 200, body = Page<BatchSummary>)),
-    extensions(("x-roles" = json!(["reviewer", "payout_approver", "accountant", "administrator"]))))]
-#[get("/v1/payout_batches")]
-async fn list_batches(
-    who: ViewBatches,
-    db: Data<Db>,
-    keys: Data<Keys>,
-    query: QueryOf<BatchQuery>,
-) -> Result<Json<Page<BatchSummary>>> {
-    let query = query.0;
-    let listing = Listing::new(&keys, who.person(), "batches", &query, query.limit, query.cursor.as_deref())?;
-    let page = db
-        .write(who.into(), move |tx| {
-            let rows = super::batches(tx, query.state, listing.after, listing.fetch)?;
-            Ok(listing.page(rows, |row| row.id.0, BatchSummary::from))
-        })
-        .await?;
-    Ok(Json(page))
-}
-
-/// Shows a batch with everything that an approver must see.
-#[utoipa::path(tag = "batches", params(("id" = BatchId, Path)), responses((status = 200, body = BatchView)),
-    extensions(("x-roles" = json!(["reviewer", "payout_approver", "accountant", "administrator"]))))]
-#[get("/v1/payout_batches/{id}")]
-async fn show_batch(who: ViewBatches, db: Data<Db>, id: Path<BatchId>) -> Result<Json<BatchView>> {
-    let id = id.into_inner();
-    Ok(Json(db.write(who.into(), move |tx| load_batch(tx, id)).await?))
-}
-
-#[derive(Debug, Clone, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct RemovePayout {
-    /// Which.
-    payout_id: PayoutId,
-}
-
-/// Takes a payout out of an open batch; it stays approved.
-#[utoipa::path(tag = "batches", params(("id" = BatchId, Path)), request_body = RemovePayout,
-    responses((status = 200, body = BatchView)), extensions(("x-roles" = json!(["reviewer"]))))]
-#[post("/v1/payout_batches/{id}/remove_payout")]
-async fn remove_payout_from_batch(
-    who: Reviewer,
-    db: Data<Db>,
-    id: Path<BatchId>,
-    command: Command<RemovePayout>,
-) -> Result<HttpResponse> {
-    command
-        .about_money()
-        .change(&db, who.into(), "remove_payout_from_batch", id.into_inner(), load_batch, |tx, id, expected, body| {
-            let row = super::remove(tx, id, expected, body.payout_id)?;
-            view(tx, row)
-        })
-        .await
-}
-
-/// Seals a batch: the bank file is written and hashed; nothing in it changes any more.
-#[utoipa::path(tag = "batches", params(("id" = BatchId, Path), ("dry_run" = Option<bool>, Query)), request_body = Empty,
-    responses((status = 200, body = BatchView)), extensions(("x-roles" = json!(["reviewer"]))))]
-#[post("/v1/payout_batches/{id}/seal")]
-async fn seal_batch(
-    who: Reviewer,
-    db: Data<Db>,
-    keys: Data<Keys>,
-    id: Path<BatchId>,
-    command: Command<Empty>,
-) -> Result<HttpResponse> {
-    command
-        .about_money()
-        .change(&db, who.into(), "seal_batch", id.into_inner(), load_batch, move |tx, id, expected, _| {
-            let row = super::seal(tx, &keys, id, expected)?;
-            view(tx, row)
-        })
-        .await
-}
-
-/// Opens a sealed batch again. Every approval is void.
-#[utoipa::path(tag = "batches", params(("id" = BatchId, Path)), request_body = Empty,
-    responses((status = 200, body = BatchView)), extensions(("x-roles" = json!(["reviewer", "payout_approver"]))))]
-#[post("/v1/payout_batches/{id}/unseal")]
-async fn unseal_batch(
-    who: crate::access::BatchDesk,
-    db: Data<Db>,
-    id: Path<BatchId>,
-    command: Command<Empty>,
-) -> Result<HttpResponse> {
-    command
-        .about_money()
-        .change(&db, who.into(), "unseal_batch", id.into_inner(), load_batch, |tx, id, expected, _| {
-            let row = super::unseal(tx, id, expected)?;
-            view(tx, row)
-        })
-        .await
-}
-
-/// Dissolves an open batch; its payouts are approved and free again.
-#[utoipa::path(tag = "batches", params(("id" = BatchId, Path)), request_body = Empty,
-    responses((status = 200, body = BatchView)), extensions(("x-roles" = json!(["reviewer"]))))]
-#[post("/v1/payout_batches/{id}/dissolve")]
-async fn dissolve_batch(
-    who: Reviewer,
-    db: Data<Db>,
-    id: Path<BatchId>,
-    command: Command<Empty>,
-) -> Result<HttpResponse> {
-    command
-        .about_money()
-        .change(&db, who.into(), "dissolve_batch", id.into_inner(), load_batch, |tx, id, expected, _| {
-            let row = super::dissolve(tx, id, expected)?;
-            view(tx, row)
-        })
-        .await
-}
-
-/// What an approver was shown and stands for.
-#[derive(Debug, Clone, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct ApproveBatch {
-    /// The hash that was shown.
-    #[schema(min_length = 64, max_length = 64)]
-    content_sha256: String,
-    /// The sum that was shown.
-    total: Money,
-    /// The number of payouts that was shown.
-    payout_count: i32,
-}
-
-/// Approves exactly the sealed bytes, as another person than who built, sealed or is paid.
-#[utoipa::path(tag = "batches", params(("id" = BatchId, Path), ("dry_run" = Option<bool>, Query)), request_body = ApproveBatch,
-    responses((status = 200, body = BatchView)), extensions(("x-roles" = json!(["payout_approver"]))))]
-#[post("/v1/payout_batches/{id}/approve")]
-async fn approve_batch(
-    who: Approver,
-    db: Data<Db>,
-    id: Path<BatchId>,
-    command: Command<ApproveBatch>,
-) -> Result<HttpResponse> {
-    command
-        .about_money()
-        .change(&db, who.into(), "approve_batch", id.into_inner(), load_batch, |tx, id, expected, body| {
-            let sha256 = unhex(&body.content_sha256).ok_or_else(|| Error::field("/content_sha256", "invalid"))?;
-            let shown = Shown { sha256, total: body.total, count: body.payout_count };
-            let row = super::approve_batch(tx, id, expected, &shown)?;
-            view(tx, row)
-        })
-        .await
-}
-
-/// Releases an approved batch to the bank, once.
-#[utoipa::path(tag = "batches", params(("id" = BatchId, Path), ("dry_run" = Option<bool>, Query)), request_body = Empty,
-    responses((status = 200, body = BatchView)), extensions(("x-roles" = json!(["payout_approver"]))))]
-#[post("/v1/payout_batches/{id}/release")]
-async fn release_batch(
-    who: Approver,
-    db: Data<Db>,
-    id: Path<BatchId>,
-    command: Command<Empty>,
-) -> Result<HttpResponse> {
-    command
-        .about_money()
-        .change(&db, who.into(), "release_batch", id.into_inner(), load_batch, |tx, id, expected, _| {
-            let row = super::release(tx, id, expected)?;
-            view(tx, row)
-        })
-        .await
-}
-
-/// Downloads the bank file: the sealed bytes, the same for ever. Each download is noted.
-#[utoipa::path(tag = "batches", params(("id" = BatchId, Path)),
-    responses((status = 200, content_type = "application/xml", body = Vec<u8>)),
-    extensions(("x-roles" = json!(["reviewer", "payout_approver"]))))]
-#[get("/v1/payout_batches/{id}/file")]
-async fn download_batch_file(who: crate::access::BatchDesk, db: Data<Db>, id: Path<BatchId>) -> Result<HttpResponse> {
-    let id = id.into_inner();
-    let file = db
-        .write(who.into(), move |tx| {
-            let file = super::file(tx, id)?;
-            tx.note("download_batch_file", id.0)?;
-            Ok(file)
-        })
-        .await?;
-    Ok(attachment(&file.name, &file.media_type, &file.sha256, file.bytes))
 }

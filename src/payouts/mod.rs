@@ -1,11 +1,15 @@
 //! Payouts: from money on an activity to a bank file that two people stand for.
 //!
-//! Owns `payout`, `payout_batch`, `batch_approval`. Asking for a payout sets its money aside at once. A reviewer
+//! Owns `payout`, `payout_batch`, `batch_approval`, `approval_amount`, `batch_policy`, `bank_report`, `bank_report_line`,
+//! `payout_decision`. Asking for a payout sets its money aside at once. A reviewer
 //! approves it and by that freezes the account it goes to. Payouts are gathered in a batch; sealing writes the bank
 //! file and its SHA-256; another person approves exactly those bytes; then it is released, once. Only the bank's own
 //! statement settles a payout or brings it back. PostgreSQL holds the same rules a second time.
 
+pub mod batches;
 pub mod http;
+pub mod policy;
+pub mod results;
 mod rules;
 mod store;
 
@@ -16,13 +20,10 @@ pub use rules::{BatchCommand, BatchState, PayoutCommand, PayoutState};
 pub use store::{ApprovalRow, BatchRow, PayoutFilter, PayoutRow};
 use uuid::Uuid;
 
-use crate::archive::{self, Kind, NewFile};
 use crate::formats::letters::Letter;
-use crate::formats::pain001;
-use crate::kernel::calendar::add_working_days;
-use crate::kernel::ids::{ActivityId, BankAccountId, BatchId, EntityId, PayoutId, PersonId};
+use crate::kernel::ids::{ActivityId, BankAccountId, PayoutId, PersonId};
 use crate::kernel::money::{Minor, Money};
-use crate::kernel::refusal::{Checks, Refusal};
+use crate::kernel::refusal::Checks;
 use crate::kernel::schemes::Method;
 use crate::ledger;
 use crate::ledger::events::{self, Arrival, Booking, Paid, PayoutFunds, Wage};
@@ -31,7 +32,6 @@ use crate::payroll::{self, Beside, SlipOf, SlipRow};
 use crate::platform::db::{Locked, Tx};
 use crate::platform::error::{Error, Result};
 use crate::platform::faults::Guard;
-use crate::platform::keys::Keys;
 use crate::{access, activities, charter, members, risk};
 
 /// Asks for a payout: the money is set aside in the same transaction, or the answer is no.
@@ -197,231 +197,6 @@ fn lock_at(tx: &mut Tx<'_>, id: PayoutId, expected: i32) -> Result<Locked<Payout
     if payout.version == expected { Ok(payout) } else { Err(Error::version_stale(payout.version)) }
 }
 
-/// Gathers every approved payout of an entity in a new batch.
-///
-/// # Errors
-/// 409 `batch_empty`, `bank_account_missing`.
-pub fn build(tx: &mut Tx<'_>, id: BatchId, entity: EntityId) -> Result<BatchRow> {
-    let me = tx.person()?;
-    let entity = charter::entity(tx, entity)?;
-    let account = charter::bank_account(tx, entity.id)?;
-    let today = tx.today(entity.zone());
-    let holidays = charter::holidays(tx, &entity.country, today)?;
-    let execute_on = add_working_days(today, 0, &holidays).ok_or_else(|| Error::internal("calendar"))?;
-    let batch = store::insert_batch(tx, id, entity.id, account.id, account.currency, execute_on, me)?;
-    let held = risk::held(tx, entity.id)?;
-    let gathered = store::gather(tx, &batch, &held)?;
-    if gathered == 0 {
-        return Err(Error::conflict("batch_empty"));
-    }
-    Ok(batch)
-}
-
-/// A batch.
-///
-/// # Errors
-/// 404.
-pub fn batch(tx: &mut Tx<'_>, id: BatchId) -> Result<BatchRow> {
-    store::find_batch(tx, id)
-}
-
-/// Batches, newest first.
-///
-/// # Errors
-/// Fails with the database.
-pub fn batches(tx: &mut Tx<'_>, state: Option<BatchState>, after: Option<Uuid>, limit: i64) -> Result<Vec<BatchRow>> {
-    store::list_batches(tx, state, after, limit)
-}
-
-/// The payouts of a batch, in the order of the file.
-///
-/// # Errors
-/// Fails with the database.
-pub fn batch_items(tx: &mut Tx<'_>, id: BatchId) -> Result<Vec<PayoutRow>> {
-    store::list_items(tx, id)
-}
-
-/// Who approved the sealed bytes of a batch.
-///
-/// # Errors
-/// Fails with the database.
-pub fn approvals(tx: &mut Tx<'_>, batch: &BatchRow) -> Result<Vec<ApprovalRow>> {
-    store::list_approvals(tx, batch)
-}
-
-/// Whether the payee of a payout was never paid before, or into another account.
-///
-/// # Errors
-/// Fails with the database.
-pub fn is_new_payee(tx: &mut Tx<'_>, payout: &PayoutRow) -> Result<bool> {
-    store::is_new_payee(tx, payout)
-}
-
-/// Takes a payout out of an open batch; it stays approved.
-///
-/// # Errors
-/// 409 `batch_sealed` once the batch is sealed.
-pub fn remove(tx: &mut Tx<'_>, id: BatchId, expected: i32, payout: PayoutId) -> Result<BatchRow> {
-    let batch = lock_batch_at(tx, id, expected)?;
-    rules::may_batch(batch.state, BatchCommand::Edit)?;
-    let payout = store::lock(tx, payout)?;
-    if payout.batch_id != Some(batch.id) {
-        return Err(Error::not_found());
-    }
-    store::leave_batch(tx, &payout)?;
-    store::touch_batch(tx, &batch)
-}
-
-/// Seals a batch: the bank file is written, kept and hashed. From here on nothing in it changes.
-///
-/// # Errors
-/// 403 for a payee; 409 in another state or when a payout cannot be written; 412 for another version.
-pub fn seal(tx: &mut Tx<'_>, keys: &Keys, id: BatchId, expected: i32) -> Result<BatchRow> {
-    let batch = lock_batch_at(tx, id, expected)?;
-    rules::may_batch(batch.state, BatchCommand::Seal)?;
-    let me = tx.person()?;
-    let items = store::list_items(tx, id)?;
-    if items.is_empty() {
-        return Err(Error::conflict("batch_empty"));
-    }
-    if items.iter().any(|payout| payout.member_id == me) {
-        return Err(Error::forbidden("self_approval_forbidden"));
-    }
-    let total = Minor::sum(items.iter().map(PayoutRow::sent))?;
-    let message_id = rules::message_id(&batch, tx.now());
-    let file = bank_file(tx, keys, &batch, &items, &message_id)?;
-    let bytes = pain001::write(&file).map_err(|refused| {
-        Refusal::state("payout_not_payable").with("reason", refused.code()).with("detail", refused)
-    })?;
-    let name = format!("{message_id}.xml");
-    let new = NewFile {
-        kind: Kind::BatchFile,
-        subject: id.0,
-        owner: None,
-        name: &name,
-        media_type: "application/xml",
-        bytes: &bytes,
-    };
-    let file_id = archive::keep(tx, &new)?;
-    let count = i32::try_from(items.len()).map_err(Error::internal)?;
-    let seal = store::Seal { message_id, count, total, file_id, sha256: archive::sha256(&bytes), by: me };
-    let sealed = store::mark_sealed(tx, &batch, &seal)?;
-    risk::sealed(tx, sealed.entity_id, sealed.currency, &ids_of(&items))?;
-    Ok(sealed)
-}
-
-fn ids_of(items: &[PayoutRow]) -> Vec<PayoutId> {
-    items.iter().map(|payout| payout.id).collect()
-}
-
-fn bank_file(
-    tx: &mut Tx<'_>,
-    keys: &Keys,
-    batch: &BatchRow,
-    items: &[PayoutRow],
-    message_id: &str,
-) -> Result<pain001::CreditTransferFile> {
-    let entity = charter::entity(tx, batch.entity_id)?;
-    let account = charter::bank_account_by_id(tx, batch.bank_account_id)?;
-    let mut transfers = Vec::with_capacity(items.len());
-    for payout in items {
-        let payee = payout.payee_account_id.ok_or_else(|| Error::internal("an approved payout has an account"))?;
-        let payee = members::payee_account(tx, payee)?;
-        let member = members::member(tx, payout.member_id)?;
-        let iban = members::open_iban(keys, &payee)?;
-        transfers.push(rules::transfer(payout, &payee.holder, &iban, &member, &entity.name)?);
-    }
-    rules::file(message_id, tx.now(), batch.execute_on, &entity, &account, transfers)
-}
-
-/// Opens a sealed batch again. Every approval is void.
-///
-/// # Errors
-/// 409 in another state; 412 for another version.
-pub fn unseal(tx: &mut Tx<'_>, id: BatchId, expected: i32) -> Result<BatchRow> {
-    let batch = lock_batch_at(tx, id, expected)?;
-    rules::may_batch(batch.state, BatchCommand::Unseal)?;
-    store::mark_unsealed(tx, &batch)
-}
-
-/// Dissolves an open batch; its payouts are approved and free again.
-///
-/// # Errors
-/// 409 in another state; 412 for another version.
-pub fn dissolve(tx: &mut Tx<'_>, id: BatchId, expected: i32) -> Result<BatchRow> {
-    let batch = lock_batch_at(tx, id, expected)?;
-    rules::may_batch(batch.state, BatchCommand::Dissolve)?;
-    store::free_items(tx, id)?;
-    store::mark_dissolved(tx, &batch)
-}
-
-/// What an approver was shown and stands for.
-#[derive(Debug, Clone)]
-pub struct Shown {
-    /// The hash of the file.
-    pub sha256: Vec<u8>,
-    /// The sum of the file.
-    pub total: Money,
-    /// How many payouts.
-    pub count: i32,
-}
-
-/// Approves exactly the sealed bytes, as another person than who built, sealed or is paid.
-///
-/// # Errors
-/// 403 `self_approval_forbidden`; 409 `batch_hash_mismatch` or in another state; 412 for another version.
-pub fn approve_batch(tx: &mut Tx<'_>, id: BatchId, expected: i32, shown: &Shown) -> Result<BatchRow> {
-    let batch = lock_batch_at(tx, id, expected)?;
-    rules::may_batch(batch.state, BatchCommand::Approve)?;
-    let me = tx.person()?;
-    let items = store::list_items(tx, id)?;
-    let is_payee = items.iter().any(|payout| payout.member_id == me);
-    if Some(me) == batch.sealed_by || me == batch.built_by || is_payee {
-        return Err(Error::forbidden("self_approval_forbidden"));
-    }
-    let total = Some(shown.total.amount_minor);
-    let is_same = batch.sha256.as_deref() == Some(shown.sha256.as_slice())
-        && batch.control_sum_minor == total
-        && batch.payout_count == Some(shown.count)
-        && batch.currency == shown.total.currency;
-    if !is_same {
-        return Err(Error::conflict("batch_hash_mismatch"));
-    }
-    risk::require_free(tx, &ids_of(&items))?;
-    risk::require_opened(tx, &ids_of(&items))?;
-    risk::approving(tx, batch.entity_id, shown.total)?;
-    store::insert_approval(tx, &batch, me, &shown.sha256)?;
-    store::set_batch_state(tx, &batch, BatchState::Approved)
-}
-
-/// Releases an approved batch to the bank, once: its payouts are booked as on their way.
-///
-/// # Errors
-/// 403 for a payee; 409 in another state; 412 for another version.
-pub fn release(tx: &mut Tx<'_>, id: BatchId, expected: i32) -> Result<BatchRow> {
-    let batch = lock_batch_at(tx, id, expected)?;
-    rules::may_batch(batch.state, BatchCommand::Release)?;
-    let me = tx.person()?;
-    let items = store::lock_items(tx, id)?;
-    if items.iter().any(|payout| payout.member_id == me) {
-        return Err(Error::forbidden("self_approval_forbidden"));
-    }
-    let entity = charter::entity(tx, batch.entity_id)?;
-    let at = Booking { entity: batch.entity_id, on: tx.today(entity.zone()), currency: batch.currency };
-    let released = store::mark_released(tx, &batch, me)?;
-    let mut entries = Vec::with_capacity(items.len());
-    for payout in &items {
-        let wage = wage(tx, payout)?;
-        entries.push(events::payout_released(at, funds(payout), paid(payout, wage.as_ref()))?);
-    }
-    ledger::post_all(tx, &entries)?;
-    store::release_items(tx, id)?;
-    for payout in &items {
-        tell_sent(tx, payout)?;
-    }
-    Ok(released)
-}
-
 /// The wage that a payout is; none for a plain transfer.
 fn wage(tx: &mut Tx<'_>, payout: &PayoutRow) -> Result<Option<Wage>> {
     match payout.scheme {
@@ -450,15 +225,6 @@ fn tell(tx: &mut Tx<'_>, payout: &PayoutRow, letter: Letter) -> Result<()> {
     let owner = Some(payout.member_id);
     let mail = QueuedLetter { to: member.email, language: member.language, letter, subject: payout.id.0, owner };
     outbox::queue_letter(tx, mail, "once")
-}
-
-/// The bank file of a batch: the sealed bytes.
-///
-/// # Errors
-/// 404 while the batch is open.
-pub fn file(tx: &mut Tx<'_>, id: BatchId) -> Result<archive::ArchivedFile> {
-    let batch = store::find_batch(tx, id)?;
-    archive::find(tx, batch.file_id.ok_or_else(Error::not_found)?)
 }
 
 /// A payout by the id that the bank carries back, locked.
@@ -513,9 +279,4 @@ pub fn return_to_activity(
     store::mark_returned(tx, &payout, on, reason, desk_owner)?;
     let amount = Money { amount_minor: payout.sent(), currency: payout.currency };
     tell(tx, &payout, Letter::PayoutReturned { amount, reason: reason.to_owned() })
-}
-
-fn lock_batch_at(tx: &mut Tx<'_>, id: BatchId, expected: i32) -> Result<Locked<BatchRow>> {
-    let batch = store::lock_batch(tx, id)?;
-    if batch.version == expected { Ok(batch) } else { Err(Error::version_stale(batch.version)) }
 }

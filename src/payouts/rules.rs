@@ -1,11 +1,19 @@
 //! What may happen to payouts and batches, and what the bank is told.
 
-use chrono::{DateTime, NaiveDate, Utc};
+use std::collections::{BTreeMap, BTreeSet};
 
+use chrono::{DateTime, Duration, NaiveDate, NaiveTime, TimeZone, Utc};
+use chrono_tz::Tz;
+
+use super::results::{DecisionKind, Effect, ReportLine};
+use super::store::policy::AmountRow;
 use super::store::{BatchRow, PayoutRow};
 use crate::charter::{BankAccountRow, EntityRow};
 use crate::formats::pain001::{Address, CreditTransferFile, Party, Transfer};
+use crate::formats::pain002::{REJECTED, Reason, Report};
 use crate::formats::sepa_text::to_sepa;
+use crate::kernel::ids::{BankReportId, PayoutId};
+use crate::kernel::money::Minor;
 use crate::kernel::refusal::Refusal;
 use crate::members::MemberRow;
 use crate::named;
@@ -33,6 +41,24 @@ named! {
         Settled = "settled",
         /// Given back by the bank; its money is back.
         Returned = "returned",
+        /// Refused by the bank; its money is held until two people decide.
+        Rejected = "rejected",
+        /// The bank says nothing of it; a person asks.
+        Unknown = "unknown",
+        /// Two people saw that it arrived; the bank has not shown it.
+        Confirmed = "confirmed",
+        /// It did not leave; another one is sent in its place.
+        Replaced = "replaced",
+        /// It did not leave; its money is back.
+        GivenBack = "given_back",
+    }
+}
+
+impl PayoutState {
+    /// Whether a debit of the bank would show that it was carried out.
+    #[must_use]
+    pub fn awaits_bank(self) -> bool {
+        may(self, PayoutCommand::Settle).is_ok()
     }
 }
 
@@ -65,21 +91,111 @@ pub enum PayoutCommand {
     Settle,
     /// The bank gave it back.
     Return,
+    /// The bank refused it.
+    Reject,
+    /// Two people take it for carried out.
+    Confirm,
+    /// Two people send another one in its place.
+    Resend,
+    /// Two people give its money back.
+    GiveBack,
 }
 
 pub(super) fn may(state: PayoutState, command: PayoutCommand) -> Result<(), Refusal> {
-    use PayoutState::{Approved, Released, Requested, Settled};
+    use PayoutState::{Approved, Confirmed, Rejected, Released, Requested, Settled, Unknown};
     let (name, allowed): (_, &[PayoutState]) = match command {
         PayoutCommand::Approve => ("approve", &[Requested]),
         PayoutCommand::Refuse => ("refuse", &[Requested]),
         PayoutCommand::Cancel => ("cancel", &[Requested, Approved]),
-        PayoutCommand::Settle => ("settle", &[Released]),
+        PayoutCommand::Settle => ("settle", &[Released, Unknown, Confirmed]),
         PayoutCommand::Return => ("return", &[Settled]),
+        PayoutCommand::Reject => ("reject", &[Released, Unknown]),
+        PayoutCommand::Confirm => ("confirm", &[Released, Unknown]),
+        PayoutCommand::Resend => ("resend", &[Rejected, Unknown]),
+        PayoutCommand::GiveBack => ("give_back", &[Rejected, Unknown]),
     };
     if allowed.contains(&state) {
         return Ok(());
     }
     Err(Refusal::state("state_conflict").with("state", state).with("command", name))
+}
+
+/// The command by which a decision is done.
+pub(super) const fn command_of(kind: DecisionKind) -> PayoutCommand {
+    match kind {
+        DecisionKind::Resend => PayoutCommand::Resend,
+        DecisionKind::GiveBack => PayoutCommand::GiveBack,
+        DecisionKind::Confirm => PayoutCommand::Confirm,
+    }
+}
+
+/// What a line of a bank's answer says and does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct JudgedLine {
+    /// The payout that it is about.
+    pub(super) payout: Option<PayoutId>,
+    /// Our name for the transfer.
+    pub(super) end_to_end_id: String,
+    /// The bank's word.
+    pub(super) status: String,
+    /// Why.
+    pub(super) reason: Reason,
+    /// What it does.
+    pub(super) effect: Effect,
+}
+
+impl JudgedLine {
+    /// As it is kept.
+    pub(super) fn row(&self, report: BankReportId, n: i32) -> ReportLine {
+        ReportLine {
+            report_id: report,
+            n,
+            payout_id: self.payout,
+            end_to_end_id: self.end_to_end_id.clone(),
+            status: self.status.chars().take(4).collect(),
+            reason_code: self.reason.code.clone(),
+            reason: self.reason.text.clone(),
+            effect: self.effect,
+        }
+    }
+}
+
+/// What each line of a bank's answer does to the payouts of the batch that it answers. A file that is refused as a whole
+/// refuses every payout of which nothing else is said. Of two lines about one payout the first "no" counts.
+pub(super) fn judge_report(report: &Report, items: &[PayoutRow]) -> Vec<JudgedLine> {
+    let by_name: BTreeMap<&str, &PayoutRow> = items.iter().map(|it| (it.end_to_end_id.as_str(), it)).collect();
+    let mut refused = BTreeSet::new();
+    let mut judge = |payout: Option<&PayoutRow>, name: &str, status: &str, reason: &Reason| {
+        let effect = match payout {
+            None => Effect::NotOurs,
+            Some(_) if status != REJECTED => Effect::Accepted,
+            Some(payout) if may(payout.state, PayoutCommand::Reject).is_ok() && refused.insert(payout.id) => {
+                Effect::Rejected
+            }
+            Some(_) => Effect::Late,
+        };
+        JudgedLine {
+            payout: payout.map(|payout| payout.id),
+            end_to_end_id: name.to_owned(),
+            status: status.to_owned(),
+            reason: reason.clone(),
+            effect,
+        }
+    };
+    let mut lines: Vec<JudgedLine> = report
+        .transactions
+        .iter()
+        .map(|it| {
+            let payout = by_name.get(it.end_to_end_id.as_str()).copied();
+            judge(payout, &it.end_to_end_id, &it.status, &it.reason)
+        })
+        .collect();
+    if report.is_rejected() {
+        let said: BTreeSet<&str> = report.transactions.iter().map(|it| it.end_to_end_id.as_str()).collect();
+        let rest = items.iter().filter(|payout| !said.contains(payout.end_to_end_id.as_str()));
+        lines.extend(rest.map(|payout| judge(Some(payout), &payout.end_to_end_id, REJECTED, &report.reason)));
+    }
+    lines
 }
 
 /// What may be done with a batch.
@@ -105,7 +221,7 @@ pub(super) fn may_batch(state: BatchState, command: BatchCommand) -> Result<(), 
         BatchCommand::Edit => ("edit", &[Open]),
         BatchCommand::Seal => ("seal", &[Open]),
         BatchCommand::Unseal => ("unseal", &[Sealed, Approved]),
-        BatchCommand::Approve => ("approve", &[Sealed]),
+        BatchCommand::Approve => ("approve", &[Sealed, Approved]),
         BatchCommand::Release => ("release", &[Approved]),
         BatchCommand::Dissolve => ("dissolve", &[Open]),
     };
@@ -122,11 +238,41 @@ pub(super) fn may_batch(state: BatchState, command: BatchCommand) -> Result<(), 
     Err(Refusal::state("state_conflict").with("state", state).with("command", name))
 }
 
+/// How many people must approve a batch of a total on a day: of each threshold the newest row in force counts, and of
+/// all thresholds up to the total the highest number. One at least.
+pub(super) fn approvals_needed(rows: &[AmountRow], total: Minor, day: NaiveDate) -> i32 {
+    let mut newest: BTreeMap<Minor, &AmountRow> = BTreeMap::new();
+    let is_in_force = |row: &&AmountRow| {
+        row.from_minor <= total && row.valid_from <= day && (!row.loosens || row.agreed_by.is_some())
+    };
+    for row in rows.iter().filter(is_in_force) {
+        let kept = newest.entry(row.from_minor).or_insert(row);
+        if (row.valid_from, row.seq) > (kept.valid_from, kept.seq) {
+            *kept = row;
+        }
+    }
+    newest.values().map(|row| row.approvers).max().unwrap_or(1).max(1)
+}
+
+/// The first moment after a day in a zone.
+pub(super) fn end_of_day(day: NaiveDate, zone: Tz) -> DateTime<Utc> {
+    let next = day.succ_opt().unwrap_or(day).and_time(NaiveTime::MIN);
+    // No zone of the tables begins a day twice; where one is skipped the day begins with its first hour.
+    let begins = |at| zone.from_local_datetime(&at).earliest();
+    let begin = begins(next).or_else(|| begins(next.checked_add_signed(Duration::hours(1))?));
+    begin.map_or_else(|| next.and_utc(), |at| at.to_utc())
+}
+
 /// The name of the message: unique for ever, because a batch that is opened and sealed again is another message.
 pub(super) fn message_id(batch: &BatchRow, now: DateTime<Utc>) -> String {
     let id = batch.id.0.simple().to_string().to_uppercase();
     let tail = id.get(id.len().saturating_sub(14)..).unwrap_or(&id);
     format!("UMBEL{}V{}{tail}", now.format("%y%m%d"), batch.version)
+}
+
+/// How a name stands in the file: in the letters that banks carry.
+pub(super) fn name_in_file(holder: &str) -> String {
+    to_sepa(holder, 70).text
 }
 
 /// One transfer of the file, in the letters that banks carry.
@@ -142,7 +288,7 @@ pub(super) fn transfer(
         instruction_id: None,
         amount: payout.sent(),
         creditor: Party {
-            name: to_sepa(holder, 70).text,
+            name: name_in_file(holder),
             address: address(&member.street, &member.building_number, &member.postcode, &member.town, &member.country),
             iban: parse_iban(iban)?,
             bic: None,
@@ -203,7 +349,7 @@ mod tests {
             (BatchCommand::Edit, vec![Open]),
             (BatchCommand::Seal, vec![Open]),
             (BatchCommand::Unseal, vec![Sealed, Approved]),
-            (BatchCommand::Approve, vec![Sealed]),
+            (BatchCommand::Approve, vec![Sealed, Approved]),
             (BatchCommand::Release, vec![Approved]),
             (BatchCommand::Dissolve, vec![Open]),
         ];

@@ -1,15 +1,22 @@
 //! The SQL of payouts and batches.
 
+pub mod policy;
+pub mod preview;
+pub mod results;
+
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use diesel::prelude::*;
+use diesel::sql_types::Bool;
 use serde::Serialize;
-use umbel_schema::{batch_approval, payout, payout_batch};
+use umbel_schema::{batch_approval, payee_account, payout, payout_batch};
 use uuid::Uuid;
 
 use super::rules::{BatchState, PayoutState};
-use crate::kernel::ids::{ActivityId, BankAccountId, BatchId, EntityId, FileId, PayeeAccountId, PayoutId, PersonId};
+use crate::kernel::ids::{
+    ActivityId, BankAccountId, BatchId, EntityId, FileId, PayeeAccountId, PayoutId, PersonId, StepUpId,
+};
 use crate::kernel::money::{Currency, Minor, Money};
 use crate::kernel::schemes::Method;
 use crate::payroll::Beside;
@@ -63,8 +70,14 @@ pub struct PayoutRow {
     pub returned_on: Option<NaiveDate>,
     /// Why.
     pub return_reason: Option<String>,
-    /// Who looks after a returned one.
+    /// Who looks after one on the desk.
     pub desk_owner_id: Option<PersonId>,
+    /// Since when it needs a person.
+    pub desk_since: Option<DateTime<Utc>>,
+    /// When it no longer did.
+    pub desk_closed_at: Option<DateTime<Utc>>,
+    /// The payout in whose place it is sent.
+    pub replaces_id: Option<PayoutId>,
     /// When it was asked for.
     pub created_at: DateTime<Utc>,
     /// Grows with every change.
@@ -284,8 +297,10 @@ pub(super) fn lock_by_end_to_end_id(tx: &mut Tx<'_>, end_to_end_id: &str) -> Res
 }
 
 pub(super) fn mark_settled(tx: &mut Tx<'_>, row: &Locked<PayoutRow>, on: NaiveDate) -> Result<()> {
+    // One that was on the desk because its bank was silent leaves it.
+    let closed_at = row.desk_since.map(|_| tx.now());
     diesel::update(payout::table.find(row.id))
-        .set((payout::state.eq(PayoutState::Settled), payout::settled_on.eq(on)))
+        .set((payout::state.eq(PayoutState::Settled), payout::settled_on.eq(on), payout::desk_closed_at.eq(closed_at)))
         .execute(tx.conn())?;
     Ok(())
 }
@@ -298,12 +313,15 @@ pub(super) fn mark_returned(
     owner: PersonId,
 ) -> Result<()> {
     let reason: String = reason.chars().take(400).collect();
+    let now = tx.now();
     diesel::update(payout::table.find(row.id))
         .set((
             payout::state.eq(PayoutState::Returned),
             payout::returned_on.eq(on),
             payout::return_reason.eq(reason),
             payout::desk_owner_id.eq(owner),
+            payout::desk_since.eq(now),
+            payout::desk_closed_at.eq(None::<DateTime<Utc>>),
         ))
         .execute(tx.conn())?;
     Ok(())
@@ -331,26 +349,92 @@ pub(super) fn insert_batch(
         .get_result(tx.conn())?)
 }
 
-/// Takes every approved payout of the entity that does not wait for a person and that no other batch is taking at this
-/// moment.
-pub(super) fn gather(tx: &mut Tx<'_>, batch: &BatchRow, held: &[PayoutId]) -> Result<usize> {
-    let free: Vec<PayoutId> = payout::table
+/// Takes the approved payouts of the entity that do not wait for a person and that no other batch is taking at this
+/// moment: all, or those that fit.
+pub(super) fn gather(
+    tx: &mut Tx<'_>,
+    batch: &BatchRow,
+    held: &[PayoutId],
+    before: Option<DateTime<Utc>>,
+    scheme: Option<Method>,
+    member: Option<PersonId>,
+) -> Result<usize> {
+    let free = payout::table
         .filter(payout::entity_id.eq(batch.entity_id))
         .filter(payout::state.eq(PayoutState::Approved))
         .filter(payout::currency.eq(batch.currency))
         .filter(payout::id.ne_all(held))
+        .filter(before.map_or_else(
+            || Box::new(diesel::dsl::sql::<Bool>("true")) as Condition,
+            |before| Box::new(payout::created_at.lt(before)),
+        ))
+        .filter(scheme.map_or_else(
+            || Box::new(diesel::dsl::sql::<Bool>("true")) as Condition,
+            |scheme| Box::new(payout::scheme.eq(scheme)),
+        ))
+        .filter(member.map_or_else(
+            || Box::new(diesel::dsl::sql::<Bool>("true")) as Condition,
+            |member| Box::new(payout::member_id.eq(member)),
+        ))
         .order(payout::id.asc())
         .select(payout::id)
         .for_update()
-        .skip_locked()
-        .load(tx.conn())?;
+        .skip_locked();
+    let free: Vec<PayoutId> = free.load(tx.conn())?;
     Ok(diesel::update(payout::table.filter(payout::id.eq_any(free)))
         .set((payout::state.eq(PayoutState::Batched), payout::batch_id.eq(batch.id)))
         .execute(tx.conn())?)
 }
 
+/// A condition on payouts that is known only when the program runs. A boxed query cannot lock its rows.
+type Condition = Box<dyn BoxableExpression<payout::table, diesel::pg::Pg, SqlType = Bool>>;
+
+/// Who is paid by a batch, and who last changed where they are paid.
+pub(super) fn people_of_items(tx: &mut Tx<'_>, id: BatchId) -> Result<Vec<PersonId>> {
+    let rows: Vec<(PersonId, Option<PersonId>)> = payout::table
+        .inner_join(payee_account::table.on(payee_account::id.nullable().eq(payout::payee_account_id)))
+        .filter(payout::batch_id.eq(id))
+        .select((payout::member_id, payee_account::verified_by))
+        .distinct()
+        .load(tx.conn())?;
+    Ok(rows.into_iter().flat_map(|(paid, changed)| [Some(paid), changed]).flatten().collect())
+}
+
+/// Batches that were sealed before a moment, are not released and whose sealer was not told since, locked.
+pub(super) fn lock_old_seals(
+    tx: &mut Tx<'_>,
+    entity: EntityId,
+    before: DateTime<Utc>,
+) -> Result<Vec<Locked<BatchRow>>> {
+    let rows: Vec<BatchRow> = payout_batch::table
+        .filter(payout_batch::entity_id.eq(entity))
+        .filter(payout_batch::state.eq_any([BatchState::Sealed, BatchState::Approved]))
+        .filter(payout_batch::sealed_at.le(before))
+        .filter(payout_batch::expiry_told_at.is_null().or(payout_batch::expiry_told_at.lt(payout_batch::sealed_at)))
+        .order(payout_batch::id.asc())
+        .select(BatchRow::as_select())
+        .for_update()
+        .load(tx.conn())?;
+    Ok(rows.into_iter().map(Locked::new).collect())
+}
+
+pub(super) fn mark_expiry_told(tx: &mut Tx<'_>, batch: &Locked<BatchRow>) -> Result<()> {
+    let now = tx.now();
+    diesel::update(payout_batch::table.find(batch.id)).set(payout_batch::expiry_told_at.eq(now)).execute(tx.conn())?;
+    Ok(())
+}
+
 pub(super) fn find_batch(tx: &mut Tx<'_>, id: BatchId) -> Result<BatchRow> {
     Ok(payout_batch::table.find(id).select(BatchRow::as_select()).first(tx.conn())?)
+}
+
+/// The batch whose sealed file has a name.
+pub(super) fn find_batch_by_message(tx: &mut Tx<'_>, message_id: &str) -> Result<Option<BatchRow>> {
+    Ok(payout_batch::table
+        .filter(payout_batch::message_id.eq(message_id))
+        .select(BatchRow::as_select())
+        .first(tx.conn())
+        .optional()?)
 }
 
 pub(super) fn lock_batch(tx: &mut Tx<'_>, id: BatchId) -> Result<Locked<BatchRow>> {
@@ -457,13 +541,19 @@ pub(super) fn set_batch_state(tx: &mut Tx<'_>, batch: &Locked<BatchRow>, state: 
         .get_result(tx.conn())?)
 }
 
-pub(super) fn mark_released(tx: &mut Tx<'_>, batch: &Locked<BatchRow>, by: PersonId) -> Result<BatchRow> {
+pub(super) fn mark_released(
+    tx: &mut Tx<'_>,
+    batch: &Locked<BatchRow>,
+    by: PersonId,
+    proof: StepUpId,
+) -> Result<BatchRow> {
     let now = tx.now();
     Ok(diesel::update(payout_batch::table.find(batch.id))
         .set((
             payout_batch::state.eq(BatchState::Released),
             payout_batch::released_by.eq(by),
             payout_batch::released_at.eq(now),
+            payout_batch::release_step_up_id.eq(proof),
         ))
         .returning(BatchRow::as_returning())
         .get_result(tx.conn())?)
@@ -476,12 +566,19 @@ pub(super) fn release_items(tx: &mut Tx<'_>, id: BatchId) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn insert_approval(tx: &mut Tx<'_>, batch: &Locked<BatchRow>, by: PersonId, sha256: &[u8]) -> Result<()> {
+pub(super) fn insert_approval(
+    tx: &mut Tx<'_>,
+    batch: &Locked<BatchRow>,
+    by: PersonId,
+    sha256: &[u8],
+    proof: StepUpId,
+) -> Result<()> {
     diesel::insert_into(batch_approval::table)
         .values((
             batch_approval::batch_id.eq(batch.id),
             batch_approval::approver_id.eq(by),
             batch_approval::sha256.eq(sha256),
+            batch_approval::step_up_id.eq(proof),
         ))
         .execute(tx.conn())?;
     Ok(())
@@ -495,13 +592,4 @@ pub(super) fn list_approvals(tx: &mut Tx<'_>, batch: &BatchRow) -> Result<Vec<Ap
         .order(batch_approval::id.asc())
         .select(ApprovalRow::as_select())
         .load(tx.conn())?)
-}
-
-pub(super) fn is_new_payee(tx: &mut Tx<'_>, row: &PayoutRow) -> Result<bool> {
-    let before = payout::table
-        .filter(payout::member_id.eq(row.member_id))
-        .filter(payout::payee_account_id.eq(row.payee_account_id))
-        .filter(payout::state.eq(PayoutState::Settled));
-    let was_paid: bool = diesel::select(diesel::dsl::exists(before)).get_result(tx.conn())?;
-    Ok(!was_paid)
 }

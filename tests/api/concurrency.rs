@@ -375,9 +375,12 @@ fn a_batch_that_sixteen_seal_approve_and_release_is_released_once() {
     let mut batch = reviewer.post("/v1/payout_batches", &body).unwrap().expect(201).unwrap();
     let path = format!("/v1/payout_batches/{}", id_of(&batch));
     for (who, verb) in [(reviewer, "seal"), (approver, "approve"), (approver, "release")] {
+        let sha256 = batch["content_sha256"].as_str().unwrap_or_default().to_owned();
+        let proof = |operation: &str| app.prove_at_once(approver, operation, &sha256);
         let shown = match verb {
-            "approve" => json!({"content_sha256": batch["content_sha256"], "total": batch["total"],
-                                "payout_count": batch["payout_count"]}),
+            "approve" => json!({"content_sha256": sha256, "total": batch["total"],
+                                "payout_count": batch["payout_count"], "second_factor": proof("approve_batch")}),
+            "release" => json!({"second_factor": proof("release_batch")}),
             _ => json!({}),
         };
         let answers = at_once(16, |_| command(who, &format!("{path}/{verb}"), &batch, &who.new_id(), &shown));

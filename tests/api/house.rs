@@ -64,6 +64,7 @@ const ROOMS: &[&str] = &[
 /// A file, the later room it uses, and why.
 const LATER_ROOMS: &[(&str, &str, &str)] = &[
     ("access/mod.rs", "outbox", "the letters with the links that confirm an address and set a password"),
+    ("access/factors.rs", "outbox", "the letters that say that a second factor was set up or taken away"),
     ("orders/pages.rs", "invoicing", "the page of an order shows its total as the invoice will compute it"),
 ];
 
@@ -359,14 +360,23 @@ const MACHINES: &[Machine] = &[
     Machine {
         name: "payout", file: "payouts/rules.rs", states: Some("PayoutState"),
         commands: &[("PayoutCommand::Approve", "approved"), ("PayoutCommand::Refuse", "refused"), ("PayoutCommand::Cancel", "cancelled"),
-                    ("PayoutCommand::Settle", "settled"), ("PayoutCommand::Return", "returned")],
-        moves: &[("", "requested"), ("approved", "batched"), ("batched", "approved"), ("batched", "released")],
+                    ("PayoutCommand::Settle", "settled"), ("PayoutCommand::Return", "returned"), ("PayoutCommand::Reject", "rejected"),
+                    ("PayoutCommand::Confirm", "confirmed"), ("PayoutCommand::Resend", "replaced"), ("PayoutCommand::GiveBack", "given_back")],
+        moves: &[("", "requested"), ("approved", "batched"), ("batched", "approved"), ("batched", "released"), ("released", "unknown")],
     },
     Machine {
         name: "batch", file: "payouts/rules.rs", states: Some("BatchState"),
         commands: &[("BatchCommand::Edit", "open"), ("BatchCommand::Seal", "sealed"), ("BatchCommand::Unseal", "open"),
                     ("BatchCommand::Approve", "approved"), ("BatchCommand::Release", "released"), ("BatchCommand::Dissolve", "dissolved")],
         moves: &[("", "open")],
+    },
+    Machine {
+        name: "payout_decision", file: "payouts/results.rs", states: Some("DecisionState"), commands: &[],
+        moves: &[("", "proposed"), ("proposed", "agreed"), ("proposed", "refused")],
+    },
+    Machine {
+        name: "factor_reset", file: "access/factors.rs", states: Some("ResetState"), commands: &[],
+        moves: &[("", "asked"), ("asked", "agreed"), ("asked", "cancelled"), ("agreed", "cancelled"), ("agreed", "done")],
     },
     Machine {
         name: "member", file: "members/rules.rs", states: Some("MemberState"), commands: &[],

@@ -365,6 +365,11 @@ const PAYOUTS: &[Case] = &[
     ("approved by the one who is paid", "", "INSERT INTO batch_approval (batch_id, approver_id, sha256) SELECT id, '{member}', sha256 FROM payout_batch WHERE id = '{sealed_batch}'", "approval_by_another"),
     ("other bytes approved", "", "INSERT INTO batch_approval (batch_id, approver_id, sha256) VALUES ('{sealed_batch}', '{approver}', sha256('other'))", "approval_over_sealed_bytes"),
     ("approved when it has left already", "", "INSERT INTO batch_approval (batch_id, approver_id, sha256) SELECT id, '{approver}', sha256 FROM payout_batch WHERE id = '{released_batch}'", "approval_over_sealed_bytes"),
+    ("approved without a second factor", "", "INSERT INTO batch_approval (batch_id, approver_id, sha256) SELECT id, '{approver}', sha256 FROM payout_batch WHERE id = '{sealed_batch}'", "batch_needs_second_factor"),
+    ("a code taken again", "", "UPDATE second_factor SET last_step = last_step - 1", "second_factor_forward"),
+    ("a proof used again", "", "UPDATE step_up SET used_at = NULL", "step_up_once"),
+    ("a proof for other bytes", "", "UPDATE step_up SET sha256 = sha256('other')", DENIED),
+    ("a threshold agreed to by who decided it", "INSERT INTO approval_amount (id, entity_id, from_minor, approvers, valid_from, loosens, decided_by) VALUES (gen_random_uuid(), '{entity}', 0, 2, '2026-05-04', false, '{administrator}'), (gen_random_uuid(), '{entity}', 0, 1, '2026-05-04', false, '{administrator}')", "UPDATE approval_amount SET agreed_by = decided_by, agreed_at = now() WHERE loosens", "approval_amount_agreer_is_another"),
     (
         "sealed over another count",
         UNSEAL,
@@ -447,8 +452,11 @@ pub const APPEND_ONLY: &[&str] = &[
     "bank_detail_name_check",
     "bank_detail_policy",
     "bank_notice",
+    "bank_report",
+    "bank_report_line",
     "bank_statement",
     "batch_approval",
+    "batch_policy",
     "client_credit",
     "client_credit_use",
     "collection_action",
@@ -575,7 +583,11 @@ fn the_same_statements_pass_when_nothing_is_wrong_with_them() {
     let mut conn = ground.app.database.runtime();
     let fine = [
         entry!("('funds.reserved', 100, 'EUR', '{activity}'), ('funds.available', -100, 'EUR', '{activity}')"),
-        "INSERT INTO batch_approval (batch_id, approver_id, sha256) SELECT id, '{approver}', sha256 FROM payout_batch WHERE id = '{sealed_batch}'; \
+        "INSERT INTO step_up (id, person_id, factor_id, method, operation, sha256, expires_at, used_at) \
+         SELECT gen_random_uuid(), '{approver}', f.id, 'totp', 'approve_batch', b.sha256, umbel_now() + interval '1 minute', umbel_now() \
+         FROM second_factor f, payout_batch b WHERE f.person_id = '{approver}' AND b.id = '{sealed_batch}'; \
+         INSERT INTO batch_approval (batch_id, approver_id, sha256, step_up_id, at) SELECT b.id, '{approver}', b.sha256, s.id, s.used_at \
+         FROM payout_batch b JOIN step_up s ON s.sha256 = b.sha256 WHERE b.id = '{sealed_batch}'; \
          UPDATE payout_batch SET state = 'approved' WHERE id = '{sealed_batch}'",
         "INSERT INTO role_grant (id, person_id, role, valid_from, granted_by) VALUES (gen_random_uuid(), '{reviewer}', 'accountant', '2026-05-04', '{administrator}')",
         "UPDATE role_grant SET valid_until = '2026-05-04' WHERE person_id = '{reviewer}'",

@@ -20,6 +20,8 @@ mod bank_files;
 mod bank_in;
 mod collection;
 mod collection_year;
+mod batch_model;
+mod batches;
 mod collectives;
 #[cfg(feature = "faults")]
 mod concurrency;
@@ -56,6 +58,7 @@ mod migrations;
 mod mixed;
 mod papers;
 mod payout_plans;
+mod payout_results;
 mod payroll;
 mod permissions;
 mod pool_runs;

@@ -126,16 +126,19 @@ impl Mixed<'_> {
                 continue;
             }
             let sealed = sealed.json();
-            let shown = json!({"content_sha256": sealed["content_sha256"], "total": sealed["total"],
-                               "payout_count": sealed["payout_count"]});
+            let sha256 = sealed["content_sha256"].as_str().unwrap();
+            let proof = |operation: &str| self.app.prove_at_once(&self.approver, operation, sha256);
+            let shown = json!({"content_sha256": sha256, "total": sealed["total"],
+                               "payout_count": sealed["payout_count"], "second_factor": proof("approve_batch")});
             let approved =
                 command(&self.approver, &format!("{path}/approve"), &sealed, &self.approver.new_id(), &shown);
             if !self.note(4, &approved) {
                 continue;
             }
             let approved = approved.json();
+            let shown = json!({"second_factor": proof("release_batch")});
             let released =
-                command(&self.approver, &format!("{path}/release"), &approved, &self.approver.new_id(), &json!({}));
+                command(&self.approver, &format!("{path}/release"), &approved, &self.approver.new_id(), &shown);
             if self.note(4, &released) {
                 self.expect_settlement(&released.json());
             }

@@ -65,6 +65,16 @@ impl World {
         let sealed = app.stage.sealed_batch(&cast, &payouts[0]).unwrap();
         let flags = cast.staff.reviewer.get("/v1/risk_flags").unwrap().expect(200).unwrap();
         ids.entry("/v1/risk_flags/").or_default().push((Owner::House, text(&flags["data"][0], "id")));
+        // Another one is on its way, and somebody says that it arrived.
+        let another = app.stage.sealed_batch(&cast, &payouts[1]).unwrap();
+        app.stage.release(&cast.staff.approver, &another).unwrap();
+        let said = json!({"id": cast.staff.reviewer.new_id(), "kind": "confirm", "evidence": "Seen on the member's statement"});
+        let path = format!("/v1/payouts/{}/decisions", text(&payouts[1], "id"));
+        cast.staff.reviewer.post(&path, &said).unwrap().expect(201).unwrap();
+        ids.entry("/v1/payout_decisions/").or_default().push((Owner::House, text(&said, "id")));
+        let report = super::payout_results::report("R1", "UNHEARDOF", "ACCP", &[]);
+        let report = cast.staff.reviewer.upload("/v1/payment_reports", "application/xml", report.as_bytes()).unwrap();
+        ids.entry("/v1/payment_reports/").or_default().push((Owner::House, text(&report.expect(201).unwrap(), "id")));
         for (prefix, id) in house(&app, &cast, &awa) {
             ids.entry(prefix).or_default().push((Owner::House, id));
         }
@@ -428,7 +438,17 @@ fn house(app: &TestApp, cast: &Cast, somebody: &MemberCast) -> Vec<(&'static str
     let pdf = b"%PDF-1.4\n1 0 obj<<>>endobj\ntrailer<<>>\n%%EOF\n";
     let paper = administrator.upload("/v1/evidence", "application/octet-stream", pdf).unwrap().expect(201).unwrap();
     let scheme = super::payroll::scheme(cast, "be_employee");
+    let amount = json!({"id": administrator.new_id(), "from_amount": {"amount_minor": 100_000_000, "currency": "EUR"}, "approvers": 2,
+                        "valid_from": app.stage.today()});
+    administrator.post(&format!("/v1/entities/{entity}/approval_amounts"), &amount).unwrap().expect(201).unwrap();
+    let approver = cast.staff.approver.person_id.as_deref().unwrap();
+    app.stage.prove(&cast.staff.approver, "approve_batch", &"0".repeat(64)).unwrap();
+    let lost = json!({"id": administrator.new_id(), "reason": "Came to the office with her passport"});
+    let lost_path = format!("/v1/people/{approver}/second_factor_resets");
+    administrator.post(&lost_path, &lost).unwrap().expect(201).unwrap();
     vec![
+        ("/v1/approval_amounts/", text(&amount, "id")),
+        ("/v1/second_factor_resets/", text(&lost, "id")),
         ("/v1/pay_schemes/", scheme),
         ("/v1/provision_runs/", super::collection::provided(app, cast)),
         ("/v1/evidence/", text(&paper, "id")),

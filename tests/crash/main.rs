@@ -197,6 +197,8 @@ fn killed_at_any_point_nothing_is_lost_and_nothing_is_doubled() {
         add(kill_in_requests(&mut house, &point("issue_invoice"), Retry::SameKey, |house| house.wish_for_issue()));
         add(kill_in_requests(&mut house, &point("request_payout"), Retry::SameKey, House::wish_for_payout));
         add(kill_in_requests(&mut house, &point("import_bank_statement"), Retry::SameKey, House::wish_for_import));
+        add(kill_in_requests(&mut house, &point("approve_batch"), Retry::SameKey, House::wish_for_approval));
+        add(kill_in_requests(&mut house, &point("import_payment_report"), Retry::SameKey, House::wish_for_report));
         add(kill_in_requests(&mut house, &point("seal_batch"), Retry::SameKey, House::wish_for_seal));
         add(kill_in_requests(&mut house, &point("release_batch"), Retry::SameKey, House::wish_for_release));
     }

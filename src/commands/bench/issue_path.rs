@@ -43,7 +43,7 @@ pub fn measure(report: &Report, config: &Config) -> Outcome<()> {
     let worker = courier(config, &running, &mails, &base)?;
     let password = first_administrator(&running, &clock)?;
     let server = in_background(&running, listener, THREADS)?;
-    let stage = Stage { base, clock, worker, mails };
+    let stage = Stage { base, clock, worker, mails, factors: umbel::demo::Factors::default() };
     let (cast, members) = enrol(&stage, &password)?;
     let today = stage.today().to_string();
     let paths: Vec<Path> = members

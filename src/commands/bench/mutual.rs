@@ -49,7 +49,7 @@ impl Office {
         let worker = courier(config, &running, &mails, &base)?;
         let password = first_administrator(&running, &clock)?;
         let server = in_background(&running, listener, THREADS)?;
-        let stage = Stage { base, clock, worker, mails };
+        let stage = Stage { base, clock, worker, mails, factors: umbel::demo::Factors::default() };
         let administrator = stage.visitor().sign_in(ADMIN, &password)?;
         let cast = stage.found_mutual(administrator, IBAN, OPENING)?;
         Ok(Self { store, stage, cast, password, server })

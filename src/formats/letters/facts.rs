@@ -22,6 +22,10 @@ impl Letter {
             Self::NewDevice { .. } => "new_device",
             Self::PasswordReset { .. } => "password_reset",
             Self::PasswordChanged => "password_changed",
+            Self::SecondFactorAdded => "second_factor_added",
+            Self::SecondFactorRemoved => "second_factor_removed",
+            Self::SecondFactorReset { .. } => "second_factor_reset",
+            Self::ApprovalsExpired { .. } => "approvals_expired",
             Self::BankDetailsSet { .. } => "bank_details_set",
             Self::EmailChanged { .. } => "email_changed",
             Self::ConfirmAddress { .. } => "confirm_address",
@@ -67,6 +71,8 @@ impl Letter {
             Self::PayoutSent { .. } => "payout_sent",
             Self::Payslip { .. } => "payslip",
             Self::PayoutReturned { .. } => "payout_returned",
+            Self::PayoutRejected { .. } => "payout_rejected",
+            Self::PayoutGivenBack { .. } => "payout_given_back",
             Self::ShareEnding { .. } => "share_ending",
             Self::ShareLapsed { .. } => "share_lapsed",
             Self::ShareRedeemed { .. } => "share_redeemed",
@@ -109,7 +115,15 @@ pub(super) fn of(letter: &Letter, language: Language, from: &Letterhead<'_>) -> 
     let money = |amount: Money| Some(local::money(language, amount));
     let date = |on| Some(local::date(language, on));
     let mut facts = match letter {
-        Letter::ApplicationReceived | Letter::Welcome | Letter::PasswordChanged => Vec::new(),
+        Letter::ApplicationReceived
+        | Letter::Welcome
+        | Letter::PasswordChanged
+        | Letter::SecondFactorAdded
+        | Letter::SecondFactorRemoved => Vec::new(),
+        Letter::SecondFactorReset { when } => vec![("when", Some(local::moment(language, *when)))],
+        Letter::ApprovalsExpired { entity, total, days } => {
+            vec![("entity", line(entity)), ("total", money(*total)), ("days", Some(days.to_string()))]
+        }
         Letter::ConfirmEmail { name, link } => vec![("name", line(name)), ("link", Some(web_link(link)?))],
         Letter::EmailChanged { address } => vec![("address", Some(without_links(address)))],
         Letter::PhoneChanged { ending } => vec![("ending", line(ending))],
@@ -279,7 +293,10 @@ pub(super) fn of(letter: &Letter, language: Language, from: &Letterhead<'_>) -> 
             vec![("amount", money(*amount)), ("last4", Some(last_four(last4)))]
         }
         Letter::Payslip { amount, on } => vec![("amount", money(*amount)), ("on", date(*on))],
-        Letter::PayoutReturned { amount, reason } => vec![("amount", money(*amount)), ("reason", line(reason))],
+        Letter::PayoutReturned { amount, reason } | Letter::PayoutRejected { amount, reason } => {
+            vec![("amount", money(*amount)), ("reason", line(reason))]
+        }
+        Letter::PayoutGivenBack { amount } => vec![("amount", money(*amount))],
         Letter::ShareEnding { through } | Letter::ShareLapsed { through } => vec![("through", date(*through))],
         Letter::ShareRedeemed { amount, nominal, closing_on } => {
             vec![("amount", money(*amount)), ("nominal", money(*nominal)), ("closing_on", date(*closing_on))]

@@ -69,6 +69,12 @@ pub enum Letter {
     PasswordReset { link: String },
     /// Security, no link.
     PasswordChanged,
+    /// Security, no link: an authenticator was set up.
+    SecondFactorAdded,
+    /// Security, no link: it was taken away.
+    SecondFactorRemoved,
+    /// Security, no link: it will be taken away at this moment, in universal time, unless the reader objects.
+    SecondFactorReset { when: NaiveDateTime },
     /// Security, no link.
     BankDetailsSet { last4: String },
     /// Security, no link: the address of mail is another now.
@@ -191,6 +197,12 @@ pub enum Letter {
     Payslip { amount: Money, on: NaiveDate },
     /// To the member: the bank sent it back.
     PayoutReturned { amount: Money, reason: String },
+    /// To the member: the bank refused it; the money is held while the office looks.
+    PayoutRejected { amount: Money, reason: String },
+    /// To the member: it did not leave, and its money is on the activity again.
+    PayoutGivenBack { amount: Money },
+    /// To who sealed a batch: its approvals are too old to count.
+    ApprovalsExpired { entity: String, total: Money, days: i32 },
     /// To the member: their last share ends on this day.
     ShareEnding { through: NaiveDate },
     /// To the member: no share is current any more.

@@ -157,3 +157,35 @@ proptest! {
         prop_assert!(text.contains(&expected));
     }
 }
+
+/// A Belgian IBAN with right check digits, the `n`-th of an invented bank.
+fn numbered_iban(n: u64) -> String {
+    let account = 5_390_000_000 + n;
+    let bban = account * 100 + if account % 97 == 0 { 97 } else { account % 97 };
+    // `BE00` behind the rest, letters as numbers (ISO 13616).
+    let check = 98 - (bban * 1_000_000 + 111_400) % 97;
+    format!("BE{check:02}{bban:012}")
+}
+
+/// Written to `UMBEL_SAMPLES/pain001` where that is set, for `tests/conformance/run DIR pain001` to judge.
+#[test]
+fn files_of_one_of_two_hundred_and_of_ten_thousand_transfers_say_what_they_hold() {
+    for size in [1_u32, 200, 10_000] {
+        let one = |n: u32| {
+            let name = format!("Łukasz Øster-Ñuñez {n}");
+            transfer(n, i64::from(n) * 7 + 1, party(&name, &numbered_iban(n.into()), "Bruxelles", "BE"))
+        };
+        let file = CreditTransferFile { transfers: (1..=size).map(one).collect(), ..file() };
+        let bytes = write(&file).unwrap();
+        let text = String::from_utf8(bytes.clone()).unwrap();
+        let cents = i64::from(size) * (i64::from(size) + 1) / 2 * 7 + i64::from(size);
+        let sum = format!("<CtrlSum>{}</CtrlSum>", to_plain(Minor::new(cents), 2));
+        assert_eq!(text.matches(&sum).count(), 2, "{size}: of the file and of its block");
+        assert_eq!(text.matches(&format!("<NbOfTxs>{size}</NbOfTxs>")).count(), 2);
+        assert_eq!(text.matches("<EndToEndId>").count(), usize::try_from(size).unwrap());
+        if let Ok(folder) = std::env::var("UMBEL_SAMPLES") {
+            std::fs::create_dir_all(format!("{folder}/pain001")).unwrap();
+            std::fs::write(format!("{folder}/pain001/payouts-{size:05}.xml"), bytes).unwrap();
+        }
+    }
+}

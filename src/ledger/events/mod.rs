@@ -12,6 +12,7 @@
 //! | `payout_released` | funds.reserved / member_cost; member_fees / payouts_in_transit; of a wage funds.reserved / member_cost, fee_income for the margin, and the residual back to funds.available; wages, employer_contributions, member_fees for what is paid beside the wage / payouts_in_transit, social_security_payable, withholding_payable |
 //! | `payout_settled` | payouts_in_transit / bank |
 //! | `payout_returned` | bank / funds.available; member_cost / member_fees; of a wage every line of its release taken back, but for the residual |
+//! | `payout_rejected` | payouts_in_transit / funds.reserved; member_cost / member_fees; of a wage every line of its release taken back, but for the residual |
 //! | `bank_opened` | bank / opening_balance |
 //! | `bank_line_booked` | bank / bank_suspense |
 //! | `bank_charged` | bank_charges / bank_suspense; interest the other way round |
@@ -424,11 +425,39 @@ pub fn payout_settled(at: Booking, of: PayoutFunds, amount: Minor, account: Bank
 /// # Errors
 /// As all events.
 pub fn payout_returned(at: Booking, of: PayoutFunds, paid: Paid<'_>, from: Arrival) -> Result<Entry, Refusal> {
+    let arrived = from.posting(sent(paid))?;
+    taken_back(at, of, paid, (Event::PayoutReturned, Account::FundsAvailable), arrived)
+}
+
+/// The bank refused a payout, or it never left: its money is held, the pay never happened.
+///
+/// # Errors
+/// As all events.
+pub fn payout_rejected(at: Booking, of: PayoutFunds, paid: Paid<'_>) -> Result<Entry, Refusal> {
+    let stopped = debit(Account::PayoutsInTransit, sent(paid), &of.about())?;
+    taken_back(at, of, paid, (Event::PayoutRejected, Account::FundsReserved), stopped)
+}
+
+const fn sent(paid: Paid<'_>) -> Minor {
+    match paid {
+        Paid::Plain(amount) => amount,
+        Paid::Wage(wage) => wage.net,
+    }
+}
+
+/// The lines of a release taken back, the money to an account of the activity.
+fn taken_back(
+    at: Booking,
+    of: PayoutFunds,
+    paid: Paid<'_>,
+    (event, to): (Event, Account),
+    from: Posting,
+) -> Result<Entry, Refusal> {
     let about = of.about();
     let postings = match paid {
         Paid::Plain(amount) => vec![
-            from.posting(amount)?,
-            credit(Account::FundsAvailable, amount, &about)?,
+            from,
+            credit(to, amount, &about)?,
             debit(Account::MemberCost, amount, &about)?,
             credit(Account::MemberFees, amount, &about)?,
         ],
@@ -438,12 +467,12 @@ pub fn payout_returned(at: Booking, of: PayoutFunds, paid: Paid<'_>, from: Arriv
                 posting.amount = posting.amount.negated().map_err(overflow)?;
             }
             let given_back = wage.budget.minus(wage.residual).map_err(overflow)?;
-            postings.push(from.posting(wage.net)?);
-            postings.push(credit(Account::FundsAvailable, given_back, &about)?);
+            postings.push(from);
+            postings.push(credit(to, given_back, &about)?);
             postings
         }
     };
-    of.entry(at, Event::PayoutReturned, postings)
+    of.entry(at, event, postings)
 }
 
 /// A bank account was taken over with what it held.

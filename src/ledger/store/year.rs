@@ -4,7 +4,7 @@ use chrono::NaiveDate;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Date, Integer, Text, Uuid as SqlUuid};
 
-use crate::kernel::ids::{ActivityId, EntityId};
+use crate::kernel::ids::{ActivityId, BankAccountId, EntityId};
 use crate::kernel::money::{Currency, Minor};
 use crate::ledger::Account;
 use crate::platform::db::Tx;
@@ -146,4 +146,20 @@ pub(in crate::ledger) fn list_years_with_results(
     .bind::<Date, _>(before)
     .load(tx.conn())?;
     Ok(rows.into_iter().map(|row| row.year).collect())
+}
+
+#[derive(QueryableByName)]
+struct OnAccount {
+    #[diesel(sql_type = BigInt)]
+    amount: Minor,
+}
+
+/// What was booked on a bank account.
+pub(in crate::ledger) fn sum_bank_account(tx: &mut Tx<'_>, account: BankAccountId) -> Result<Minor> {
+    let sum: OnAccount = diesel::sql_query(
+        "SELECT coalesce(sum(amount_minor), 0)::bigint AS amount FROM posting WHERE account = 'bank' AND bank_account_id = $1",
+    )
+    .bind::<SqlUuid, _>(account)
+    .get_result(tx.conn())?;
+    Ok(sum.amount)
 }

@@ -3,11 +3,11 @@
 use chrono::NaiveDate;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Date, Integer, Nullable, Text, Uuid as SqlUuid};
-use umbel_schema::{member, person, share};
+use umbel_schema::{member, payee_account, person, share};
 use uuid::Uuid;
 
-use super::{MemberRow, ShareRow};
-use crate::kernel::ids::{EntityId, PersonId};
+use super::{MemberRow, PayeeAccountRow, ShareRow};
+use crate::kernel::ids::{EntityId, PayeeAccountId, PersonId};
 use crate::kernel::money::{Currency, Minor};
 use crate::members::{MemberState, ShareState};
 use crate::platform::db::Tx;
@@ -144,6 +144,25 @@ pub(in crate::members) fn list_members_of(tx: &mut Tx<'_>, entity: EntityId) -> 
         .into_boxed();
     if let Some(owner) = tx.only_owner() {
         query = query.filter(member::id.eq(owner));
+    }
+    Ok(query.load(tx.conn())?)
+}
+
+/// Members by their ids, in no order.
+pub(in crate::members) fn list_members_by(tx: &mut Tx<'_>, ids: &[PersonId]) -> Result<Vec<MemberRow>> {
+    let mut query = member::table.filter(member::id.eq_any(ids)).select(MemberRow::as_select()).into_boxed();
+    if let Some(owner) = tx.only_owner() {
+        query = query.filter(member::id.eq(owner));
+    }
+    Ok(query.load(tx.conn())?)
+}
+
+/// Accounts by their ids, in no order.
+pub(in crate::members) fn list_payee_accounts(tx: &mut Tx<'_>, ids: &[PayeeAccountId]) -> Result<Vec<PayeeAccountRow>> {
+    let mut query =
+        payee_account::table.filter(payee_account::id.eq_any(ids)).select(PayeeAccountRow::as_select()).into_boxed();
+    if let Some(owner) = tx.only_owner() {
+        query = query.filter(payee_account::person_id.eq(owner));
     }
     Ok(query.load(tx.conn())?)
 }

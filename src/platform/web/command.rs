@@ -30,6 +30,7 @@ pub struct Envelope {
     pub(super) expected: Option<i32>,
     pub(super) is_dry_run: bool,
     pub(super) keeps_refusals: bool,
+    pub(super) is_strict: bool,
     pub(super) language: Language,
     pub(super) request_id: Uuid,
 }
@@ -90,6 +91,13 @@ impl<T: Clone + Send + 'static> Command<T> {
     #[must_use]
     pub fn about_money(mut self) -> Self {
         self.envelope.keeps_refusals = true;
+        self
+    }
+
+    /// Runs in one SERIALIZABLE transaction: for rules over many rows.
+    #[must_use]
+    pub fn strict(mut self) -> Self {
+        self.envelope.is_strict = true;
         self
     }
 
@@ -198,7 +206,7 @@ impl<T: Clone + Send + 'static> Command<T> {
         let database = db.clone();
         let job = move || {
             let mut rehearsal = None;
-            let outcome = database.write_blocking(&actor, |tx| {
+            let once = |tx: &mut Tx<'_>| {
                 if envelope.is_dry_run {
                     rehearsal = Some(rehearse(&work(tx)?, status)?);
                     return Err(Error::new(StatusCode::OK, "dry_run"));
@@ -210,7 +218,12 @@ impl<T: Clone + Send + 'static> Command<T> {
                 let outcome = finish(&envelope, tx, operation, &view, status)?;
                 tx.failpoint(&format!("{operation}.before_commit"))?;
                 Ok(outcome)
-            });
+            };
+            let outcome = if envelope.is_strict {
+                database.write_strict_blocking(&actor, once)
+            } else {
+                database.write_blocking(&actor, once)
+            };
             if let Some(outcome) = rehearsal {
                 return Ok(outcome);
             }

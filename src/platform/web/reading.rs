@@ -171,6 +171,7 @@ pub(super) fn envelope(request: &HttpRequest, body: &[u8], default_key: Option<S
         expected,
         is_dry_run: request.query_string().split('&').any(|pair| pair == "dry_run=true"),
         keeps_refusals: false,
+        is_strict: false,
         language: super::language(request),
         request_id: super::facts(request).id,
     })

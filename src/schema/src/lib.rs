@@ -188,6 +188,23 @@ diesel::table! {
 }
 
 diesel::table! {
+    approval_amount (id) {
+        id -> Uuid,
+        seq -> Int8,
+        entity_id -> Uuid,
+        from_minor -> Int8,
+        approvers -> Int4,
+        valid_from -> Date,
+        loosens -> Bool,
+        decided_by -> Uuid,
+        agreed_by -> Nullable<Uuid>,
+        agreed_at -> Nullable<Timestamptz>,
+        created_at -> Timestamptz,
+        version -> Int4,
+    }
+}
+
+diesel::table! {
     archived_file (id) {
         id -> Uuid,
         owner_id -> Nullable<Uuid>,
@@ -342,6 +359,14 @@ diesel::table! {
         lines_new -> Int4,
         lines_known -> Int4,
         file_id -> Uuid,
+    bank_report (id) {
+        id -> Uuid,
+        message_id -> Text,
+        original_message_id -> Text,
+        batch_id -> Nullable<Uuid>,
+        status -> Nullable<Text>,
+        file_id -> Uuid,
+        sha256 -> Bytea,
         imported_by -> Uuid,
         created_at -> Timestamptz,
     }
@@ -367,6 +392,15 @@ diesel::table! {
         fingerprint -> Bytea,
         occurrence -> Int4,
         bank_line_id -> Nullable<Uuid>,
+    bank_report_line (report_id, n) {
+        report_id -> Uuid,
+        n -> Int4,
+        payout_id -> Nullable<Uuid>,
+        end_to_end_id -> Text,
+        status -> Text,
+        reason_code -> Text,
+        reason -> Text,
+        effect -> Text,
     }
 }
 
@@ -396,6 +430,20 @@ diesel::table! {
         approver_id -> Uuid,
         sha256 -> Bytea,
         at -> Timestamptz,
+        step_up_id -> Nullable<Uuid>,
+    }
+}
+
+diesel::table! {
+    batch_policy (id) {
+        id -> Uuid,
+        seq -> Int8,
+        entity_id -> Uuid,
+        valid_from -> Date,
+        approval_days -> Int4,
+        silent_days -> Int4,
+        decided_by -> Uuid,
+        created_at -> Timestamptz,
     }
 }
 
@@ -928,6 +976,22 @@ diesel::table! {
         reason -> Nullable<Text>,
         entered_by -> Uuid,
         created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    factor_reset (id) {
+        id -> Uuid,
+        person_id -> Uuid,
+        state -> Text,
+        reason -> Text,
+        asked_by -> Uuid,
+        agreed_by -> Nullable<Uuid>,
+        agreed_at -> Nullable<Timestamptz>,
+        effective_at -> Nullable<Timestamptz>,
+        done_at -> Nullable<Timestamptz>,
+        created_at -> Timestamptz,
+        version -> Int4,
     }
 }
 
@@ -1681,6 +1745,9 @@ diesel::table! {
         beside_minor -> Int8,
         rights_minor -> Int8,
         net_minor -> Nullable<Int8>,
+        desk_since -> Nullable<Timestamptz>,
+        desk_closed_at -> Nullable<Timestamptz>,
+        replaces_id -> Nullable<Uuid>,
     }
 }
 
@@ -1702,6 +1769,25 @@ diesel::table! {
         sealed_at -> Nullable<Timestamptz>,
         released_by -> Nullable<Uuid>,
         released_at -> Nullable<Timestamptz>,
+        created_at -> Timestamptz,
+        version -> Int4,
+        release_step_up_id -> Nullable<Uuid>,
+        expiry_told_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    payout_decision (id) {
+        id -> Uuid,
+        payout_id -> Uuid,
+        kind -> Text,
+        state -> Text,
+        evidence -> Text,
+        evidence_id -> Nullable<Uuid>,
+        proposed_by -> Uuid,
+        decided_by -> Nullable<Uuid>,
+        decided_at -> Nullable<Timestamptz>,
+        new_payout_id -> Nullable<Uuid>,
         created_at -> Timestamptz,
         version -> Int4,
     }
@@ -2074,6 +2160,14 @@ diesel::table! {
 }
 
 diesel::table! {
+    recovery_code (hash) {
+        hash -> Bytea,
+        factor_id -> Uuid,
+        used_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
     recurring_invoice (id) {
         id -> Uuid,
         entity_id -> Uuid,
@@ -2308,6 +2402,21 @@ diesel::table! {
 }
 
 diesel::table! {
+    second_factor (id) {
+        id -> Uuid,
+        person_id -> Uuid,
+        kind -> Text,
+        secret_sealed -> Bytea,
+        last_step -> Nullable<Int8>,
+        failures -> Int4,
+        locked_until -> Nullable<Timestamptz>,
+        confirmed_at -> Nullable<Timestamptz>,
+        ended_at -> Nullable<Timestamptz>,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     self_issue_ceiling (id) {
         id -> Uuid,
         member_id -> Uuid,
@@ -2451,6 +2560,20 @@ diesel::table! {
         machine -> Text,
         from_state -> Text,
         to_state -> Text,
+    }
+}
+
+diesel::table! {
+    step_up (id) {
+        id -> Uuid,
+        person_id -> Uuid,
+        factor_id -> Uuid,
+        method -> Text,
+        operation -> Text,
+        sha256 -> Bytea,
+        expires_at -> Timestamptz,
+        used_at -> Nullable<Timestamptz>,
+        created_at -> Timestamptz,
     }
 }
 
@@ -2708,6 +2831,7 @@ diesel::joinable!(appropriation -> fiscal_year (fiscal_year_id));
 diesel::joinable!(appropriation_part -> activity (activity_id));
 diesel::joinable!(appropriation_part -> member (member_id));
 diesel::joinable!(appropriation_step -> appropriation (appropriation_id));
+diesel::joinable!(approval_amount -> entity (entity_id));
 diesel::joinable!(arrears_settlement -> activity (activity_id));
 diesel::joinable!(arrears_settlement -> currency (currency));
 diesel::joinable!(arrears_settlement -> entity (entity_id));
@@ -2737,6 +2861,11 @@ diesel::joinable!(bank_notice_line -> bank_line (bank_line_id));
 diesel::joinable!(bank_notice_line -> bank_notice (notice_id));
 diesel::joinable!(bank_notice_line -> currency (currency));
 diesel::joinable!(bank_notice_line -> entity_bank_account (bank_account_id));
+diesel::joinable!(bank_report -> archived_file (file_id));
+diesel::joinable!(bank_report -> payout_batch (batch_id));
+diesel::joinable!(bank_report -> person (imported_by));
+diesel::joinable!(bank_report_line -> bank_report (report_id));
+diesel::joinable!(bank_report_line -> payout (payout_id));
 diesel::joinable!(bank_statement -> archived_file (file_id));
 diesel::joinable!(bank_statement -> currency (currency));
 diesel::joinable!(bank_statement -> entity (entity_id));
@@ -2744,6 +2873,9 @@ diesel::joinable!(bank_statement -> entity_bank_account (bank_account_id));
 diesel::joinable!(bank_statement -> person (imported_by));
 diesel::joinable!(batch_approval -> payout_batch (batch_id));
 diesel::joinable!(batch_approval -> person (approver_id));
+diesel::joinable!(batch_approval -> step_up (step_up_id));
+diesel::joinable!(batch_policy -> entity (entity_id));
+diesel::joinable!(batch_policy -> person (decided_by));
 diesel::joinable!(client -> member (member_id));
 diesel::joinable!(client_credit -> bank_line (bank_line_id));
 diesel::joinable!(client_credit -> client (client_id));
@@ -2973,6 +3105,8 @@ diesel::joinable!(payout_plan_run -> payout (payout_id));
 diesel::joinable!(payout_plan_version -> member (member_id));
 diesel::joinable!(payout_plan_version -> payout_plan (plan_id));
 diesel::joinable!(payout_plan_version -> person (decided_by));
+diesel::joinable!(payout_batch -> step_up (release_step_up_id));
+diesel::joinable!(payout_decision -> archived_file (evidence_id));
 diesel::joinable!(pool -> currency (currency));
 diesel::joinable!(pool -> entity (entity_id));
 diesel::joinable!(pool_contract -> currency (currency));
@@ -3015,6 +3149,7 @@ diesel::joinable!(recovery -> bank_line (bank_line_id));
 diesel::joinable!(recovery -> currency (currency));
 diesel::joinable!(recovery -> member (member_id));
 diesel::joinable!(recovery -> write_off (write_off_id));
+diesel::joinable!(recovery_code -> second_factor (factor_id));
 diesel::joinable!(recurring_invoice -> currency (currency));
 diesel::joinable!(recurring_invoice -> entity (entity_id));
 diesel::joinable!(recurring_invoice -> member (member_id));
@@ -3045,6 +3180,7 @@ diesel::joinable!(rule_set -> currency (currency));
 diesel::joinable!(rule_set -> entity (entity_id));
 diesel::joinable!(rule_set -> person (created_by));
 diesel::joinable!(rule_set_levy -> rule_set (rule_set_id));
+diesel::joinable!(second_factor -> person (person_id));
 diesel::joinable!(self_issue_ceiling -> currency (currency));
 diesel::joinable!(self_issue_ceiling -> member (member_id));
 diesel::joinable!(self_issue_ceiling -> person (set_by));
@@ -3068,6 +3204,8 @@ diesel::joinable!(split_run -> currency (currency));
 diesel::joinable!(split_run -> invoice (invoice_id));
 diesel::joinable!(split_run -> member (made_by));
 diesel::joinable!(split_run -> split_rule (rule_id));
+diesel::joinable!(step_up -> person (person_id));
+diesel::joinable!(step_up -> second_factor (factor_id));
 diesel::joinable!(supplier_invoice -> archived_file (file_id));
 diesel::joinable!(supplier_invoice -> cost (cost_id));
 diesel::joinable!(supplier_invoice -> cost_credit (cost_credit_id));
@@ -3124,6 +3262,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     appropriation,
     appropriation_part,
     appropriation_step,
+    approval_amount,
     archived_file,
     arrears_settlement,
     audit_log,
@@ -3135,8 +3274,11 @@ diesel::allow_tables_to_appear_in_same_query!(
     bank_line,
     bank_notice,
     bank_notice_line,
+    bank_report,
+    bank_report_line,
     bank_statement,
     batch_approval,
+    batch_policy,
     client,
     client_credit,
     client_credit_use,
@@ -3170,6 +3312,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     entity_design,
     exchange_difference,
     exchange_rate,
+    factor_reset,
     fiscal_year,
     guarantee_advance,
     guarantee_claim,
@@ -3229,6 +3372,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     payout_plan,
     payout_plan_run,
     payout_plan_version,
+    payout_decision,
     person,
     pool,
     pool_contract,
@@ -3248,6 +3392,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     provision_matrix,
     provision_run,
     recovery,
+    recovery_code,
     recurring_invoice,
     recurring_run,
     redemption,
@@ -3264,6 +3409,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     rule_set_band,
     rule_set_levy,
     schedule_run,
+    second_factor,
     self_issue_ceiling,
     session,
     share,
@@ -3275,6 +3421,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     split_run,
     state_history,
     state_transition,
+    step_up,
     supplier_invoice,
     surplus_policy,
     transfer,

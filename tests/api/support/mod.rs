@@ -132,7 +132,7 @@ impl TestApp {
             trusts_proxy: false,
         };
         let (handle, thread) = serve(parts.clone(), listener);
-        let stage = Stage { base, clock, worker, mails };
+        let stage = Stage { base, clock, worker, mails, factors: umbel::demo::Factors::default() };
         Self { database, db, stage, parts, drop_folder, handle, thread: Some(thread) }
     }
 
@@ -194,6 +194,22 @@ impl TestApp {
         let row: Row =
             diesel::sql_query(format!("SELECT ({sql})::bigint AS n")).get_result(&mut self.database.owner()).unwrap();
         row.n
+    }
+
+    /// A proof of somebody's second factor without a code: where many are needed at once and the clock is not to move.
+    pub fn prove_at_once(&self, who: &Client, operation: &str, sha256: &str) -> String {
+        use diesel::connection::SimpleConnection;
+        let (id, person) = (who.new_id(), who.person_id.clone().unwrap());
+        let now = self.stage.clock.now().to_rfc3339();
+        let sql = format!(
+            "INSERT INTO second_factor (id, person_id, kind, secret_sealed, confirmed_at, created_at) \
+             VALUES (gen_random_uuid(), '{person}', 'totp', '\\x00', '{now}', '{now}') ON CONFLICT (person_id) WHERE ended_at IS NULL DO NOTHING; \
+             INSERT INTO step_up (id, person_id, factor_id, method, operation, sha256, expires_at, created_at) \
+             SELECT '{id}', '{person}', f.id, 'totp', '{operation}', '\\x{sha256}', '{now}'::timestamptz + interval '1 hour', '{now}' \
+             FROM second_factor f WHERE f.person_id = '{person}' AND f.ended_at IS NULL"
+        );
+        self.database.owner().batch_execute(&sql).unwrap();
+        id
     }
 
     /// Everything that is violated, one line each.

@@ -1,0 +1,460 @@
+//! Batches: gathered, sealed to bytes, approved by enough other people, released once.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{Duration, NaiveDate};
+use uuid::Uuid;
+
+use super::rules::{self, BatchCommand, BatchState};
+use super::store::{self, BatchRow, PayoutRow};
+use super::{funds, paid, policy, tell_sent, wage};
+use crate::access::factors::{self, Operation};
+use crate::archive::{self, Kind, NewFile};
+use crate::formats::letters::Letter;
+use crate::formats::pain001;
+use crate::kernel::calendar::add_working_days;
+use crate::kernel::ids::{BatchId, EntityId, PayeeAccountId, PayoutId, PersonId, StepUpId};
+use crate::kernel::money::{Minor, Money};
+use crate::kernel::refusal::Refusal;
+use crate::kernel::schemes::Method;
+use crate::ledger::events::{self, Booking};
+use crate::outbox::{self, QueuedLetter};
+use crate::platform::db::{Locked, Tx};
+use crate::platform::error::{Error, Result};
+use crate::platform::keys::Keys;
+use crate::{access, charter, ledger, members, risk};
+
+pub use super::store::preview::{Compared, ItemFlags};
+
+/// Which approved payouts a batch takes; all of them where nothing is asked.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Gather {
+    /// Asked for up to this day, in the zone of the entity.
+    pub up_to: Option<NaiveDate>,
+    /// That become pay in this way.
+    pub scheme: Option<Method>,
+    /// Of this member.
+    pub member: Option<PersonId>,
+}
+
+/// Gathers approved payouts of an entity in a new batch.
+///
+/// # Errors
+/// 409 `batch_empty`, `bank_account_missing`.
+pub fn build(tx: &mut Tx<'_>, id: BatchId, entity: EntityId, only: &Gather) -> Result<BatchRow> {
+    let me = tx.person()?;
+    let entity = charter::entity(tx, entity)?;
+    let account = charter::bank_account(tx, entity.id)?;
+    let today = tx.today(entity.zone());
+    let holidays = charter::holidays(tx, &entity.country, today)?;
+    let execute_on = add_working_days(today, 0, &holidays).ok_or_else(|| Error::internal("calendar"))?;
+    let before = only.up_to.map(|day| rules::end_of_day(day, entity.zone()));
+    let batch = store::insert_batch(tx, id, entity.id, account.id, account.currency, execute_on, me)?;
+    let held = risk::held(tx, entity.id)?;
+    let gathered = store::gather(tx, &batch, &held, before, only.scheme, only.member)?;
+    if gathered == 0 {
+        return Err(Error::conflict("batch_empty"));
+    }
+    Ok(batch)
+}
+
+/// A batch.
+///
+/// # Errors
+/// 404.
+pub fn find(tx: &mut Tx<'_>, id: BatchId) -> Result<BatchRow> {
+    store::find_batch(tx, id)
+}
+
+/// Batches, newest first.
+///
+/// # Errors
+/// Fails with the database.
+pub fn list(tx: &mut Tx<'_>, state: Option<BatchState>, after: Option<Uuid>, limit: i64) -> Result<Vec<BatchRow>> {
+    store::list_batches(tx, state, after, limit)
+}
+
+/// A payout of a batch as an approver must see it.
+#[derive(Debug, Clone)]
+pub struct Item {
+    /// The payout.
+    pub payout: PayoutRow,
+    /// The name on the account.
+    pub holder: String,
+    /// The same name as it stands in the file.
+    pub name_in_file: String,
+    /// The end of the IBAN.
+    pub iban_last4: String,
+    /// Whether its payee was never paid before into this account.
+    pub is_new: bool,
+    /// Whether the last payout of its payee that was released went to another account.
+    pub is_changed: bool,
+}
+
+/// The payouts of a batch, in the order of the file.
+///
+/// # Errors
+/// Fails with the database.
+pub fn items(tx: &mut Tx<'_>, id: BatchId) -> Result<Vec<Item>> {
+    let flags: BTreeMap<PayoutId, ItemFlags> =
+        store::preview::item_flags(tx, id)?.into_iter().map(|flags| (flags.id, flags)).collect();
+    let payouts = store::list_items(tx, id)?;
+    let accounts = accounts_of(tx, &payouts)?;
+    payouts
+        .into_iter()
+        .map(|payout| {
+            let account = payout.payee_account_id.and_then(|id| accounts.get(&id));
+            let account = account.ok_or_else(|| Error::internal("a batched payout has an account"))?;
+            let flags = flags.get(&payout.id);
+            Ok(Item {
+                holder: account.holder.clone(),
+                name_in_file: rules::name_in_file(&account.holder),
+                iban_last4: account.iban_last4.clone(),
+                is_new: flags.is_none_or(|flags| flags.is_new),
+                is_changed: flags.is_some_and(|flags| flags.is_changed),
+                payout,
+            })
+        })
+        .collect()
+}
+
+fn accounts_of(tx: &mut Tx<'_>, payouts: &[PayoutRow]) -> Result<BTreeMap<PayeeAccountId, members::PayeeAccountRow>> {
+    let ids: Vec<PayeeAccountId> = payouts.iter().filter_map(|payout| payout.payee_account_id).collect();
+    Ok(members::payee_accounts(tx, &ids)?.into_iter().map(|account| (account.id, account)).collect())
+}
+
+/// What a batch is compared with, and what the bank account would hold after it.
+#[derive(Debug, Clone)]
+pub struct Preview {
+    /// The batch.
+    pub batch: BatchRow,
+    /// Its payouts.
+    pub items: Vec<Item>,
+    /// The batch of the entity that was released last.
+    pub last: Option<Compared>,
+    /// What the books say is on the bank account.
+    pub held: Minor,
+    /// What was released before and the bank has not shown yet.
+    pub on_the_way: Minor,
+    /// How many people must approve, and who did.
+    pub standing: Standing,
+}
+
+/// Everything that somebody should look at before they stand for a batch.
+///
+/// # Errors
+/// 404.
+pub fn preview(tx: &mut Tx<'_>, id: BatchId) -> Result<Preview> {
+    let batch = store::find_batch(tx, id)?;
+    Ok(Preview {
+        items: items(tx, id)?,
+        last: store::preview::last_released(tx, &batch)?,
+        held: ledger::bank_balance(tx, batch.bank_account_id)?,
+        on_the_way: store::preview::on_the_way(tx, &batch)?,
+        standing: standing(tx, &batch)?,
+        batch,
+    })
+}
+
+/// How far a batch is from being approved.
+#[derive(Debug, Clone)]
+pub struct Standing {
+    /// How many people must approve.
+    pub needed: i32,
+    /// Approvals since the seal.
+    pub approvals: Vec<Approval>,
+}
+
+/// An approval since the seal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Approval {
+    /// Who.
+    pub by: PersonId,
+    /// When.
+    pub at: chrono::DateTime<chrono::Utc>,
+    /// Until when it counts.
+    pub until: chrono::DateTime<chrono::Utc>,
+    /// Whether it counts now.
+    pub counts: bool,
+}
+
+impl Standing {
+    /// Who counts now.
+    fn people(&self) -> BTreeSet<PersonId> {
+        self.approvals.iter().filter(|approval| approval.counts).map(|approval| approval.by).collect()
+    }
+
+    fn is_enough(&self) -> bool {
+        i32::try_from(self.people().len()).unwrap_or(i32::MAX) >= self.needed
+    }
+}
+
+/// Who approved the sealed bytes of a batch, whether that counts today, and how many are needed.
+///
+/// # Errors
+/// Fails with the database.
+pub fn standing(tx: &mut Tx<'_>, batch: &BatchRow) -> Result<Standing> {
+    let entity = charter::entity(tx, batch.entity_id)?;
+    let today = tx.today(entity.zone());
+    let policy = policy::current(tx, batch.entity_id, today)?;
+    let total = match batch.control_sum_minor {
+        Some(total) => total,
+        None => Minor::sum(store::list_items(tx, batch.id)?.iter().map(PayoutRow::sent))?,
+    };
+    let needed = policy::needed(tx, batch.entity_id, total, today)?;
+    let apart = people_apart(tx, batch)?;
+    let (now, life) = (tx.now(), Duration::days(i64::from(policy.approval_days)));
+    let approvals = store::list_approvals(tx, batch)?.into_iter().map(|row| {
+        let until = row.at.checked_add_signed(life).unwrap_or(row.at);
+        let counts =
+            batch.sha256.as_deref() == Some(row.sha256.as_slice()) && until > now && !apart.contains(&row.approver_id);
+        Approval { by: row.approver_id, at: row.at, until, counts }
+    });
+    Ok(Standing { needed, approvals: approvals.collect() })
+}
+
+/// Who may not approve a batch: who gathered and sealed it, who is paid by it, and who last changed where they are paid.
+fn people_apart(tx: &mut Tx<'_>, batch: &BatchRow) -> Result<BTreeSet<PersonId>> {
+    let mut apart: BTreeSet<PersonId> = store::people_of_items(tx, batch.id)?.into_iter().collect();
+    apart.insert(batch.built_by);
+    apart.extend(batch.sealed_by);
+    Ok(apart)
+}
+
+/// Takes a payout out of an open batch; it stays approved.
+///
+/// # Errors
+/// 409 `batch_sealed` once the batch is sealed.
+pub fn remove(tx: &mut Tx<'_>, id: BatchId, expected: i32, payout: PayoutId) -> Result<BatchRow> {
+    let batch = lock_at(tx, id, expected)?;
+    rules::may_batch(batch.state, BatchCommand::Edit)?;
+    let payout = store::lock(tx, payout)?;
+    if payout.batch_id != Some(batch.id) {
+        return Err(Error::not_found());
+    }
+    store::leave_batch(tx, &payout)?;
+    store::touch_batch(tx, &batch)
+}
+
+/// Seals a batch: the bank file is written, kept and hashed. From here on nothing in it changes.
+///
+/// # Errors
+/// 403 for a payee; 409 in another state or when a payout cannot be written; 412 for another version.
+pub fn seal(tx: &mut Tx<'_>, keys: &Keys, id: BatchId, expected: i32) -> Result<BatchRow> {
+    let batch = lock_at(tx, id, expected)?;
+    rules::may_batch(batch.state, BatchCommand::Seal)?;
+    let me = tx.person()?;
+    let items = store::list_items(tx, id)?;
+    if items.is_empty() {
+        return Err(Error::conflict("batch_empty"));
+    }
+    if items.iter().any(|payout| payout.member_id == me) {
+        return Err(Error::forbidden("self_approval_forbidden"));
+    }
+    let total = Minor::sum(items.iter().map(PayoutRow::sent))?;
+    let message_id = rules::message_id(&batch, tx.now());
+    let bytes = bytes(tx, keys, &batch, &items, (&message_id, tx.now()))?;
+    let name = format!("{message_id}.xml");
+    let new = NewFile {
+        kind: Kind::BatchFile,
+        subject: id.0,
+        owner: None,
+        name: &name,
+        media_type: "application/xml",
+        bytes: &bytes,
+    };
+    let file_id = archive::keep(tx, &new)?;
+    let count = i32::try_from(items.len()).map_err(Error::internal)?;
+    let seal = store::Seal { message_id, count, total, file_id, sha256: archive::sha256(&bytes), by: me };
+    let sealed = store::mark_sealed(tx, &batch, &seal)?;
+    risk::sealed(tx, sealed.entity_id, sealed.currency, &ids_of(&items))?;
+    Ok(sealed)
+}
+
+fn ids_of(items: &[PayoutRow]) -> Vec<PayoutId> {
+    items.iter().map(|payout| payout.id).collect()
+}
+
+/// The bytes of a batch by what its rows say now. The same rows, name and moment give the same bytes.
+fn bytes(
+    tx: &mut Tx<'_>,
+    keys: &Keys,
+    batch: &BatchRow,
+    items: &[PayoutRow],
+    (message_id, at): (&str, chrono::DateTime<chrono::Utc>),
+) -> Result<Vec<u8>> {
+    let entity = charter::entity(tx, batch.entity_id)?;
+    let account = charter::bank_account_by_id(tx, batch.bank_account_id)?;
+    let payees = accounts_of(tx, items)?;
+    let ids: Vec<PersonId> = items.iter().map(|payout| payout.member_id).collect();
+    let people: BTreeMap<PersonId, members::MemberRow> =
+        members::members_by(tx, &ids)?.into_iter().map(|member| (member.id, member)).collect();
+    let mut transfers = Vec::with_capacity(items.len());
+    for payout in items {
+        let payee = payout.payee_account_id.and_then(|id| payees.get(&id));
+        let payee = payee.ok_or_else(|| Error::internal("an approved payout has an account"))?;
+        let member = people.get(&payout.member_id).ok_or_else(Error::not_found)?;
+        let iban = members::open_iban(keys, payee)?;
+        transfers.push(rules::transfer(payout, &payee.holder, &iban, member, &entity.name)?);
+    }
+    let file = rules::file(message_id, at, batch.execute_on, &entity, &account, transfers)?;
+    Ok(pain001::write(&file).map_err(|refused| {
+        Refusal::state("payout_not_payable").with("reason", refused.code()).with("detail", refused)
+    })?)
+}
+
+/// Opens a sealed batch again. Every approval is void.
+///
+/// # Errors
+/// 409 in another state; 412 for another version.
+pub fn unseal(tx: &mut Tx<'_>, id: BatchId, expected: i32) -> Result<BatchRow> {
+    let batch = lock_at(tx, id, expected)?;
+    rules::may_batch(batch.state, BatchCommand::Unseal)?;
+    store::mark_unsealed(tx, &batch)
+}
+
+/// Dissolves an open batch; its payouts are approved and free again.
+///
+/// # Errors
+/// 409 in another state; 412 for another version.
+pub fn dissolve(tx: &mut Tx<'_>, id: BatchId, expected: i32) -> Result<BatchRow> {
+    let batch = lock_at(tx, id, expected)?;
+    rules::may_batch(batch.state, BatchCommand::Dissolve)?;
+    store::free_items(tx, id)?;
+    store::mark_dissolved(tx, &batch)
+}
+
+/// What an approver was shown and stands for.
+#[derive(Debug, Clone)]
+pub struct Shown {
+    /// The hash of the file.
+    pub sha256: Vec<u8>,
+    /// The sum of the file.
+    pub total: Money,
+    /// How many payouts.
+    pub count: i32,
+}
+
+/// Approves exactly the sealed bytes, with a second factor, as somebody apart from who built, sealed, is paid or changed
+/// where somebody is paid. The batch is approved once enough people did.
+///
+/// # Errors
+/// 403 `self_approval_forbidden`; 409 `batch_hash_mismatch`, `approval_given`, `approval_enough` or in another state; 412
+/// for another version; 422 `second_factor_invalid`.
+pub fn approve(tx: &mut Tx<'_>, id: BatchId, expected: i32, shown: &Shown, proof: StepUpId) -> Result<BatchRow> {
+    let batch = lock_at(tx, id, expected)?;
+    rules::may_batch(batch.state, BatchCommand::Approve)?;
+    let me = tx.person()?;
+    if people_apart(tx, &batch)?.contains(&me) {
+        return Err(Error::forbidden("self_approval_forbidden"));
+    }
+    let is_same = batch.sha256.as_deref() == Some(shown.sha256.as_slice())
+        && batch.control_sum_minor == Some(shown.total.amount_minor)
+        && batch.payout_count == Some(shown.count)
+        && batch.currency == shown.total.currency;
+    if !is_same {
+        return Err(Error::conflict("batch_hash_mismatch"));
+    }
+    let before = standing(tx, &batch)?;
+    if before.is_enough() {
+        return Err(Error::conflict("approval_enough"));
+    }
+    if before.people().contains(&me) {
+        return Err(Error::conflict("approval_given"));
+    }
+    let items = ids_of(&store::list_items(tx, id)?);
+    risk::require_free(tx, &items)?;
+    risk::require_opened(tx, &items)?;
+    risk::approving(tx, batch.entity_id, shown.total)?;
+    factors::use_proof(tx, proof, Operation::ApproveBatch, &shown.sha256)?;
+    store::insert_approval(tx, &batch, me, &shown.sha256, proof)?;
+    let now = standing(tx, &batch)?;
+    let state = if now.is_enough() { BatchState::Approved } else { batch.state };
+    store::set_batch_state(tx, &batch, state)
+}
+
+/// Releases an approved batch to the bank, once, with a second factor: its payouts are booked as on their way. The bytes
+/// are made again from the rows and must be those that were approved.
+///
+/// # Errors
+/// 403 for a payee; 409 `approval_expired`, `batch_changed` or in another state; 412 for another version; 422
+/// `second_factor_invalid`.
+pub fn release(tx: &mut Tx<'_>, keys: &Keys, id: BatchId, expected: i32, proof: StepUpId) -> Result<BatchRow> {
+    let batch = lock_at(tx, id, expected)?;
+    rules::may_batch(batch.state, BatchCommand::Release)?;
+    let me = tx.person()?;
+    let items = store::lock_items(tx, id)?;
+    if items.iter().any(|payout| payout.member_id == me) {
+        return Err(Error::forbidden("self_approval_forbidden"));
+    }
+    if !standing(tx, &batch)?.is_enough() {
+        return Err(Error::conflict("approval_expired"));
+    }
+    let sealed = batch.sha256.clone().ok_or_else(|| Error::internal("an approved batch is sealed"))?;
+    let name = batch.message_id.clone().ok_or_else(|| Error::internal("an approved batch is sealed"))?;
+    let at = batch.sealed_at.ok_or_else(|| Error::internal("an approved batch is sealed"))?;
+    if archive::sha256(&bytes(tx, keys, &batch, &items, (&name, at))?)[..] != sealed[..] {
+        return Err(Error::conflict("batch_changed"));
+    }
+    factors::use_proof(tx, proof, Operation::ReleaseBatch, &sealed)?;
+    let entity = charter::entity(tx, batch.entity_id)?;
+    let at = Booking { entity: batch.entity_id, on: tx.today(entity.zone()), currency: batch.currency };
+    let released = store::mark_released(tx, &batch, me, proof)?;
+    let mut entries = Vec::with_capacity(items.len());
+    for payout in &items {
+        let wage = wage(tx, payout)?;
+        entries.push(events::payout_released(at, funds(payout), paid(payout, wage.as_ref()))?);
+    }
+    ledger::post_all(tx, &entries)?;
+    store::release_items(tx, id)?;
+    for payout in &items {
+        tell_sent(tx, payout)?;
+    }
+    Ok(released)
+}
+
+/// Tells who sealed a batch, once, that its approvals are too old, or never came. Answers how many were told.
+///
+/// # Errors
+/// Fails with the database.
+pub fn tell_expired(tx: &mut Tx<'_>, entity: EntityId, today: NaiveDate) -> Result<usize> {
+    let policy = policy::current(tx, entity, today)?;
+    let life = Duration::days(i64::from(policy.approval_days));
+    let before = tx.now().checked_sub_signed(life).ok_or_else(|| Error::internal("calendar"))?;
+    let name = charter::entity(tx, entity)?.name;
+    let mut told = 0_usize;
+    for batch in store::lock_old_seals(tx, entity, before)? {
+        let (Some(sealed_by), Some(total)) = (batch.sealed_by, batch.control_sum_minor) else { continue };
+        if standing(tx, &batch)?.is_enough() {
+            continue;
+        }
+        store::mark_expiry_told(tx, &batch)?;
+        let person = access::person(tx, sealed_by)?;
+        let total = Money { amount_minor: total, currency: batch.currency };
+        let letter = Letter::ApprovalsExpired { entity: name.clone(), total, days: policy.approval_days };
+        let mail = QueuedLetter {
+            to: person.email,
+            language: person.language,
+            letter,
+            subject: batch.id.0,
+            owner: Some(sealed_by),
+        };
+        outbox::queue_letter(tx, mail, batch.message_id.as_deref().unwrap_or_default())?;
+        told = told.saturating_add(1);
+    }
+    Ok(told)
+}
+
+/// The bank file of a batch: the sealed bytes.
+///
+/// # Errors
+/// 404 while the batch is open.
+pub fn file(tx: &mut Tx<'_>, id: BatchId) -> Result<archive::ArchivedFile> {
+    let batch = store::find_batch(tx, id)?;
+    archive::find(tx, batch.file_id.ok_or_else(Error::not_found)?)
+}
+
+fn lock_at(tx: &mut Tx<'_>, id: BatchId, expected: i32) -> Result<Locked<BatchRow>> {
+    let batch = store::lock_batch(tx, id)?;
+    if batch.version == expected { Ok(batch) } else { Err(Error::version_stale(batch.version)) }
+}
