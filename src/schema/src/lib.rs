@@ -257,6 +257,11 @@ diesel::table! {
         name -> Text,
         layout -> Jsonb,
         created_by -> Uuid,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     bank_detail_callback (id) {
         id -> Uuid,
         change_id -> Uuid,
@@ -359,14 +364,6 @@ diesel::table! {
         lines_new -> Int4,
         lines_known -> Int4,
         file_id -> Uuid,
-    bank_report (id) {
-        id -> Uuid,
-        message_id -> Text,
-        original_message_id -> Text,
-        batch_id -> Nullable<Uuid>,
-        status -> Nullable<Text>,
-        file_id -> Uuid,
-        sha256 -> Bytea,
         imported_by -> Uuid,
         created_at -> Timestamptz,
     }
@@ -392,6 +389,24 @@ diesel::table! {
         fingerprint -> Bytea,
         occurrence -> Int4,
         bank_line_id -> Nullable<Uuid>,
+    }
+}
+
+diesel::table! {
+    bank_report (id) {
+        id -> Uuid,
+        message_id -> Text,
+        original_message_id -> Text,
+        batch_id -> Nullable<Uuid>,
+        status -> Nullable<Text>,
+        file_id -> Uuid,
+        sha256 -> Bytea,
+        imported_by -> Uuid,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     bank_report_line (report_id, n) {
         report_id -> Uuid,
         n -> Int4,
@@ -498,6 +513,33 @@ diesel::table! {
         amount_minor -> Int8,
         used_on -> Date,
         used_by -> Uuid,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    client_refund (id) {
+        id -> Uuid,
+        credit_id -> Uuid,
+        entity_id -> Uuid,
+        client_id -> Uuid,
+        member_id -> Uuid,
+        amount_minor -> Int8,
+        currency -> Bpchar,
+        reason -> Text,
+        state -> Text,
+        requested_by -> Uuid,
+        decided_by -> Nullable<Uuid>,
+        decided_at -> Nullable<Timestamptz>,
+        decision -> Nullable<Text>,
+        bank_line_id -> Nullable<Uuid>,
+        paid_on -> Nullable<Date>,
+        created_at -> Timestamptz,
+        version -> Int4,
+    }
+}
+
+diesel::table! {
     collection_action (id) {
         id -> Uuid,
         entity_id -> Uuid,
@@ -526,31 +568,6 @@ diesel::table! {
 }
 
 diesel::table! {
-    client_refund (id) {
-        id -> Uuid,
-        credit_id -> Uuid,
-        entity_id -> Uuid,
-        client_id -> Uuid,
-        member_id -> Uuid,
-        amount_minor -> Int8,
-        currency -> Bpchar,
-        reason -> Text,
-        state -> Text,
-        requested_by -> Uuid,
-        decided_by -> Nullable<Uuid>,
-        decided_at -> Nullable<Timestamptz>,
-        decision -> Nullable<Text>,
-        bank_line_id -> Nullable<Uuid>,
-        paid_on -> Nullable<Date>,
-        created_at -> Timestamptz,
-        version -> Int4,
-    contact_change (id) {
-        id -> Int8,
-        person_id -> Uuid,
-        kind -> Text,
-        value -> Nullable<Text>,
-        is_first -> Bool,
-        at -> Timestamptz,
     collection_answer (question_id, n) {
         question_id -> Uuid,
         n -> Int4,
@@ -690,6 +707,17 @@ diesel::table! {
         reason -> Nullable<Text>,
         decided_by -> Uuid,
         created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    contact_change (id) {
+        id -> Int8,
+        person_id -> Uuid,
+        kind -> Text,
+        value -> Nullable<Text>,
+        is_first -> Bool,
+        at -> Timestamptz,
     }
 }
 
@@ -1777,6 +1805,19 @@ diesel::table! {
 }
 
 diesel::table! {
+    payout_cut_off (id) {
+        id -> Uuid,
+        entity_id -> Uuid,
+        valid_from -> Date,
+        days_before -> Int4,
+        minute_of_day -> Int4,
+        reason -> Text,
+        decided_by -> Uuid,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     payout_decision (id) {
         id -> Uuid,
         payout_id -> Uuid,
@@ -1807,15 +1848,6 @@ diesel::table! {
         lifted_at -> Nullable<Timestamptz>,
         lift_reason -> Nullable<Text>,
         version -> Int4,
-    payout_cut_off (id) {
-        id -> Uuid,
-        entity_id -> Uuid,
-        valid_from -> Date,
-        days_before -> Int4,
-        minute_of_day -> Int4,
-        reason -> Text,
-        decided_by -> Uuid,
-        created_at -> Timestamptz,
     }
 }
 
@@ -1834,6 +1866,22 @@ diesel::table! {
         decided_by -> Uuid,
         confirmed_by -> Nullable<Uuid>,
         confirmed_at -> Nullable<Timestamptz>,
+        created_at -> Timestamptz,
+        version -> Int4,
+    }
+}
+
+diesel::table! {
+    payout_origin (payout_id) {
+        payout_id -> Uuid,
+        member_id -> Uuid,
+        session_id -> Uuid,
+        address -> Text,
+        at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     payout_plan (id) {
         id -> Uuid,
         entity_id -> Uuid,
@@ -1850,12 +1898,6 @@ diesel::table! {
 }
 
 diesel::table! {
-    payout_origin (payout_id) {
-        payout_id -> Uuid,
-        member_id -> Uuid,
-        session_id -> Uuid,
-        address -> Text,
-        at -> Timestamptz,
     payout_plan_run (plan_id, logical_on) {
         plan_id -> Uuid,
         logical_on -> Date,
@@ -2282,6 +2324,20 @@ diesel::table! {
 }
 
 diesel::table! {
+    rights_proof (id) {
+        id -> Uuid,
+        member_id -> Uuid,
+        kind -> Text,
+        valid_from -> Date,
+        valid_until -> Nullable<Date>,
+        evidence_id -> Uuid,
+        reason -> Text,
+        decided_by -> Uuid,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     risk_flag (id) {
         id -> Uuid,
         payout_id -> Uuid,
@@ -2318,16 +2374,6 @@ diesel::table! {
         confirmed_at -> Nullable<Timestamptz>,
         created_at -> Timestamptz,
         version -> Int4,
-    rights_proof (id) {
-        id -> Uuid,
-        member_id -> Uuid,
-        kind -> Text,
-        valid_from -> Date,
-        valid_until -> Nullable<Date>,
-        evidence_id -> Uuid,
-        reason -> Text,
-        decided_by -> Uuid,
-        created_at -> Timestamptz,
     }
 }
 
@@ -2758,6 +2804,11 @@ diesel::table! {
         needs_review_on -> Date,
         reason -> Nullable<Text>,
         entered_by -> Nullable<Uuid>,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     wage_return (payout_id) {
         payout_id -> Uuid,
         member_id -> Uuid,
@@ -2893,7 +2944,6 @@ diesel::joinable!(client_refund -> client_credit (credit_id));
 diesel::joinable!(client_refund -> currency (currency));
 diesel::joinable!(client_refund -> entity (entity_id));
 diesel::joinable!(client_refund -> member (member_id));
-diesel::joinable!(contact_change -> person (person_id));
 diesel::joinable!(collection_action -> client (client_id));
 diesel::joinable!(collection_action -> currency (currency));
 diesel::joinable!(collection_action -> entity (entity_id));
@@ -2923,6 +2973,7 @@ diesel::joinable!(collection_question -> member (member_id));
 diesel::joinable!(collection_step -> collection_track (track_id));
 diesel::joinable!(collection_track -> entity (entity_id));
 diesel::joinable!(collection_track -> person (decided_by));
+diesel::joinable!(contact_change -> person (person_id));
 diesel::joinable!(contribution_owed -> activity (activity_id));
 diesel::joinable!(contribution_owed -> client (client_id));
 diesel::joinable!(contribution_owed -> currency (currency));
@@ -3088,6 +3139,10 @@ diesel::joinable!(payout_batch -> archived_file (file_id));
 diesel::joinable!(payout_batch -> currency (currency));
 diesel::joinable!(payout_batch -> entity (entity_id));
 diesel::joinable!(payout_batch -> entity_bank_account (bank_account_id));
+diesel::joinable!(payout_batch -> step_up (release_step_up_id));
+diesel::joinable!(payout_cut_off -> entity (entity_id));
+diesel::joinable!(payout_cut_off -> person (decided_by));
+diesel::joinable!(payout_decision -> archived_file (evidence_id));
 diesel::joinable!(payout_hold -> payee_account (account_id));
 diesel::joinable!(payout_hold -> payout (payout_id));
 diesel::joinable!(payout_limit -> currency (currency));
@@ -3095,8 +3150,6 @@ diesel::joinable!(payout_limit -> entity (entity_id));
 diesel::joinable!(payout_origin -> member (member_id));
 diesel::joinable!(payout_origin -> payout (payout_id));
 diesel::joinable!(payout_origin -> session (session_id));
-diesel::joinable!(payout_cut_off -> entity (entity_id));
-diesel::joinable!(payout_cut_off -> person (decided_by));
 diesel::joinable!(payout_plan -> currency (currency));
 diesel::joinable!(payout_plan -> entity (entity_id));
 diesel::joinable!(payout_plan -> member (member_id));
@@ -3105,8 +3158,6 @@ diesel::joinable!(payout_plan_run -> payout (payout_id));
 diesel::joinable!(payout_plan_version -> member (member_id));
 diesel::joinable!(payout_plan_version -> payout_plan (plan_id));
 diesel::joinable!(payout_plan_version -> person (decided_by));
-diesel::joinable!(payout_batch -> step_up (release_step_up_id));
-diesel::joinable!(payout_decision -> archived_file (evidence_id));
 diesel::joinable!(pool -> currency (currency));
 diesel::joinable!(pool -> entity (entity_id));
 diesel::joinable!(pool_contract -> currency (currency));
@@ -3168,13 +3219,13 @@ diesel::joinable!(redemption_run -> currency (currency));
 diesel::joinable!(redemption_run -> entity (entity_id));
 diesel::joinable!(redemption_run -> person (decided_by));
 diesel::joinable!(refresh_token -> session (session_id));
+diesel::joinable!(rights_proof -> archived_file (evidence_id));
+diesel::joinable!(rights_proof -> member (member_id));
+diesel::joinable!(rights_proof -> person (decided_by));
 diesel::joinable!(risk_flag -> payout (payout_id));
 diesel::joinable!(risk_flag_opening -> person (opened_by));
 diesel::joinable!(risk_flag_opening -> risk_flag (flag_id));
 diesel::joinable!(risk_level -> entity (entity_id));
-diesel::joinable!(rights_proof -> archived_file (evidence_id));
-diesel::joinable!(rights_proof -> member (member_id));
-diesel::joinable!(rights_proof -> person (decided_by));
 diesel::joinable!(rule_set -> archived_file (evidence_id));
 diesel::joinable!(rule_set -> currency (currency));
 diesel::joinable!(rule_set -> entity (entity_id));
@@ -3283,7 +3334,6 @@ diesel::allow_tables_to_appear_in_same_query!(
     client_credit,
     client_credit_use,
     client_refund,
-    contact_change,
     collection_action,
     collection_answer,
     collection_contact,
@@ -3295,6 +3345,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     collection_question,
     collection_step,
     collection_track,
+    contact_change,
     contribution_owed,
     contribution_return,
     cost,
@@ -3365,14 +3416,14 @@ diesel::allow_tables_to_appear_in_same_query!(
     payment_reminder,
     payout,
     payout_batch,
+    payout_cut_off,
+    payout_decision,
     payout_hold,
     payout_limit,
     payout_origin,
-    payout_cut_off,
     payout_plan,
     payout_plan_run,
     payout_plan_version,
-    payout_decision,
     person,
     pool,
     pool_contract,
@@ -3400,10 +3451,10 @@ diesel::allow_tables_to_appear_in_same_query!(
     redemption_run,
     refresh_token,
     retention_rule,
+    rights_proof,
     risk_flag,
     risk_flag_opening,
     risk_level,
-    rights_proof,
     role_grant,
     rule_set,
     rule_set_band,
