@@ -127,8 +127,7 @@ fn code_hash(keys: &Keys, typed: &str) -> Option<[u8; 32]> {
 }
 
 fn code_reference(change: &ChangeRow) -> String {
-    let salt: Vec<u8> = change.code_salt.clone();
-    format!("{}:{}", change.id, crate::platform::web::hex(&salt))
+    format!("{}:{}", change.id, crate::platform::web::hex(&change.code_salt))
 }
 
 /// The code of a queued notice, made when it is written.

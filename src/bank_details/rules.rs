@@ -102,11 +102,11 @@ const CODE_LENGTH: usize = 16;
 
 /// A code of sixteen letters in groups of four, made of the first ten bytes of a secret.
 pub(super) fn code(secret: &[u8]) -> String {
-    let bits = secret.iter().take(10).fold(0_u128, |bits, byte| bits << 8 | u128::from(*byte));
+    let bits = secret.iter().take(10).fold(0_u128, |bits, byte| (bits << 8) | u128::from(*byte));
     let mut text = String::new();
     for n in 0..CODE_LENGTH {
         let shift = CODE_LENGTH.saturating_sub(n.saturating_add(1)).saturating_mul(5);
-        let index = usize::try_from(bits >> shift & 31).unwrap_or_default();
+        let index = usize::try_from((bits >> shift) & 31).unwrap_or_default();
         if n > 0 && n.is_multiple_of(4) {
             text.push('-');
         }

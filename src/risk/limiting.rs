@@ -56,10 +56,8 @@ pub fn within_limits(
     let member = if matches!(broken.kind, LimitKind::ApproverDay) { None } else { broken.person_id };
     let moved = store::movements(tx, entity.id, currency, member, is_sealed, payouts)?;
     let (day, _) = today(tx, &entity)?;
-    let asked = match broken.kind {
-        LimitKind::Payout => broken.used_minor,
-        _ => store::sum_of(tx, payouts, member)?,
-    };
+    let is_of_one = broken.kind == LimitKind::Payout;
+    let asked = if is_of_one { broken.used_minor } else { store::sum_of(tx, payouts, member)? };
     let counted = broken.used_minor.saturating_sub(asked);
     let excess = broken.used_minor.saturating_sub(broken.limit_minor);
     let moved: Vec<(DateTime<Utc>, i64)> = moved.iter().map(|one| (one.at, one.amount)).collect();

@@ -10,8 +10,8 @@ pub use holds::{HoldFilter, HoldRow};
 pub(super) use holds::{HoldTarget, find_hold, held_among, insert_hold, list_held, list_holds, lock_hold, save_lifted};
 pub use limits::LimitRow;
 pub(super) use limits::{
-    LimitUse, Movement, NewLimit, approved_today, has_limits, insert_limit, limit_on, list_limits, lock_limit,
-    lock_limits, movements, save_limit_confirmed, sum_of, used,
+    LimitUse, NewLimit, approved_today, has_limits, insert_limit, limit_on, list_limits, lock_limit, lock_limits,
+    movements, save_limit_confirmed, sum_of, used,
 };
 use serde::Serialize;
 use serde_json::Value;

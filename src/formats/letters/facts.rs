@@ -137,24 +137,25 @@ pub(super) fn of(letter: &Letter, language: Language, from: &Letterhead<'_>) -> 
         Letter::BankChangeSoon { last4, due, code } => {
             vec![("last4", Some(last_four(last4))), ("due", Some(local::moment(language, *due))), ("code", line(code))]
         }
-        Letter::BankChangeActive { last4 } | Letter::BankChangeCancelled { last4 } => {
-            vec![("last4", Some(last_four(last4)))]
-        }
         Letter::BankChangeRefused { last4, reason } => {
             vec![("last4", Some(last_four(last4))), ("reason", Some(lines(reason)))]
         }
-        Letter::BankDetailsWanted { message } => vec![("message", Some(lines(message)))],
-        Letter::PayoutHeld { reason } | Letter::PayoutFree { reason } => vec![("reason", Some(lines(reason)))],
         Letter::ConfirmAddress { link } | Letter::PasswordReset { link } => vec![("link", Some(web_link(link)?))],
-        Letter::ApplicationInfoRequested { message } => vec![("message", Some(lines(message)))],
+        Letter::ApplicationInfoRequested { message } | Letter::BankDetailsWanted { message } => {
+            vec![("message", Some(lines(message)))]
+        }
         Letter::ApplicationAccepted { share_amount, reference, iban } => {
             vec![("share_amount", money(*share_amount)), ("reference", line(reference)), ("iban", Some(in_fours(iban)))]
         }
-        Letter::ApplicationRejected { reason } => vec![("reason", Some(lines(reason)))],
+        Letter::ApplicationRejected { reason } | Letter::PayoutHeld { reason } | Letter::PayoutFree { reason } => {
+            vec![("reason", Some(lines(reason)))]
+        }
         Letter::NewDevice { when, device } => {
             vec![("when", Some(local::moment(language, *when))), ("device", line(device))]
         }
-        Letter::BankDetailsSet { last4 } => vec![("last4", Some(last_four(last4)))],
+        Letter::BankDetailsSet { last4 }
+        | Letter::BankChangeActive { last4 }
+        | Letter::BankChangeCancelled { last4 } => vec![("last4", Some(last_four(last4)))],
         Letter::OrderToClient { member, entity, title, total, link, valid_until } => vec![
             ("member", Some(without_links(member))),
             ("entity", line(entity)),
