@@ -85,7 +85,8 @@ proptest! {
         for one in &planned {
             prop_assert!(is_working_day(one.value_on, &calendar.closed));
             let apart = (one.value_on - one.logical_on).num_days();
-            prop_assert!(if is_before { (-5..=0).contains(&apart) } else { (0..=5).contains(&apart) });
+            let fits = if is_before { (-5..=0).contains(&apart) } else { (0..=5).contains(&apart) };
+            prop_assert!(fits, "{} days apart", apart);
             prop_assert!(one.due_at.with_timezone(&calendar.zone).date_naive() <= one.value_on);
         }
         for pair in planned.windows(2) {
@@ -103,7 +104,9 @@ proptest! {
         let mut found = Vec::new();
         let mut at = begin;
         while let Some((date, place)) = next(&versions, at) {
-            if date > end { break; }
+            if date > end {
+                break;
+            }
             prop_assert!(date > at);
             found.push((date, place));
             at = date;
