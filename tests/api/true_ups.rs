@@ -48,8 +48,8 @@ fn policy(app: &TestApp, cast: &Cast, borne_by: &str, instalments: i32) -> Answe
 fn paid_wage(app: &TestApp, cast: &mut Cast, member: &MemberCast) -> (MemberCast, Value, Value) {
     let activity = super::levies::another_activity(member);
     let known = cast.staff.administrator.get("/v1/pay_schemes?limit=200").unwrap().expect(200).unwrap();
-    let is_known = known["data"].as_array().unwrap().iter().any(|row| row["code"] == "be_employee");
-    let employee = if is_known { scheme_of(cast, "be_employee") } else { scheme(cast, "be_employee") };
+    let is_known = known["data"].as_array().unwrap().iter().any(|row| row["code"] == "be_artist");
+    let employee = if is_known { scheme_of(cast, "be_artist") } else { scheme(cast, "be_artist") };
     arrange(app, cast, &activity, Some(&employee));
     withhold(app, cast, member, "0.1111");
     funded(app, cast, &activity, 100_000);
