@@ -155,7 +155,7 @@ pub fn compensation(open: Minor, bands: &[Band]) -> Result<Minor, MoneyError> {
 }
 
 #[cfg(test)]
-#[allow(clippy::arithmetic_side_effects, reason = "tests may panic")]
+#[expect(clippy::arithmetic_side_effects, reason = "an overflow in a test is a failed test")]
 mod tests {
     use chrono::Days;
     use proptest::prelude::*;
