@@ -116,6 +116,8 @@ CREATE TABLE approval_amount (
     seq bigint GENERATED ALWAYS AS IDENTITY,
     entity_id uuid NOT NULL REFERENCES entity,
     from_minor bigint NOT NULL CHECK (from_minor >= 0),
+    -- Bank files are in euro.
+    currency char(3) NOT NULL DEFAULT 'EUR' REFERENCES currency CHECK (currency = 'EUR'),
     approvers integer NOT NULL CHECK (approvers BETWEEN 1 AND 5),
     valid_from date NOT NULL,
     loosens boolean NOT NULL,

@@ -364,18 +364,9 @@ pub(super) fn gather(
         .filter(payout::state.eq(PayoutState::Approved))
         .filter(payout::currency.eq(batch.currency))
         .filter(payout::id.ne_all(held))
-        .filter(before.map_or_else(
-            || Box::new(diesel::dsl::sql::<Bool>("true")) as Condition,
-            |before| Box::new(payout::created_at.lt(before)),
-        ))
-        .filter(scheme.map_or_else(
-            || Box::new(diesel::dsl::sql::<Bool>("true")) as Condition,
-            |scheme| Box::new(payout::scheme.eq(scheme)),
-        ))
-        .filter(member.map_or_else(
-            || Box::new(diesel::dsl::sql::<Bool>("true")) as Condition,
-            |member| Box::new(payout::member_id.eq(member)),
-        ))
+        .filter(before.map_or_else(any, |before| -> Condition { Box::new(payout::created_at.lt(before)) }))
+        .filter(scheme.map_or_else(any, |scheme| -> Condition { Box::new(payout::scheme.eq(scheme)) }))
+        .filter(member.map_or_else(any, |member| -> Condition { Box::new(payout::member_id.eq(member)) }))
         .order(payout::id.asc())
         .select(payout::id)
         .for_update()
@@ -388,6 +379,11 @@ pub(super) fn gather(
 
 /// A condition on payouts that is known only when the program runs. A boxed query cannot lock its rows.
 type Condition = Box<dyn BoxableExpression<payout::table, diesel::pg::Pg, SqlType = Bool>>;
+
+/// A condition that every payout meets.
+fn any() -> Condition {
+    Box::new(diesel::dsl::sql::<Bool>("true"))
+}
 
 /// Who is paid by a batch, and who last changed where they are paid.
 pub(super) fn people_of_items(tx: &mut Tx<'_>, id: BatchId) -> Result<Vec<PersonId>> {

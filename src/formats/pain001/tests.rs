@@ -161,7 +161,7 @@ proptest! {
 /// A Belgian IBAN with right check digits, the `n`-th of an invented bank.
 fn numbered_iban(n: u64) -> String {
     let account = 5_390_000_000 + n;
-    let bban = account * 100 + if account % 97 == 0 { 97 } else { account % 97 };
+    let bban = account * 100 + if account.is_multiple_of(97) { 97 } else { account % 97 };
     // `BE00` behind the rest, letters as numbers (ISO 13616).
     let check = 98 - (bban * 1_000_000 + 111_400) % 97;
     format!("BE{check:02}{bban:012}")

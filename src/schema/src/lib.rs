@@ -193,6 +193,7 @@ diesel::table! {
         seq -> Int8,
         entity_id -> Uuid,
         from_minor -> Int8,
+        currency -> Bpchar,
         approvers -> Int4,
         valid_from -> Date,
         loosens -> Bool,
@@ -2882,6 +2883,7 @@ diesel::joinable!(appropriation -> fiscal_year (fiscal_year_id));
 diesel::joinable!(appropriation_part -> activity (activity_id));
 diesel::joinable!(appropriation_part -> member (member_id));
 diesel::joinable!(appropriation_step -> appropriation (appropriation_id));
+diesel::joinable!(approval_amount -> currency (currency));
 diesel::joinable!(approval_amount -> entity (entity_id));
 diesel::joinable!(arrears_settlement -> activity (activity_id));
 diesel::joinable!(arrears_settlement -> currency (currency));
