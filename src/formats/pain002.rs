@@ -4,6 +4,8 @@
 //! transfer of which nothing else is said. Read within the limits of [`super::safe_xml`]: document types and entities are
 //! refused, what is not known is passed over.
 
+use std::io::BufRead;
+
 use super::safe_xml::{self, Limits, Node, Step, Tree, Vocabulary};
 
 /// What is read of a report, sorted for the search.
@@ -106,7 +108,7 @@ pub fn read(bytes: &[u8], limits: Limits) -> Result<Report, Refused> {
     message.ok_or(Refused::FieldMissing { at: "CstmrPmtStsRpt" })
 }
 
-fn report(tree: &mut Tree<'_>) -> Result<Report, Refused> {
+fn report<R: BufRead>(tree: &mut Tree<R>) -> Result<Report, Refused> {
     let (mut message_id, mut original, mut status, mut reason) = (None, None, None, Reason::default());
     let mut transactions = Vec::new();
     let mut block = (None, Reason::default());

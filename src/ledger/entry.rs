@@ -6,14 +6,8 @@ use uuid::Uuid;
 use crate::kernel::ids::{
     ActivityId, AdvanceId, AllocationId, AppropriationId, ArrearsId, BankAccountId, BankLineId, ChargeId,
     ClientCreditId, ClientCreditUseId, ClientId, ClientRefundId, ContributionReturnId, CostCreditId, CostId, DrawId,
-    EntityId, ExchangeDifferenceId, FiscalYearId, InvoiceId, PayoutId, PersonId, PoolId, PoolRunId, RecoveryId,
-    RedemptionId, ShareId, StatementId, TransferId, WriteOffId,
-    ActivityId, AdvanceId, AllocationId, AppropriationId, ArrearsId, BankAccountId, BankLineId, ChargeId, ClientId,
-    ContributionReturnId, CostCreditId, CostId, DrawId, EntityId, ExchangeDifferenceId, FiscalYearId, InvoiceId,
-    PayoutId, PersonId, PoolId, PoolRunId, ProvisionRunId, RecoveryId, RedemptionId, ShareId, StatementId, TransferId,
-    WriteOffId,
-    PayoutId, PersonId, PoolId, PoolRunId, RecoveryId, RedemptionId, ShareId, StatementId, TransferId, TrueUpId,
-    TrueUpPartId, WriteOffId,
+    EntityId, ExchangeDifferenceId, FiscalYearId, InvoiceId, PayoutId, PersonId, PoolId, PoolRunId, ProvisionRunId,
+    RecoveryId, RedemptionId, ShareId, StatementId, TransferId, TrueUpId, TrueUpPartId, WriteOffId,
 };
 use crate::kernel::money::{Currency, Minor};
 use crate::kernel::refusal::Refusal;

@@ -14,8 +14,8 @@ use uuid::Uuid;
 
 use crate::formats::letters::Letter;
 use crate::kernel::ids::{
-    BankDetailChangeId, CollectionActionId, DeliveryId, InternalInvoiceId, InvoiceId, JobId, OrderId, PayoutId, PersonId,
-    ReminderId,
+    BankDetailChangeId, CollectionActionId, DeliveryId, InternalInvoiceId, InvoiceId, JobId, OrderId, PayoutId,
+    PersonId, ReminderId,
 };
 use crate::kernel::language::Language;
 use crate::platform::db::Tx;

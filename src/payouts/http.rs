@@ -32,6 +32,7 @@ use batches::{
     remove_payout_from_batch, seal_batch, show_batch, unseal_batch,
 };
 pub use batches::{BatchSummary, BatchView};
+use holds::{__path_hold_payout, hold_payout};
 use policy::{
     __path_agree_to_approval_amount, __path_decide_approval_amount, __path_decide_batch_policy,
     __path_list_approval_amounts, __path_list_batch_policies, agree_to_approval_amount, decide_approval_amount,
@@ -45,7 +46,6 @@ use results::{
     import_payment_report, list_payment_reports, list_payout_decisions, list_payout_desk, propose_payout_decision,
     refuse_payout_decision, show_payment_report,
 };
-use holds::{__path_hold_payout, hold_payout};
 use slips::{__path_download_payslip, __path_show_pay_slip, download_payslip, show_pay_slip};
 pub use views::{ApprovalView, BatchItemView};
 

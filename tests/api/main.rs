@@ -18,10 +18,10 @@ mod bank_attacks;
 mod bank_details;
 mod bank_files;
 mod bank_in;
-mod collection;
-mod collection_year;
 mod batch_model;
 mod batches;
+mod collection;
+mod collection_year;
 mod collectives;
 #[cfg(feature = "faults")]
 mod concurrency;
