@@ -156,7 +156,7 @@ WHERE coalesce(b.rest, 0) <> coalesce(l.amount, 0);
 
 -- What the books keep for a client is what was credited, less what was used and given back.
 CREATE VIEW invariant_i40_credits_are_kept WITH (security_invoker = true) AS
-SELECT coalesce(c.client_id, l.client_id)::text AS subject, format('credited %s, ledger %s', coalesce(c.amount, 0), coalesce(l.amount, 0)) AS detail
+SELECT coalesce(coalesce(c.client_id, l.client_id)::text, 'nobody') AS subject, format('credited %s, ledger %s', coalesce(c.amount, 0), coalesce(l.amount, 0)) AS detail
 FROM (SELECT g.client_id, sum(g.amount_minor
                  - (SELECT coalesce(sum(u.amount_minor), 0) FROM client_credit_use u WHERE u.credit_id = g.id)
                  - (SELECT coalesce(sum(r.amount_minor), 0) FROM client_refund r WHERE r.credit_id = g.id AND r.state = 'paid')) AS amount

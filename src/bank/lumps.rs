@@ -58,7 +58,11 @@ pub(super) fn payouts_of(tx: &mut Tx<'_>, line: &LineRow, entry: &str, entity: E
         let facts = names.facts(tx, row, entity)?;
         match rules::judge(row, entity, &facts.known) {
             Decision::SettlePayout(id) if !settled.contains(&id) => settled.push(id),
-            _ => return Ok(Vec::new()),
+            Decision::SettlePayout(_)
+            | Decision::ReturnPayout(_)
+            | Decision::PayInvoice { .. }
+            | Decision::PayShare(_)
+            | Decision::Wait => return Ok(Vec::new()),
         }
     }
     Ok(settled)

@@ -153,7 +153,7 @@ pub fn take_back(
     let parts = store::sum_allocations(tx, &[id])?.get(&id).copied().unwrap_or_default();
     let mut changed = LineRow { owner_id: Some(me), ..(*line).clone() };
     if parts == Minor::ZERO {
-        changed.state = "suspense".to_owned();
+        "suspense".clone_into(&mut changed.state);
         (changed.matched_kind, changed.matched_id) = (None, None);
     } else if let Some(left) = left {
         (changed.matched_kind, changed.matched_id) = (Some("invoice".to_owned()), Some(left.invoice_id.0));

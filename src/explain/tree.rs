@@ -560,7 +560,6 @@ fn address(source: Source, line: &LineRow) -> Option<String> {
         Source::Invoice(id) => Some(format!("/v1/invoices/{id}")),
         Source::Payout(id) => Some(format!("/v1/payouts/{id}")),
         Source::ClientCredit(id) => Some(format!("/v1/client_credits/{id}")),
-        Source::ClientCreditUse(_) => None,
         Source::ClientRefund(id) => Some(format!("/v1/client_refunds/{id}")),
         Source::Advance(_)
         | Source::Allocation(_)
@@ -579,7 +578,7 @@ fn address(source: Source, line: &LineRow) -> Option<String> {
         Source::ProvisionRun(id) => Some(format!("/v1/provision_runs/{id}")),
         Source::TrueUp(id) => Some(format!("/v1/true_ups/{id}")),
         Source::TrueUpPart(_) => line.activity_id.map(|id| format!("/v1/activities/{id}")),
-        Source::FiscalYear(_) => None,
+        Source::FiscalYear(_) | Source::ClientCreditUse(_) => None,
         Source::Appropriation(id) => Some(format!("/v1/appropriations/{id}")),
     }
 }

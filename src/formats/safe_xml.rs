@@ -286,12 +286,11 @@ impl<R: BufRead> Tree<R> {
     fn event<'b>(&mut self, buffer: &'b mut Vec<u8>) -> Result<Option<Event<'b>>, Refused> {
         buffer.clear();
         let begins = self.position();
-        let event = self.reader.read_event_into(buffer).map_err(|error| match error {
-            quick_xml::Error::Encoding(_) => Refused::Encoding { position: self.position() },
-            quick_xml::Error::Io(io) if io.kind() == std::io::ErrorKind::InvalidData => {
-                Refused::Encoding { position: self.position() }
-            }
-            other => self.not_xml(&other.to_string()),
+        let event = self.reader.read_event_into(buffer).map_err(|error| {
+            let is_letters = matches!(&error, quick_xml::Error::Encoding(_))
+                || matches!(&error, quick_xml::Error::Io(io) if io.kind() == std::io::ErrorKind::InvalidData);
+            let position = self.position();
+            if is_letters { Refused::Encoding { position } } else { self.not_xml(&error.to_string()) }
         })?;
         if self.position() > self.limits.bytes_max {
             return Err(Refused::TooLarge { bytes: self.position(), bytes_max: self.limits.bytes_max });

@@ -114,7 +114,8 @@ fn a_table_of_text_is_imported_by_its_profile() {
     assert_eq!(open_of(&member, &invoice), 0);
     assert_eq!(send(&place, &table).code(), "duplicate_statement");
     let broken = send(&place, &table.replace("-1,00", "-1,01"));
-    assert_eq!(broken.code(), "statement_does_not_balance");
+    // The first row is not what the statement before it left.
+    assert_eq!(broken.code(), "statement_out_of_order");
     let mut twice = cast.staff.reviewer.get(&format!("/v1/bank_csv_profiles/{profile}")).unwrap().json();
     let fields = twice.as_object_mut().unwrap();
     for name in ["entity_id", "created_by", "created_at"] {
@@ -305,7 +306,7 @@ fn camt(message: &str, part: &str, id: &str, iban: &str, balances: Option<(i64, 
 fn entry(cents: i64, reference: &str, details: &[(i64, &str)]) -> String {
     let plain = |cents: i64| format!("{}.{:02}", cents.abs() / 100, cents.abs() % 100);
     let side = if cents < 0 { "DBIT" } else { "CRDT" };
-    let details: String = details
+    let details: Vec<String> = details
         .iter()
         .map(|(cents, reference)| {
             let (id, paid) = if *cents < 0 {
@@ -322,6 +323,7 @@ fn entry(cents: i64, reference: &str, details: &[(i64, &str)]) -> String {
             )
         })
         .collect();
+    let details = details.concat();
     format!(
         "<Ntry><Amt Ccy='EUR'>{}</Amt><CdtDbtInd>{side}</CdtDbtInd><Sts>BOOK</Sts><BookgDt><Dt>2026-05-04</Dt></BookgDt>\
          <AcctSvcrRef>{reference}</AcctSvcrRef><NtryDtls>{details}</NtryDtls></Ntry>",

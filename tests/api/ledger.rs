@@ -405,7 +405,7 @@ const MOVES: &[Case] = &[
     ("a state nobody has heard of", "", "UPDATE invoice SET state = 'lost' WHERE id = '{submitted}'", "state_transition_declared"),
     ("a payout settled before it left", "", "UPDATE payout SET state = 'settled' WHERE id = '{asked_payout}'", "state_transition_declared"),
     ("a sealed batch dissolved", "", "UPDATE payout_batch SET state = 'dissolved' WHERE id = '{sealed_batch}'", "state_transition_declared"),
-    ("a matched line back to suspense", "", "UPDATE bank_line SET state = 'suspense' WHERE state = 'matched'", "bank_line_immutable"),
+    ("a matched line back to suspense", "", "UPDATE bank_line SET state = 'suspense' WHERE state = 'matched'", "bank_line_check"),
     ("a matched line that was never matched", "", "UPDATE bank_line SET state = 'suspense', matched_kind = NULL, matched_id = NULL, owner_id = '{reviewer}' WHERE state = 'matched'", "bank_line_immutable"),
     ("a payment taken back in part", "", "INSERT INTO allocation (id, bank_line_id, invoice_id, member_id, amount_minor, allocated_on, reverses_id, reason, taken_back_by) SELECT gen_random_uuid(), bank_line_id, invoice_id, member_id, 1 - amount_minor, allocated_on, id, 'x', '{reviewer}' FROM allocation LIMIT 1", "allocation_taken_back"),
     ("a payment of less than nothing", "", "INSERT INTO allocation (id, bank_line_id, invoice_id, member_id, amount_minor, allocated_on) SELECT gen_random_uuid(), bank_line_id, invoice_id, member_id, -1, allocated_on FROM allocation LIMIT 1", "allocation_once"),

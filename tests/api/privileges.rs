@@ -67,8 +67,6 @@ const PRIVILEGES: &[(&str, &[&str])] = &[
             "vat_refund_rule",
             "bank_report",
             "bank_report_line",
-            "bank_statement",
-            "batch_approval",
             "batch_policy",
             "contribution_owed",
             "contribution_return",

@@ -45,8 +45,10 @@ fn flags_of(client: &Client, payout: &Value) -> Vec<Value> {
     client.get(&place).unwrap().expect(200).unwrap()["data"].as_array().unwrap().clone()
 }
 
-fn try_to_approve(approver: &Client, sealed: &Value) -> Answer {
-    let shown = json!({"content_sha256": sealed["content_sha256"], "total": sealed["total"], "payout_count": sealed["payout_count"]});
+fn try_to_approve(app: &TestApp, approver: &Client, sealed: &Value) -> Answer {
+    let proof = app.prove_at_once(approver, "approve_batch", sealed["content_sha256"].as_str().unwrap());
+    let shown = json!({"content_sha256": sealed["content_sha256"], "total": sealed["total"], "payout_count": sealed["payout_count"],
+                       "second_factor": proof});
     let place = format!("/v1/payout_batches/{}/approve", text(sealed, "id"));
     approver.change(&place, sealed["version"].as_i64().unwrap(), &shown).unwrap()
 }
@@ -71,7 +73,7 @@ fn blocked_by(app: &TestApp, cast: &Cast, payout: &Value, expected: &[&str]) -> 
     let names: BTreeSet<String> = blocking.iter().map(|flag| text(flag, "code")).collect();
     assert!(expected.iter().all(|code| names.contains(*code)), "{expected:?} in {names:?}");
     for (n, flag) in blocking.iter().enumerate() {
-        let refused = try_to_approve(approver, &sealed);
+        let refused = try_to_approve(app, approver, &sealed);
         assert_eq!((refused.status, refused.code()), (409, "risk_flags_unopened".to_owned()), "{flag}");
         assert_eq!(refused.json()["params"]["count"], (blocking.len() - n).to_string());
         let note = json!({"note": "Called the member"});
@@ -79,7 +81,7 @@ fn blocked_by(app: &TestApp, cast: &Cast, payout: &Value, expected: &[&str]) -> 
             approver.post(&format!("/v1/risk_flags/{}/open", text(flag, "id")), &note).unwrap().expect(200).unwrap();
         assert_eq!(opened["openings"].as_array().unwrap().len(), 1);
     }
-    try_to_approve(approver, &sealed).expect(200).unwrap();
+    try_to_approve(app, approver, &sealed).expect(200).unwrap();
     codes
 }
 
@@ -287,12 +289,15 @@ fn what_is_on_hold_waits_until_another_person_lifts_it() {
         "SELECT id::text AS line FROM payee_account WHERE iban_last4 = '6769'",
     );
     let stopped = hold(&format!("/v1/payee_accounts/{}/hold_payouts", account[0]));
-    assert_eq!(code(&try_to_approve(&approver, &sealed)), on_hold);
+    assert_eq!(code(&try_to_approve(&app, &approver, &sealed)), on_hold);
     lift(&approver, &stopped).expect(200).unwrap();
-    let approved = try_to_approve(&approver, &sealed).expect(200).unwrap();
+    let approved = try_to_approve(&app, &approver, &sealed).expect(200).unwrap();
     let stopped = hold(&format!("/v1/payee_accounts/{}/hold_payouts", account[0]));
-    let release =
-        |version: &Value| approver.change(&format!("{place}/release"), version.as_i64().unwrap(), &json!({})).unwrap();
+    let release = |version: &Value| {
+        let proof = app.prove_at_once(&approver, "release_batch", sealed["content_sha256"].as_str().unwrap());
+        let body = json!({"second_factor": proof});
+        approver.change(&format!("{place}/release"), version.as_i64().unwrap(), &body).unwrap()
+    };
     assert_eq!(code(&release(&approved["version"])), on_hold);
     // Somebody else's payouts go on.
     let other = app.stage.payout(&bo, 1_000).unwrap();

@@ -154,8 +154,18 @@ fn a_statement_opens_moves_and_closes_in_every_form() {
 #[test]
 fn every_event_that_moves_an_activity_has_words() {
     // What is booked on no activity is on no statement.
-    let elsewhere =
-        ["share_subscribed", "share_paid", "share_redeemed", "redemption_paid", "bank_opened", "bank_line_booked"];
+    let elsewhere = [
+        "share_subscribed",
+        "share_paid",
+        "share_redeemed",
+        "redemption_paid",
+        "bank_opened",
+        "bank_line_booked",
+        "bank_charged",
+        "client_credited",
+        "client_credit_used",
+        "client_refunded",
+    ];
     let known = umbel::formats::statement::events();
     for event in umbel::ledger::Event::ALL {
         assert!(known.contains(&event.name()) || elsewhere.contains(&event.name()), "no words for {event}");

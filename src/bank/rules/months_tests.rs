@@ -243,7 +243,7 @@ fn of_fifty_months_nothing_is_matched_by_itself_with_what_it_was_not_for() {
                     vec![(n, amount.get())]
                 }
                 // A person does what it was for.
-                _ => {
+                Decision::SettlePayout(_) | Decision::ReturnPayout(_) | Decision::PayShare(_) | Decision::Wait => {
                     let mut rest = line.amount.get();
                     let mut paid = Vec::new();
                     for n in meant {

@@ -58,9 +58,8 @@ fn enter<R: BufRead>(tree: &mut Tree<R>, root: Root) -> Result<(&'static str, Ki
                 None => {}
             },
             Step::Unknown(found) if is_in_document => return Err(Refused::NotCamt { found }),
-            Step::Unknown(_) | Step::Text(_) => {}
             Step::Close if is_in_document => return Err(Refused::NotCamt { found: "an empty document".to_owned() }),
-            Step::Close => {}
+            Step::Unknown(_) | Step::Text(_) | Step::Close => {}
             Step::End if is_in_document => return Err(tree.not_xml("no element").into()),
             Step::End => return Err(Refused::NotCamt { found: root.name }),
         }

@@ -1,5 +1,11 @@
 //! Ten years of dates, and the rule of each amount.
 
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test fails by panicking, also where a sum overflows"
+)]
+
 use chrono::{Datelike, Days, NaiveDate, NaiveTime, Weekday};
 use proptest::prelude::*;
 

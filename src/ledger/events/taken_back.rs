@@ -116,7 +116,8 @@ mod tests {
     fn sums(postings: &[Posting]) -> BTreeMap<&'static str, i64> {
         let mut sums = BTreeMap::new();
         for posting in postings.iter().filter(|it| it.amount != Minor::ZERO) {
-            *sums.entry(posting.account.name()).or_default() += posting.amount.get();
+            let sum: &mut i64 = sums.entry(posting.account.name()).or_default();
+            *sum = sum.saturating_add(posting.amount.get());
         }
         sums
     }

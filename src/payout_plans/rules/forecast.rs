@@ -69,16 +69,21 @@ impl Block {
     #[must_use]
     pub const fn who(self) -> Option<MustAct> {
         match self {
-            Self::InvoiceNotSubmitted | Self::InvoiceGivenBack | Self::PayoutNotAsked => Some(MustAct::Member),
-            Self::PlanPaused | Self::PayeeAccountMissing => Some(MustAct::Member),
+            Self::InvoiceNotSubmitted
+            | Self::InvoiceGivenBack
+            | Self::PayoutNotAsked
+            | Self::PlanPaused
+            | Self::PayeeAccountMissing => Some(MustAct::Member),
             Self::WaitsForClient | Self::ClientLate => Some(MustAct::Client),
-            Self::WaitsForReview | Self::InvoiceDisputed | Self::AdvanceOnHold | Self::PayeeAccountUnverified => {
-                Some(MustAct::Staff)
-            }
-            Self::MemberNotActive | Self::WaitsForPayoutReview | Self::WaitsForBatch | Self::WaitsForRelease => {
-                Some(MustAct::Staff)
-            }
-            Self::PayoutReturned => Some(MustAct::Staff),
+            Self::WaitsForReview
+            | Self::InvoiceDisputed
+            | Self::AdvanceOnHold
+            | Self::PayeeAccountUnverified
+            | Self::MemberNotActive
+            | Self::WaitsForPayoutReview
+            | Self::WaitsForBatch
+            | Self::WaitsForRelease
+            | Self::PayoutReturned => Some(MustAct::Staff),
             Self::WithTheBank => Some(MustAct::Bank),
             Self::NothingToCome => None,
         }
@@ -142,6 +147,7 @@ pub(crate) enum Asks {
 
 /// Everything that is known about an invoice and its way to an account.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "facts of an invoice, each apart from the others")]
 pub(crate) struct Facts {
     pub(crate) today: NaiveDate,
     pub(crate) state: InvoiceState,
@@ -252,9 +258,14 @@ impl Facts {
                 PayoutState::Requested => Some(Block::WaitsForPayoutReview),
                 PayoutState::Approved => Some(Block::WaitsForBatch),
                 PayoutState::Batched => Some(Block::WaitsForRelease),
-                PayoutState::Settled => None,
-                PayoutState::Returned => Some(Block::PayoutReturned),
-                _ => Some(Block::WithTheBank),
+                PayoutState::Settled | PayoutState::Confirmed => None,
+                PayoutState::Returned
+                | PayoutState::Rejected
+                | PayoutState::Replaced
+                | PayoutState::GivenBack
+                | PayoutState::Refused
+                | PayoutState::Cancelled => Some(Block::PayoutReturned),
+                PayoutState::Released | PayoutState::Unknown => Some(Block::WithTheBank),
             };
         }
         match (self.state, self.available_on) {

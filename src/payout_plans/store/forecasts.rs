@@ -7,13 +7,14 @@ use umbel_schema::invoice_forecast;
 
 use crate::invoicing::InvoiceState;
 use crate::kernel::ids::{ActivityId, ClientId, EntityId, InvoiceId, PersonId};
-use crate::payout_plans::rules::forecast::Forecast;
+use crate::payout_plans::rules::forecast::{Block, Forecast};
 use crate::payouts::PayoutState;
 use crate::platform::db::Tx;
 use crate::platform::error::Result;
 
 /// An invoice and what became of it.
 #[derive(Debug, Clone, QueryableByName)]
+#[expect(clippy::struct_excessive_bools, reason = "facts of an invoice, each apart from the others")]
 pub(in crate::payout_plans) struct Known {
     #[diesel(sql_type = SqlUuid)]
     pub(in crate::payout_plans) id: InvoiceId,
@@ -160,7 +161,7 @@ pub(in crate::payout_plans) fn keep(tx: &mut Tx<'_>, known: &Known, on: NaiveDat
             invoice_forecast::activity_id.eq(known.activity_id),
             invoice_forecast::earliest_on.eq(said.earliest),
             invoice_forecast::likely_on.eq(said.likely),
-            invoice_forecast::blocked_by.eq(said.block.map(|block| block.name())),
+            invoice_forecast::blocked_by.eq(said.block.map(Block::name)),
         ))
         .on_conflict_do_nothing()
         .execute(tx.conn())?;
@@ -168,7 +169,7 @@ pub(in crate::payout_plans) fn keep(tx: &mut Tx<'_>, known: &Known, on: NaiveDat
 }
 
 #[derive(QueryableByName)]
-struct Arrived {
+struct Compared {
     #[diesel(sql_type = Date)]
     likely_on: NaiveDate,
     #[diesel(sql_type = Date)]
@@ -183,7 +184,7 @@ pub(in crate::payout_plans) fn list_arrived(
     entity: EntityId,
     since: NaiveDate,
 ) -> Result<Vec<(NaiveDate, NaiveDate, i64)>> {
-    let rows: Vec<Arrived> = diesel::sql_query("SELECT * FROM forecasts_and_arrivals($1, $2)")
+    let rows: Vec<Compared> = diesel::sql_query("SELECT * FROM forecasts_and_arrivals($1, $2)")
         .bind::<SqlUuid, _>(entity)
         .bind::<Date, _>(since)
         .load(tx.conn())?;
