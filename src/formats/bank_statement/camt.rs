@@ -72,6 +72,8 @@ struct Reading {
     /// Set by the account, else by the first amount.
     currency: Option<Currency>,
     account: String,
+    /// When the bank wrote the statement: the day of an entry that says neither when it was booked nor valued.
+    written_on: Option<NaiveDate>,
 }
 
 impl Reading {
@@ -93,7 +95,7 @@ fn statement<R: BufRead>(
     kind: Kind,
     sink: &mut dyn FnMut(Line),
 ) -> Result<Statement, Refused> {
-    let mut reading = Reading { at: at.to_owned(), currency: None, account: String::new() };
+    let mut reading = Reading { at: at.to_owned(), currency: None, account: String::new(), written_on: None };
     let (mut id, mut legal, mut electronic, mut period, mut balances) = (None, None, None, None, Vec::new());
     let (mut line_count, mut sum, mut entries, mut unbooked_count, mut page) =
         (0_usize, Minor::ZERO, 0_usize, 0_usize, None);
@@ -126,6 +128,8 @@ fn statement<R: BufRead>(
             account(&mut reading, &node)?;
         } else if node.is("FrToDt") {
             period = Some(node);
+        } else if node.is("CreDtTm") {
+            reading.written_on = date(node.text(), String::new).ok();
         } else if node.is("StmtPgntn") || node.is("RptPgntn") || node.is("NtfctnPgntn") {
             page = node.text_at("PgNb").map(str::to_owned).filter(|page| page != "1");
         } else if node.is("Id") {
@@ -188,7 +192,7 @@ impl Frame {
             opening = balance(reading, balances.iter(), "PRCD")?;
         }
         let mut closing = balance(reading, balances.iter(), "CLBD")?;
-        let interim = balances.iter().filter(|node| node.text_at(BALANCE_CODE) == Some("ITBD")).count();
+        let interim = balances.iter().filter(|node| balance_code(node) == Some("ITBD")).count();
         if opening.is_none() && (interim > 1 || (interim == 1 && closing.is_some())) {
             opening = balance(reading, balances.iter(), "ITBD")?;
         }
@@ -200,7 +204,9 @@ impl Frame {
 }
 
 /// Where a balance says which one it is.
-const BALANCE_CODE: &str = "Tp/CdOrPrtry/Cd";
+fn balance_code(node: &Node) -> Option<&str> {
+    node.text_at("Tp/CdOrPrtry/Cd").or_else(|| node.text_at("Tp/CdOrPrtry/Prtry"))
+}
 
 fn account(reading: &mut Reading, node: &Node) -> Result<(), Refused> {
     if let Some(account) = node.text_at("Id/IBAN").or_else(|| node.text_at("Id/Othr/Id")) {
@@ -219,7 +225,7 @@ fn balance<'n>(
     mut balances: impl Iterator<Item = &'n Node>,
     code: &str,
 ) -> Result<Option<Balance>, Refused> {
-    let Some(node) = balances.find(|node| node.text_at(BALANCE_CODE) == Some(code)) else {
+    let Some(node) = balances.find(|node| balance_code(node) == Some(code)) else {
         return Ok(None);
     };
     let at = format!("{}/Bal[{code}]", reading.at);
@@ -242,6 +248,7 @@ fn entry(reading: &mut Reading, node: &Node, number: usize) -> Result<Option<Vec
     let valued_on = day_at(node, "ValDt", &at)?;
     let booked_on = day_at(node, "BookgDt", &at)?
         .or(valued_on)
+        .or(reading.written_on)
         .ok_or_else(|| Refused::FieldMissing { at: format!("{at}/BookgDt") })?;
     let whole = Line {
         entry: number,

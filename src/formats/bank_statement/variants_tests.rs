@@ -207,3 +207,29 @@ fn lines_are_given_as_they_are_read() {
     let text = file(&statement(&(balance("OPBD", 0) + &huge)));
     assert_eq!(super::read(text.as_bytes(), limits).unwrap_err().code(), "statement_too_many_elements");
 }
+
+#[test]
+fn an_entry_without_a_day_has_the_day_of_its_note() {
+    let undated = paid("5.00", "").replace("<BookgDt><Dt>2026-03-13</Dt></BookgDt>", "");
+    let note = |head: &str| {
+        let inside = format!("{head}<Acct><Id><IBAN>{IBAN}</IBAN></Id></Acct>{undated}");
+        format!(
+            "<Document xmlns=\"urn:iso:std:iso:20022:tech:xsd:camt.054.001.08\"><BkToCstmrDbtCdtNtfctn>\
+             <Ntfctn><Id>N1</Id>{inside}</Ntfctn></BkToCstmrDbtCdtNtfctn></Document>"
+        )
+    };
+    let read = read_one(note("<CreDtTm>2026-03-16T08:00:00+01:00</CreDtTm>").as_bytes());
+    assert_eq!(read.lines[0].booked_on.to_string(), "2026-03-16");
+    assert!(read_with_refusal(&note("")).contains("BookgDt"));
+}
+
+fn read_with_refusal(text: &str) -> String {
+    format!("{:?}", read(text.as_bytes(), Limits::default()).unwrap_err())
+}
+
+#[test]
+fn a_balance_is_known_by_the_code_of_its_bank_too() {
+    let own = |code, cents| balance(code, cents).replace("<Cd>", "<Prtry>").replace("</Cd>", "</Prtry>");
+    let inside = own("OPBD", 0) + &own("CLBD", 500) + &paid("5.00", "");
+    assert_eq!(frame(&read_one(file(&statement(&inside)).as_bytes())), (Some(0), Some(500)));
+}

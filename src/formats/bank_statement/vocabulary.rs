@@ -7,10 +7,10 @@ pub(super) const VOCABULARY: Vocabulary = Vocabulary { elements: &ELEMENTS, attr
 
 /// The elements that are read, sorted for the search.
 #[rustfmt::skip]
-const ELEMENTS: [&str; 65] = [
+const ELEMENTS: [&str; 66] = [
     "Acct", "AcctSvcrRef", "AddtlNtryInf", "AddtlTxInf", "Amt", "AmtDtls", "Bal", "BkToCstmrAcctRpt",
     "BkToCstmrDbtCdtNtfctn", "BkToCstmrStmt", "BkTxCd", "BookgDt", "Btch", "Ccy", "Cd", "CdOrPrtry",
-    "CdtDbtInd", "Cdtr", "CdtrAcct", "CdtrRefInf", "Dbtr", "DbtrAcct", "Document", "Domn",
+    "CdtDbtInd", "Cdtr", "CdtrAcct", "CdtrRefInf", "CreDtTm", "Dbtr", "DbtrAcct", "Document", "Domn",
     "Dt", "DtTm", "ElctrncSeqNb", "EndToEndId", "Fmly", "FrDtTm", "FrToDt", "IBAN",
     "Id", "LglSeqNb", "Nm", "Ntfctn", "NtfctnPgntn", "Ntry", "NtryDtls", "NtryRef",
     "Othr", "PgNb", "PmtInfId", "Prtry", "Pty", "Ref", "Refs", "RltdPties",
