@@ -49,7 +49,7 @@ pub use files::BankFile;
 pub use import::import;
 pub use notices::{keep_notices, notice, notice_lines, notices};
 pub use parts::{Part, charge_line, match_parts, take_back};
-pub use rules::{Candidate, Guess, Why};
+pub use rules::{Candidate, Guess, GuessReason};
 use rules::{InvoiceFact, Payer};
 pub use store::{CreditRow, LineRow, NoticeLineRow, NoticeRow, ProfileRow, RefundRow, StatementRow, Totals};
 pub use tables::{add_profile, columns, profile, profiles, reading};

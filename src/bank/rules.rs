@@ -13,7 +13,7 @@ use crate::kernel::references::Ogm;
 use crate::kernel::refusal::Refusal;
 use crate::payouts::PayoutState;
 pub(super) use guesses::payer;
-pub use guesses::{Candidate, Guess, Why, guesses};
+pub use guesses::{Candidate, Guess, GuessReason, guesses};
 
 /// As the tables keep them; ISO 20022 allows 35 to 140 for these.
 const SHORT_MAX: usize = 140;

@@ -2,7 +2,7 @@
 
 use chrono::{Duration, NaiveDate};
 
-use super::rules::{self, ApplicationCommand, ApplicationState, Evidence, ProofKind};
+use super::rules::{self, ApplicationCommand, ApplicationState, Evidence, IdentityProofKind};
 use super::store::{self, ApplicationDetails, ApplicationRow, MemberRow, PayeeAccountRow};
 use super::{price, subscribe};
 use crate::access::{self, LinkPurpose, NewPerson, PersonRow};
@@ -288,7 +288,7 @@ pub fn set_bank_account(
 /// # Errors
 /// 403 `limit_exceeded` after many; 409 when the application is with the office; 415 `upload_type_unsupported`;
 /// 422 for an empty file.
-pub fn add_document(tx: &mut Tx<'_>, id: ApplicationId, kind: ProofKind, bytes: &[u8]) -> Result<FileInfo> {
+pub fn add_document(tx: &mut Tx<'_>, id: ApplicationId, kind: IdentityProofKind, bytes: &[u8]) -> Result<FileInfo> {
     let row = store::lock_application(tx, id)?;
     if row.person_id != tx.person()? {
         return Err(Error::forbidden("role_forbidden"));
@@ -305,8 +305,8 @@ pub fn add_document(tx: &mut Tx<'_>, id: ApplicationId, kind: ProofKind, bytes: 
         return Err(Error::forbidden("limit_exceeded").with("limit", rules::DOCUMENTS_MAX));
     }
     let kind = match kind {
-        ProofKind::Identity => Kind::IdentityProof,
-        ProofKind::Bank => Kind::BankProof,
+        IdentityProofKind::Identity => Kind::IdentityProof,
+        IdentityProofKind::Bank => Kind::BankProof,
     };
     // The name is ours: what the sender calls a file may say too much, or not be a name at all.
     let name = format!("{}-{}.{}", kind.name(), kept.len().saturating_add(1), media_type.ending());
@@ -331,7 +331,7 @@ pub fn documents(tx: &mut Tx<'_>, id: ApplicationId) -> Result<Vec<FileInfo>> {
 /// 404 for anybody else, and for other kinds of files.
 pub fn document(tx: &mut Tx<'_>, id: FileId) -> Result<archive::ArchivedFile> {
     let file = archive::find(tx, id)?;
-    let is_proof = ProofKind::ALL.iter().any(|kind| kind.name() == file.kind);
+    let is_proof = IdentityProofKind::ALL.iter().any(|kind| kind.name() == file.kind);
     let may_read = file.owner_id == Some(tx.person()?) || tx.has_role(Role::Reviewer);
     if is_proof && may_read { Ok(file) } else { Err(Error::not_found()) }
 }

@@ -24,7 +24,7 @@ pub use applications::{
     set_bank_account, start_review, submit, withdraw,
 };
 use chrono::NaiveDate;
-pub use rules::{ApplicationState, MemberState, ProofKind, ShareState};
+pub use rules::{ApplicationState, IdentityProofKind, MemberState, ShareState};
 pub use store::{
     ApplicationRow, Fellow, HeldShare, MemberRow, PayeeAccountRow, RegisterFilter, RegisterTotal, Registered, ShareRow,
 };

@@ -60,7 +60,7 @@ crate::named! {
 
 crate::named! {
     /// What an applicant shows.
-    ProofKind {
+    IdentityProofKind {
         /// Who they are.
         Identity = "identity_proof",
         /// That the bank account is theirs.

@@ -5,7 +5,7 @@ use chrono::NaiveDate;
 use uuid::Uuid;
 
 use super::rules::true_ups::{self as rules, TrueUpCommand};
-pub use super::rules::true_ups::{BorneBy, Figures, ProofKind, TrueUpState};
+pub use super::rules::true_ups::{BorneBy, Figures, RightsProofKind, TrueUpState};
 use super::store;
 pub use super::store::{PolicyRow, ProofRow, TrueUpPartRow, TrueUpRow};
 use crate::kernel::ids::{ActivityId, EntityId, FileId, PayoutId, PersonId, RightsProofId, TrueUpId, TrueUpPolicyId};
@@ -61,7 +61,7 @@ pub struct NewProof {
     /// Whose.
     pub member: PersonId,
     /// Which paper.
-    pub kind: ProofKind,
+    pub kind: RightsProofKind,
     /// From this day on.
     pub valid_from: NaiveDate,
     /// Until this day.

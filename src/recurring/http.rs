@@ -165,7 +165,7 @@ impl From<RecurringRow> for RecurringSummary {
 
 /// A day that has come.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct RunView {
+pub struct RecurringRunView {
     /// The day that was due, whenever it was worked.
     pub logical_on: NaiveDate,
     /// What was made.
@@ -176,7 +176,7 @@ pub struct RunView {
     pub created_at: DateTime<Utc>,
 }
 
-impl From<RunRow> for RunView {
+impl From<RunRow> for RecurringRunView {
     fn from(row: RunRow) -> Self {
         Self {
             logical_on: row.logical_on,
@@ -270,7 +270,7 @@ struct RunsBefore {
 }
 
 /// Lists the days of one that have come, newest first, with what was made of each.
-#[utoipa::path(tag = "invoices", params(("id" = RecurringId, Path), RunsBefore), responses((status = 200, body = Vec<RunView>)),
+#[utoipa::path(tag = "invoices", params(("id" = RecurringId, Path), RunsBefore), responses((status = 200, body = Vec<RecurringRunView>)),
     extensions(("x-roles" = json!(["member", "reviewer", "payout_approver", "accountant", "administrator"]))))]
 #[get("/v1/recurring_invoices/{id}/runs")]
 async fn list_recurring_runs(
@@ -278,11 +278,11 @@ async fn list_recurring_runs(
     db: Data<Db>,
     id: Path<RecurringId>,
     query: QueryOf<RunsBefore>,
-) -> Result<Json<Vec<RunView>>> {
+) -> Result<Json<Vec<RecurringRunView>>> {
     let (id, query) = (id.into_inner(), query.0);
     let limit = query.limit.unwrap_or(50).clamp(1, 200);
     let rows = db.write(who.into(), move |tx| super::runs(tx, id, query.before, limit)).await?;
-    Ok(Json(rows.into_iter().map(RunView::from).collect()))
+    Ok(Json(rows.into_iter().map(RecurringRunView::from).collect()))
 }
 
 /// Lets one rest; what falls due meanwhile is not made up for.

@@ -8,7 +8,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{
     Appropriation, AppropriationRow, AppropriationState, FiscalYearRow, MinimumRow, NewAppropriation, NewPolicy,
-    PartRow, PatronageKey, PolicyRow, StepKind, StepRow,
+    PartRow, PatronageKey, PolicyRow, StepRow, SurplusStepKind,
 };
 use crate::access::{Administrator, Approver, Desk, MemberOrDesk, SignedIn};
 use crate::kernel::ids::{ActivityId, AppropriationId, EntityId, FileId, FiscalYearId, PersonId, SurplusPolicyId};
@@ -153,7 +153,7 @@ pub struct AppropriationStepView {
     /// Its place, from 1.
     pub n: i32,
     /// Where to, or where from.
-    pub kind: StepKind,
+    pub kind: SurplusStepKind,
     /// By what members get it; of a refund alone.
     pub key: Option<PatronageKey>,
     /// Which part, a decimal fraction.
@@ -206,7 +206,7 @@ impl WholeAppropriationView {
     fn new(it: Appropriation) -> Result<Self> {
         let currency = it.row.currency;
         let money = |amount_minor: Minor| Money { amount_minor, currency };
-        let covers = |step: &StepRow| step.kind == StepKind::LossFromGuarantee;
+        let covers = |step: &StepRow| step.kind == SurplusStepKind::LossFromGuarantee;
         let mut rest = it.row.surplus_minor;
         for step in &it.steps {
             rest = if covers(step) { rest.plus(step.amount_minor)? } else { rest.minus(step.amount_minor)? };
@@ -243,7 +243,7 @@ impl WholeAppropriationView {
 #[serde(deny_unknown_fields)]
 struct CreateStep {
     /// Where to, or where from: `loss_from_guarantee` for a loss, the others for a surplus.
-    kind: StepKind,
+    kind: SurplusStepKind,
     /// By what members get it; needed for `patronage`, and only there.
     key: Option<PatronageKey>,
     /// Which part of the surplus, or of the loss: a decimal fraction.

@@ -18,7 +18,7 @@ mod store;
 use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
-pub use rules::{AppropriationState, PatronageKey, StepKind};
+pub use rules::{AppropriationState, PatronageKey, SurplusStepKind};
 pub use store::{AppropriationRow, FiscalYearRow, MinimumRow, PartRow, PolicyRow, StepRow};
 use uuid::Uuid;
 
@@ -184,7 +184,7 @@ pub struct NewAppropriation {
     /// The paper of the decision, uploaded before.
     pub evidence: Option<FileId>,
     /// Kind, key and rate of each step; a rate is a decimal fraction of the surplus, or of the loss.
-    pub steps: Vec<(StepKind, Option<PatronageKey>, String)>,
+    pub steps: Vec<(SurplusStepKind, Option<PatronageKey>, String)>,
 }
 
 /// A decision with everything in it.
@@ -222,7 +222,7 @@ pub fn propose(tx: &mut Tx<'_>, new: NewAppropriation) -> Result<Appropriation> 
     let amounts = rules::amounts(surplus, &steps)?;
     let of_kind =
         |kind| Minor::sum(steps.iter().zip(&amounts).filter(|(step, _)| step.kind == kind).map(|(_, amount)| *amount));
-    let (legal, cover) = (of_kind(StepKind::LegalReserve)?, of_kind(StepKind::LossFromGuarantee)?);
+    let (legal, cover) = (of_kind(SurplusStepKind::LegalReserve)?, of_kind(SurplusStepKind::LossFromGuarantee)?);
     check_limits(tx, &entity, last_day, surplus, (legal, cover))?;
     let candidates = candidates(tx, entity.id, (first_day, last_day))?;
     let (mut step_rows, mut part_rows) = (Vec::with_capacity(steps.len()), Vec::new());
@@ -368,13 +368,16 @@ pub fn approve(tx: &mut Tx<'_>, id: AppropriationId, expected: i32) -> Result<Ap
     let mut booked = events::Appropriated::default();
     for step in &steps {
         let place = match step.kind {
-            StepKind::LegalReserve => &mut booked.legal,
-            StepKind::IndivisibleReserve => &mut booked.indivisible,
-            StepKind::GuaranteeFund | StepKind::LossFromGuarantee => &mut booked.guarantee,
-            StepKind::Patronage => continue,
+            SurplusStepKind::LegalReserve => &mut booked.legal,
+            SurplusStepKind::IndivisibleReserve => &mut booked.indivisible,
+            SurplusStepKind::GuaranteeFund | SurplusStepKind::LossFromGuarantee => &mut booked.guarantee,
+            SurplusStepKind::Patronage => continue,
         };
-        let amount =
-            if step.kind == StepKind::LossFromGuarantee { step.amount_minor.negated()? } else { step.amount_minor };
+        let amount = if step.kind == SurplusStepKind::LossFromGuarantee {
+            step.amount_minor.negated()?
+        } else {
+            step.amount_minor
+        };
         *place = place.plus(amount)?;
     }
     let holding = activities::hold_open(tx, &parts.iter().map(|part| part.activity_id).collect::<Vec<_>>())?;
@@ -407,10 +410,12 @@ fn refunds(parts: &[PartRow]) -> Result<Vec<events::Refund>> {
 
 /// Whether what is divided has not been divided meanwhile, by a decision about another year.
 fn check_still_there(tx: &mut Tx<'_>, row: &AppropriationRow, steps: &[StepRow]) -> Result<()> {
-    let taken =
-        Minor::sum(steps.iter().filter(|step| step.kind != StepKind::LossFromGuarantee).map(|step| step.amount_minor))?;
-    let covered =
-        Minor::sum(steps.iter().filter(|step| step.kind == StepKind::LossFromGuarantee).map(|step| step.amount_minor))?;
+    let taken = Minor::sum(
+        steps.iter().filter(|step| step.kind != SurplusStepKind::LossFromGuarantee).map(|step| step.amount_minor),
+    )?;
+    let covered = Minor::sum(
+        steps.iter().filter(|step| step.kind == SurplusStepKind::LossFromGuarantee).map(|step| step.amount_minor),
+    )?;
     let retained = ledger::account_sum(tx, row.entity_id, Account::RetainedSurplus)?.negated()?;
     let fund = ledger::account_sum(tx, row.entity_id, Account::GuaranteeFund)?.negated()?;
     if taken > retained.max(Minor::ZERO) || covered > fund.max(Minor::ZERO) {

@@ -20,7 +20,7 @@ crate::named! {
 
 crate::named! {
     /// Where a part of a surplus goes, or where a loss is covered from.
-    StepKind {
+    SurplusStepKind {
         /// To the legal reserve.
         LegalReserve = "legal_reserve",
         /// To the reserve that is never divided.
@@ -115,7 +115,7 @@ pub(super) fn close(it: &Closing) -> Result<(), Refusal> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NewStep {
     /// Where to, or where from.
-    pub kind: StepKind,
+    pub kind: SurplusStepKind,
     /// By what members get it; of a refund alone.
     pub key: Option<PatronageKey>,
     /// Which part of the surplus, or of the loss.
@@ -124,7 +124,7 @@ pub struct NewStep {
 
 /// Reads the steps of a proposal: kind, key and rate as text.
 pub(super) fn parse_steps(
-    steps: &[(StepKind, Option<PatronageKey>, String)],
+    steps: &[(SurplusStepKind, Option<PatronageKey>, String)],
     has_loss: bool,
     checks: &mut Checks,
 ) -> Vec<NewStep> {
@@ -132,8 +132,8 @@ pub(super) fn parse_steps(
     let mut parsed: Vec<NewStep> = Vec::new();
     for (index, (kind, key, rate)) in steps.iter().enumerate() {
         let at = |name: &str| format!("/steps/{index}/{name}");
-        let fits = has_loss == (*kind == StepKind::LossFromGuarantee);
-        let is_refund = *kind == StepKind::Patronage;
+        let fits = has_loss == (*kind == SurplusStepKind::LossFromGuarantee);
+        let is_refund = *kind == SurplusStepKind::Patronage;
         if !fits {
             checks.refuse(at("kind"), "not_allowed");
         } else if !is_refund && parsed.iter().any(|step| step.kind == *kind) {
@@ -346,7 +346,7 @@ mod tests {
         text.parse().unwrap()
     }
 
-    fn step(kind: StepKind, key: Option<PatronageKey>, rate: i64) -> NewStep {
+    fn step(kind: SurplusStepKind, key: Option<PatronageKey>, rate: i64) -> NewStep {
         NewStep { kind, key, rate: Ppm(rate) }
     }
 
@@ -366,7 +366,7 @@ mod tests {
 
     #[test]
     fn steps_are_parts_of_the_surplus_and_never_more_than_it() {
-        use StepKind::{GuaranteeFund, IndivisibleReserve, LegalReserve, Patronage};
+        use SurplusStepKind::{GuaranteeFund, IndivisibleReserve, LegalReserve, Patronage};
         let steps = [
             step(LegalReserve, None, 150_000),
             step(IndivisibleReserve, None, 400_000),
@@ -449,7 +449,7 @@ mod tests {
 
     #[test]
     fn every_wrong_step_is_named() {
-        use StepKind::{LegalReserve, LossFromGuarantee, Patronage};
+        use SurplusStepKind::{LegalReserve, LossFromGuarantee, Patronage};
         let steps = [
             (LegalReserve, None, "0.1".to_owned()),
             (LegalReserve, None, "-0.1".to_owned()),

@@ -9,7 +9,7 @@ use umbel_schema::{
 use uuid::Uuid;
 
 use super::NewPolicy;
-use super::rules::{AppropriationState, Part, PatronageKey, StepKind};
+use super::rules::{AppropriationState, Part, PatronageKey, SurplusStepKind};
 use crate::kernel::ids::{ActivityId, AppropriationId, EntityId, FileId, FiscalYearId, PersonId, SurplusPolicyId};
 use crate::kernel::money::{Currency, Minor};
 use crate::platform::db::{Locked, Tx};
@@ -154,7 +154,7 @@ pub struct StepRow {
     /// Its place, from 1.
     pub n: i32,
     /// Where to, or where from.
-    pub kind: StepKind,
+    pub kind: SurplusStepKind,
     /// By what members get it.
     pub key: Option<PatronageKey>,
     /// Which part of the surplus, or of the loss, in millionths.

@@ -301,7 +301,7 @@ async fn list_split_rules(who: MemberOrDesk, db: Data<Db>, id: Path<ActivityId>)
 
 /// One division of a collective's money.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct SplitView {
+pub struct TransferSplitView {
     /// Its id.
     pub id: SplitRunId,
     /// The collective.
@@ -324,7 +324,7 @@ pub struct SplitView {
     pub transfers: Vec<TransferView>,
 }
 
-impl SplitView {
+impl TransferSplitView {
     fn new((row, transfers): (RunRow, Vec<TransferRow>)) -> Self {
         let money = |amount_minor| Money { amount_minor, currency: row.currency };
         Self {
@@ -359,7 +359,7 @@ struct SplitCollective {
 
 /// Divides money of a collective that you manage by the rule in force: one transfer for each member, all or none.
 #[utoipa::path(tag = "transfers", params(("id" = ActivityId, Path), ("dry_run" = Option<bool>, Query)),
-    request_body = SplitCollective, responses((status = 201, body = SplitView)), extensions(("x-roles" = json!(["member"]))))]
+    request_body = SplitCollective, responses((status = 201, body = TransferSplitView)), extensions(("x-roles" = json!(["member"]))))]
 #[post("/v1/activities/{id}/splits")]
 async fn split_collective(
     who: Member,
@@ -374,7 +374,7 @@ async fn split_collective(
         .create(&db, who.into(), "split_collective", &place, move |tx, body| {
             let new =
                 NewSplit { id: body.id, activity, amount: body.amount, invoice: body.invoice_id, reason: body.reason };
-            super::divide(tx, &new).map(SplitView::new)
+            super::divide(tx, &new).map(TransferSplitView::new)
         })
         .await
 }
@@ -393,7 +393,7 @@ struct SplitQuery {
 }
 
 /// Lists the divisions of a collective's money, newest first.
-#[utoipa::path(tag = "transfers", params(("id" = ActivityId, Path), SplitQuery), responses((status = 200, body = Page<SplitView>)),
+#[utoipa::path(tag = "transfers", params(("id" = ActivityId, Path), SplitQuery), responses((status = 200, body = Page<TransferSplitView>)),
     extensions(("x-roles" = json!(["member", "reviewer", "payout_approver", "accountant", "administrator"]))))]
 #[get("/v1/activities/{id}/splits")]
 async fn list_splits(
@@ -402,13 +402,13 @@ async fn list_splits(
     keys: Data<Keys>,
     id: Path<ActivityId>,
     query: QueryOf<SplitQuery>,
-) -> Result<Json<Page<SplitView>>> {
+) -> Result<Json<Page<TransferSplitView>>> {
     let (id, query) = (id.into_inner(), query.0);
     let listing = Listing::new(&keys, who.person(), "splits", &id, query.limit, query.cursor.as_deref())?;
     let page = db
         .write(who.into(), move |tx| {
             let runs = super::runs_of(tx, id, listing.after, listing.fetch)?;
-            Ok(listing.page(runs, |(run, _)| run.id.0, SplitView::new))
+            Ok(listing.page(runs, |(run, _)| run.id.0, TransferSplitView::new))
         })
         .await?;
     Ok(Json(page))

@@ -286,7 +286,9 @@ fn changes(world: &World) -> Vec<Good> {
     let submitted = world.app.stage.submitted_invoice(awa, None, 5000).unwrap();
     let invoice_place = format!("/v1/invoices/{}/return", text(&submitted, "id"));
     let member_place = format!("/v1/members/{}", awa.client.person_id.as_deref().unwrap());
-    let bo_payout = format!("/v1/payouts/{}", world.id_of("/v1/payouts/", Owner::Bo).unwrap());
+    let asked = json!({"id": awa.client.new_id(), "activity_id": awa.activity_id, "amount": money(100)});
+    let asked = awa.client.post("/v1/payouts", &asked).unwrap().expect(201).unwrap();
+    let payout_place = format!("/v1/payouts/{}", text(&asked, "id"));
     let good = |method, path: &str, client: &Client, version, body| Good {
         method,
         path: path.to_owned(),
@@ -325,9 +327,9 @@ fn changes(world: &World) -> Vec<Good> {
         ),
         good(
             "POST",
-            &format!("{bo_payout}/refuse"),
+            &format!("{payout_place}/refuse"),
             &staff.reviewer,
-            version(&staff.reviewer, &bo_payout),
+            version(&staff.reviewer, &payout_place),
             json!({"reason": "Wrong activity"}),
         ),
     ]

@@ -222,6 +222,33 @@ fn rulebooks_are_pure() {
     }
 }
 
+/// Two shapes of one name would be one in the description: the last one that is found.
+#[test]
+fn every_shape_of_the_description_has_a_name_of_its_own() {
+    let mut places: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for source in sources() {
+        for derived in source.code.split("#[derive(").skip(1) {
+            let Some((traits, rest)) = derived.split_once(")]") else { continue };
+            let mut words = rest.split_whitespace().skip_while(|word| !matches!(*word, "struct" | "enum"));
+            if !traits.contains("ToSchema") || words.next().is_none() {
+                continue;
+            }
+            let name: String = words.next().unwrap().chars().take_while(|c| c.is_alphanumeric()).collect();
+            // A macro's own name for it is none.
+            if !name.is_empty() {
+                places.entry(name).or_default().push(source.path.clone());
+            }
+        }
+        for made in source.code.split("named! {").skip(1) {
+            let name = made.split_whitespace().next().unwrap().to_owned();
+            places.entry(name).or_default().push(source.path.clone());
+        }
+    }
+    assert!(places.len() > 400, "{} shapes", places.len());
+    places.retain(|_, places| places.len() > 1);
+    assert!(places.is_empty(), "{places:?}");
+}
+
 /// The first text literal after each place where a call begins, with the arguments before it.
 fn texts_after<'a>(code: &'a str, call: &str) -> Vec<(&'a str, &'a str)> {
     let mut found = Vec::new();

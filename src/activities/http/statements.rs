@@ -90,7 +90,7 @@ pub struct StatementTotalView {
 
 /// What moved on an activity in a period.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct StatementView {
+pub struct ActivityStatementView {
     /// The activity.
     pub activity_id: ActivityId,
     /// How it is called.
@@ -109,7 +109,7 @@ pub struct StatementView {
     pub closing: StatementAmounts,
 }
 
-impl StatementView {
+impl ActivityStatementView {
     fn new(id: ActivityId, facts: StatementFacts) -> Self {
         let currency = facts.currency;
         let amounts = |it: &Amounts| StatementAmounts::new(it, currency);
@@ -192,7 +192,7 @@ struct StatementQuery {
 /// Shows what moved on an activity: what was there, every movement, what is there. As CSV or PDF it is a file in the
 /// language of the member who asks.
 #[utoipa::path(tag = "activities", params(("id" = ActivityId, Path), StatementQuery),
-    responses((status = 200, content((StatementView = "application/json"), (String = "text/csv"), (Vec<u8> = "application/pdf")))),
+    responses((status = 200, content((ActivityStatementView = "application/json"), (String = "text/csv"), (Vec<u8> = "application/pdf")))),
     extensions(("x-roles" = json!(["member", "reviewer", "payout_approver", "accountant", "administrator"]))))]
 #[get("/v1/activities/{id}/statement")]
 async fn show_activity_statement(
@@ -214,7 +214,7 @@ async fn show_activity_statement(
         .await?;
     let name = format!("statement-{}-{}.{format}", facts.first.format("%Y-%m"), facts.last.format("%Y-%m"));
     let (media_type, bytes) = match format {
-        StatementFormat::Json => return Ok(HttpResponse::Ok().json(StatementView::new(id, facts))),
+        StatementFormat::Json => return Ok(HttpResponse::Ok().json(ActivityStatementView::new(id, facts))),
         StatementFormat::Csv => ("text/csv; charset=utf-8; header=present", files::csv(&facts)),
         StatementFormat::Pdf => {
             let job = move || files::pdf(&facts).map_err(Error::internal);

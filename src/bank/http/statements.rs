@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::super::{BankFile, Candidate, Guess, LineFilter, LineSummary, StatementSummary, Why};
+use super::super::{BankFile, Candidate, Guess, GuessReason, LineFilter, LineSummary, StatementSummary};
 use super::notices::{NoticeView, NoticesView};
 use crate::access::{Desk, Reviewer};
 use crate::formats::bank_statement::Kind;
@@ -376,7 +376,7 @@ struct GuessView {
     /// From 30 to 99, never certain: whoever matches looks first.
     score: u8,
     /// Why, the strongest reason first.
-    why: Vec<Why>,
+    why: Vec<GuessReason>,
     /// One invoice, or several that come to exactly what waits.
     invoices: Vec<MeantInvoice>,
 }

@@ -29,7 +29,7 @@ const FORMS: [&str; 14] =
 /// Why a guess is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Why {
+pub enum GuessReason {
     /// The number of the invoice stands in the text.
     NumberInText,
     /// The reference is that of the invoice but for one digit.
@@ -50,7 +50,7 @@ pub enum Why {
     NameAlike,
 }
 
-impl Why {
+impl GuessReason {
     const fn weight(self) -> u8 {
         match self {
             Self::NumberInText | Self::ReferenceNearlyRight => 45,
@@ -88,7 +88,7 @@ pub struct Guess {
     /// From 30 to 99; a hundred would be knowledge.
     pub score: u8,
     /// Why, the strongest reason first.
-    pub why: Vec<Why>,
+    pub why: Vec<GuessReason>,
 }
 
 /// The likeliest guesses about `waiting` of a line, the likeliest first. `candidates` are in the order in which they are
@@ -104,10 +104,10 @@ pub fn guesses(line: &LineRow, waiting: Minor, candidates: &[Candidate], known: 
     let about_client = |candidate: &Candidate| {
         let mut why = Vec::new();
         if known.contains(&candidate.client) {
-            why.push(Why::KnownAccount);
+            why.push(GuessReason::KnownAccount);
         }
         if is_alike(&payer, &words(&candidate.client_name)) {
-            why.push(Why::NameAlike);
+            why.push(GuessReason::NameAlike);
         }
         why
     };
@@ -115,10 +115,10 @@ pub fn guesses(line: &LineRow, waiting: Minor, candidates: &[Candidate], known: 
     for candidate in candidates.iter().filter(|it| it.open > Minor::ZERO) {
         let mut why = about_client(candidate);
         if names(&text, &candidate.number) {
-            why.push(Why::NumberInText);
+            why.push(GuessReason::NumberInText);
         }
         if is_one_digit_off(&digits, &candidate.reference) {
-            why.push(Why::ReferenceNearlyRight);
+            why.push(GuessReason::ReferenceNearlyRight);
         }
         why.push(amount(waiting, candidate.open));
         guesses.push(guess(vec![candidate.clone()], why));
@@ -131,9 +131,9 @@ pub fn guesses(line: &LineRow, waiting: Minor, candidates: &[Candidate], known: 
         let Some(several) = summing_to(waiting, open) else { continue };
         let mut why = several.first().map(about_client).unwrap_or_default();
         if several.iter().all(|it| names(&text, &it.number)) {
-            why.push(Why::NumberInText);
+            why.push(GuessReason::NumberInText);
         }
-        why.push(Why::SumOfSeveral);
+        why.push(GuessReason::SumOfSeveral);
         guesses.push(guess(several, why));
     }
     guesses.retain(|guess| guess.score >= SCORE_MIN);
@@ -163,23 +163,23 @@ pub fn payer(line: &LineRow, invoice: InvoiceId, open: &[Candidate], known: &[Cl
     Payer::Fits
 }
 
-fn guess(invoices: Vec<Candidate>, mut why: Vec<Why>) -> Guess {
+fn guess(invoices: Vec<Candidate>, mut why: Vec<GuessReason>) -> Guess {
     let score = why.iter().fold(0_u8, |sum, why| sum.saturating_add(why.weight())).min(SCORE_MAX);
     why.sort_by_key(|why| std::cmp::Reverse(why.weight()));
     Guess { invoices, score, why }
 }
 
-fn amount(waiting: Minor, open: Minor) -> Why {
+fn amount(waiting: Minor, open: Minor) -> GuessReason {
     let missing = open.minus(waiting).unwrap_or_default();
     let part = open.get().checked_div(CHARGES_PART).unwrap_or_default();
     if missing == Minor::ZERO {
-        Why::ExactAmount
+        GuessReason::ExactAmount
     } else if missing < Minor::ZERO {
-        Why::MoreThanOpen
+        GuessReason::MoreThanOpen
     } else if missing <= CHARGES_MAX && missing.get() <= part {
-        Why::AmountLessCharges
+        GuessReason::AmountLessCharges
     } else {
-        Why::PartOfAmount
+        GuessReason::PartOfAmount
     }
 }
 

@@ -23,7 +23,12 @@ fn line(text: &str, reference: &str, payer: &str) -> LineRow {
     }
 }
 
-fn told(line: &LineRow, waiting: i64, candidates: &[Candidate], known: &[ClientId]) -> Vec<(Vec<u128>, u8, Vec<Why>)> {
+fn told(
+    line: &LineRow,
+    waiting: i64,
+    candidates: &[Candidate],
+    known: &[ClientId],
+) -> Vec<(Vec<u128>, u8, Vec<GuessReason>)> {
     let ids = |guess: &Guess| guess.invoices.iter().map(|it| it.invoice.0.as_u128()).collect();
     let guesses = guesses(line, Minor::new(waiting), candidates, known);
     guesses.iter().map(|guess| (ids(guess), guess.score, guess.why.clone())).collect()
@@ -37,11 +42,20 @@ fn the_reasons_add_up_and_the_likeliest_comes_first() {
     assert_eq!(
         told(&paid, 121_000, &open, &known),
         [
-            (vec![3], 99, vec![Why::NumberInText, Why::ExactAmount, Why::KnownAccount, Why::NameAlike]),
-            (vec![2], 85, vec![Why::ExactAmount, Why::KnownAccount, Why::NameAlike]),
+            (
+                vec![3],
+                99,
+                vec![
+                    GuessReason::NumberInText,
+                    GuessReason::ExactAmount,
+                    GuessReason::KnownAccount,
+                    GuessReason::NameAlike
+                ]
+            ),
+            (vec![2], 85, vec![GuessReason::ExactAmount, GuessReason::KnownAccount, GuessReason::NameAlike]),
         ]
     );
-    assert_eq!(told(&line("", "", ""), 121_000, &open, &[])[0], (vec![2], 35, vec![Why::ExactAmount]));
+    assert_eq!(told(&line("", "", ""), 121_000, &open, &[])[0], (vec![2], 35, vec![GuessReason::ExactAmount]));
     assert_eq!(told(&line("", "", ""), 777, &open, &[]), []);
     assert_eq!(told(&paid, 0, &open, &known), []);
 }
@@ -53,21 +67,21 @@ fn a_mistyped_digit_charges_on_the_way_parts_and_more_than_is_open() {
     let mistyped = format!("{}9{}", &reference[..5], &reference[6..]);
     let whys =
         |line: &LineRow, waiting| told(line, waiting, &open, &[]).first().map(|it| it.2.clone()).unwrap_or_default();
-    assert_eq!(whys(&line("", &mistyped, ""), 121_000), [Why::ReferenceNearlyRight, Why::ExactAmount]);
+    assert_eq!(whys(&line("", &mistyped, ""), 121_000), [GuessReason::ReferenceNearlyRight, GuessReason::ExactAmount]);
     let two = format!("{}99{}", &reference[..5], &reference[7..]);
-    assert_eq!(whys(&line("", &two, ""), 121_000), [Why::ExactAmount]);
+    assert_eq!(whys(&line("", &two, ""), 121_000), [GuessReason::ExactAmount]);
     let named = line("2026-1234", "", "");
-    assert_eq!(whys(&named, 118_500), [Why::NumberInText, Why::AmountLessCharges]);
-    assert_eq!(whys(&named, 60_000), [Why::NumberInText, Why::PartOfAmount]);
-    assert_eq!(whys(&named, 121_001), [Why::NumberInText, Why::MoreThanOpen]);
+    assert_eq!(whys(&named, 118_500), [GuessReason::NumberInText, GuessReason::AmountLessCharges]);
+    assert_eq!(whys(&named, 60_000), [GuessReason::NumberInText, GuessReason::PartOfAmount]);
+    assert_eq!(whys(&named, 121_001), [GuessReason::NumberInText, GuessReason::MoreThanOpen]);
 }
 
 #[test]
 fn several_invoices_of_one_client_are_found_by_their_sum_and_never_across_clients() {
     let open = [candidate(1, 1, 10_000), candidate(2, 1, 20_000), candidate(3, 1, 30_000), candidate(4, 2, 40_000)];
     let found = |waiting| told(&line("", "", "Client number 1 SRL"), waiting, &open, &[]);
-    assert_eq!(found(60_000)[0], (vec![1, 2, 3], 50, vec![Why::SumOfSeveral, Why::NameAlike]));
-    assert_eq!(found(50_000)[0], (vec![2, 3], 50, vec![Why::SumOfSeveral, Why::NameAlike]));
+    assert_eq!(found(60_000)[0], (vec![1, 2, 3], 50, vec![GuessReason::SumOfSeveral, GuessReason::NameAlike]));
+    assert_eq!(found(50_000)[0], (vec![2, 3], 50, vec![GuessReason::SumOfSeveral, GuessReason::NameAlike]));
     assert!(found(70_000).iter().all(|it| it.0.len() == 1), "30,000 + 40,000 are of two clients");
 }
 

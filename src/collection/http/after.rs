@@ -35,7 +35,7 @@ crate::endpoints!(
 
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct ProposeWriteOff {
+struct ProposeLostClaim {
     /// Made by the sender.
     id: WriteOffId,
     /// Why nothing can be expected any more.
@@ -63,14 +63,14 @@ pub struct ProposedWriteOffView {
 }
 
 /// Proposes to give up what is open of a late invoice, with everything that was tried as evidence. Another person decides.
-#[utoipa::path(tag = "collection", params(("id" = InvoiceId, Path)), request_body = ProposeWriteOff,
+#[utoipa::path(tag = "collection", params(("id" = InvoiceId, Path)), request_body = ProposeLostClaim,
     responses((status = 201, body = ProposedWriteOffView)), extensions(("x-roles" = json!(["reviewer"]))))]
 #[post("/v1/invoices/{id}/collection_write_off")]
 async fn propose_collection_write_off(
     who: Reviewer,
     db: Data<Db>,
     id: Path<InvoiceId>,
-    command: Command<ProposeWriteOff>,
+    command: Command<ProposeLostClaim>,
 ) -> Result<HttpResponse> {
     let invoice = id.into_inner();
     command

@@ -32,7 +32,7 @@ crate::endpoints!(
 
 /// What a client owes on top of an invoice. It is claimed, never booked before it is paid, and carries no VAT.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct ClaimView {
+pub struct LateClaimView {
     /// The invoice.
     pub open: Money,
     /// Interest up to and with the day of the claim.
@@ -47,7 +47,7 @@ pub struct ClaimView {
     pub total: Money,
 }
 
-impl ClaimView {
+impl LateClaimView {
     fn new(claim: Claim, currency: Currency) -> Result<Self> {
         let money = |amount_minor: Minor| Money { amount_minor, currency };
         Ok(Self {
@@ -122,7 +122,7 @@ pub struct CollectionActionView {
     /// Until when nothing is added, after a first reminder where the law says so.
     pub grace_until: Option<NaiveDate>,
     /// What was claimed on that day.
-    pub claim: ClaimView,
+    pub claim: LateClaimView,
     /// The reminder that it is.
     pub reminder_id: Option<ReminderId>,
     /// Who took it; nobody when the program did.
@@ -157,7 +157,7 @@ impl CollectionActionView {
             done_on: row.done_on,
             pay_by: row.pay_by,
             grace_until: row.grace_until,
-            claim: ClaimView::new(claim, row.currency)?,
+            claim: LateClaimView::new(claim, row.currency)?,
             reminder_id: row.reminder_id,
             decided_by: row.decided_by,
             registered: posted.map(RegisteredLetterView::from),
@@ -168,7 +168,7 @@ impl CollectionActionView {
 
 /// What comes next for a late invoice.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct NextStepView {
+pub struct NextCollectionStepView {
     /// Its place in the track.
     pub step: i32,
     /// What it is.
@@ -201,16 +201,16 @@ pub struct CollectionView {
     /// What was done, in order.
     pub actions: Vec<CollectionActionView>,
     /// What comes next.
-    pub next: Option<NextStepView>,
+    pub next: Option<NextCollectionStepView>,
     /// What may be claimed today; nothing where law or rates are not known.
-    pub claim: Option<ClaimView>,
+    pub claim: Option<LateClaimView>,
 }
 
 impl CollectionView {
     fn new(tx: &mut Tx<'_>, case: Case) -> Result<Self> {
         let currency = case.invoice.row.currency;
         let claim = match collection::claim_today(tx, &case) {
-            Ok(claim) => Some(ClaimView::new(claim, currency)?),
+            Ok(claim) => Some(LateClaimView::new(claim, currency)?),
             Err(error) if error.status.is_client_error() => None,
             Err(error) => return Err(error),
         };
@@ -231,7 +231,7 @@ impl CollectionView {
             pause: case.pause.map(|pause| PauseView::new(pause, currency)),
             question: case.question.map(QuestionView::from),
             actions,
-            next: case.next.map(|next| NextStepView { step: next.n, kind: next.step.kind, on: next.on }),
+            next: case.next.map(|next| NextCollectionStepView { step: next.n, kind: next.step.kind, on: next.on }),
             claim,
         })
     }

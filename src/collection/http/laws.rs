@@ -160,7 +160,7 @@ async fn list_late_interest_rates(
 /// The fixed compensation above an amount that is open.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct BandView {
+pub struct LawBandView {
     /// It holds for more than this.
     pub above: Money,
     /// A sum.
@@ -199,7 +199,7 @@ struct AddCollectionLaw {
     reminder_cost_max: Option<Money>,
     /// The fixed compensation, lowest first.
     #[schema(max_items = 10)]
-    bands: Vec<BandView>,
+    bands: Vec<LawBandView>,
     /// Which law.
     #[schema(max_length = 400)]
     source: String,
@@ -272,7 +272,7 @@ pub struct CollectionLawView {
     /// What a reminder may cost, without the stamp.
     pub reminder_cost_max: Option<Money>,
     /// The fixed compensation, lowest first.
-    pub bands: Vec<BandView>,
+    pub bands: Vec<LawBandView>,
     /// Which law.
     pub source: String,
     /// From this day on there may be a newer one.
@@ -287,7 +287,7 @@ pub struct CollectionLawView {
 
 impl From<(LawRow, Law)> for CollectionLawView {
     fn from((row, law): (LawRow, Law)) -> Self {
-        let band = |band: Band| BandView {
+        let band = |band: Band| LawBandView {
             above: eur(band.above),
             fixed: eur(band.fixed),
             rate: band.rate.to_fraction(),

@@ -236,7 +236,7 @@ async fn end_collection_pause(
 
 /// What a member answered.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct AnswerView {
+pub struct MemberAnswerView {
     /// Which of their answers.
     pub n: i32,
     /// What they said.
@@ -269,14 +269,14 @@ pub struct QuestionView {
     /// No wait beyond this day.
     pub wait_until_max: NaiveDate,
     /// The last answer, which counts.
-    pub answer: Option<AnswerView>,
+    pub answer: Option<MemberAnswerView>,
     /// When it was asked.
     pub created_at: DateTime<Utc>,
 }
 
 impl From<(QuestionRow, Option<AnswerRow>)> for QuestionView {
     fn from((row, answer): (QuestionRow, Option<AnswerRow>)) -> Self {
-        let answer = answer.map(|it| AnswerView {
+        let answer = answer.map(|it| MemberAnswerView {
             n: it.n,
             answer: it.answer,
             go_on: it.go_on,

@@ -23,7 +23,7 @@ crate::endpoints!(add_collection_track, list_collection_tracks, add_provision_ma
 /// A step of a track.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct StepView {
+pub struct TrackStepView {
     /// What it does: reminders first, then one formal demand, then the agency.
     pub kind: StepKind,
     /// Days after the last day to pay, or after the step before: at least 15 between two steps.
@@ -65,7 +65,7 @@ struct AddCollectionTrack {
     wait_max_days: i32,
     /// In order.
     #[schema(min_items = 1, max_items = 9)]
-    steps: Vec<StepView>,
+    steps: Vec<TrackStepView>,
     /// Who decided it, on which terms.
     #[schema(max_length = 400)]
     source: String,
@@ -97,7 +97,7 @@ pub struct CollectionTrackView {
     /// For how long a member may put it off.
     pub wait_max_days: i32,
     /// In order.
-    pub steps: Vec<StepView>,
+    pub steps: Vec<TrackStepView>,
     /// Who decided it.
     pub source: String,
     /// Why it takes the place of another.
@@ -110,7 +110,7 @@ pub struct CollectionTrackView {
 
 impl From<(TrackRow, Vec<Step>)> for CollectionTrackView {
     fn from((row, steps): (TrackRow, Vec<Step>)) -> Self {
-        let step = |step: Step| StepView {
+        let step = |step: Step| TrackStepView {
             kind: step.kind,
             after_days: step.after_days,
             posted: step.is_posted,

@@ -13,7 +13,8 @@ use crate::kernel::ids::{AgreementId, ApplicationId, EntityId, FileId, PayeeAcco
 use crate::kernel::language::Language;
 use crate::kernel::patch::Patch;
 use crate::members::{
-    self, ApplicationPatch, ApplicationState, Dossier, NewApplicant, NewPayeeAccount, PayeeAccountRow, ProofKind,
+    self, ApplicationPatch, ApplicationState, Dossier, IdentityProofKind, NewApplicant, NewPayeeAccount,
+    PayeeAccountRow,
 };
 use crate::platform::db::{Db, Tx};
 use crate::platform::error::{Error, Result};
@@ -458,7 +459,7 @@ impl From<FileInfo> for DocumentView {
 struct DocumentKind {
     /// What the file shows.
     #[param(inline)]
-    kind: ProofKind,
+    kind: IdentityProofKind,
 }
 
 /// Adds a proof to your application: a PDF, JPEG or PNG of at most 10 MiB, as the body of the request.

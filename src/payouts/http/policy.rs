@@ -161,7 +161,7 @@ impl From<PolicyRow> for BatchPolicyView {
 
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct DecidePolicy {
+struct DecideBatchPolicy {
     /// Made by the sender.
     id: BatchPolicyId,
     /// From this day on.
@@ -173,14 +173,14 @@ struct DecidePolicy {
 }
 
 /// Decides for how long approvals count and how long a bank may be silent.
-#[utoipa::path(tag = "batches", params(("id" = EntityId, Path)), request_body = DecidePolicy,
+#[utoipa::path(tag = "batches", params(("id" = EntityId, Path)), request_body = DecideBatchPolicy,
     responses((status = 201, body = BatchPolicyView)), extensions(("x-roles" = json!(["administrator"]))))]
 #[post("/v1/entities/{id}/batch_policies")]
 pub(super) async fn decide_batch_policy(
     who: Administrator,
     db: Data<Db>,
     id: Path<EntityId>,
-    command: Command<DecidePolicy>,
+    command: Command<DecideBatchPolicy>,
 ) -> Result<HttpResponse> {
     let entity = id.into_inner();
     let place = format!("/v1/entities/{entity}/batch_policies");

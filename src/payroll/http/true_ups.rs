@@ -12,8 +12,8 @@ use crate::kernel::ids::{
 };
 use crate::kernel::money::{Currency, Minor, Money};
 use crate::payroll::true_ups::{
-    self, BorneBy, NewPolicy, NewProof, NewTrueUp, PolicyRow, ProofKind, ProofRow, TrueUp, TrueUpPartRow, TrueUpRow,
-    TrueUpState,
+    self, BorneBy, NewPolicy, NewProof, NewTrueUp, PolicyRow, ProofRow, RightsProofKind, TrueUp, TrueUpPartRow,
+    TrueUpRow, TrueUpState,
 };
 use crate::platform::db::{Db, Tx};
 use crate::platform::error::Result;
@@ -430,7 +430,7 @@ struct AddRightsProof {
     /// Made by the sender.
     id: RightsProofId,
     /// `arts_worker_certificate` or `transfer_for_publication`.
-    kind: ProofKind,
+    kind: RightsProofKind,
     /// From this day on.
     valid_from: NaiveDate,
     /// Until this day.
@@ -451,7 +451,7 @@ pub struct RightsProofView {
     /// Whose.
     member_id: PersonId,
     /// Which paper.
-    kind: ProofKind,
+    kind: RightsProofKind,
     /// From this day on.
     valid_from: NaiveDate,
     /// Until this day.

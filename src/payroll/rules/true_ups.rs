@@ -32,7 +32,7 @@ named! {
 
 named! {
     /// What lets a person be paid for copyright.
-    ProofKind {
+    RightsProofKind {
         /// The certificate of an arts worker.
         ArtsWorkerCertificate = "arts_worker_certificate",
         /// A contract that transfers rights for publication.

@@ -11,7 +11,7 @@ use crate::kernel::ids::{
 };
 use crate::kernel::money::{Currency, Minor};
 use crate::ledger::Account;
-use crate::payroll::rules::true_ups::{BorneBy, Figures, ProofKind, TrueUpState};
+use crate::payroll::rules::true_ups::{BorneBy, Figures, RightsProofKind, TrueUpState};
 use crate::payroll::true_ups::{NewPolicy, NewProof, NewTrueUp};
 use crate::platform::db::{Locked, Tx};
 use crate::platform::error::Result;
@@ -115,7 +115,7 @@ pub struct ProofRow {
     /// Whose.
     pub member_id: PersonId,
     /// Which paper.
-    pub kind: ProofKind,
+    pub kind: RightsProofKind,
     /// From this day on.
     pub valid_from: NaiveDate,
     /// Until this day.

@@ -21,7 +21,7 @@ crate::endpoints!(start_dry_run, list_dry_runs, show_dry_run, show_my_effect, li
 
 /// What was booked, what it would have been, and the difference: positive when more would have been paid.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct ComparedView {
+pub struct ComparedOutcomeView {
     /// What was booked.
     pub booked: Money,
     /// What it would have been.
@@ -30,7 +30,7 @@ pub struct ComparedView {
     pub difference: Money,
 }
 
-impl ComparedView {
+impl ComparedOutcomeView {
     fn new(booked: Minor, proposed: Minor, currency: Currency) -> Result<Self> {
         let money = |amount_minor| Money { amount_minor, currency };
         Ok(Self { booked: money(booked), proposed: money(proposed), difference: money(proposed.minus(booked)?) })
@@ -54,9 +54,9 @@ pub struct MonthView {
     #[schema(example = "2025-01")]
     pub period: String,
     /// The mutual's fees.
-    pub fee: ComparedView,
+    pub fee: ComparedOutcomeView,
     /// The contributions to the guarantee fund.
-    pub guarantee: ComparedView,
+    pub guarantee: ComparedOutcomeView,
 }
 
 /// How many members would have paid less or more.
@@ -109,9 +109,9 @@ pub struct DryRunView {
     /// Invoices and credit notes of the period.
     pub invoice_count: i64,
     /// The mutual's fees in the whole period.
-    pub fee: ComparedView,
+    pub fee: ComparedOutcomeView,
     /// The contributions to the guarantee fund in the whole period.
-    pub guarantee: ComparedView,
+    pub guarantee: ComparedOutcomeView,
     /// The same by month.
     pub months: Vec<MonthView>,
     /// How many members would have paid less or more, once it is finished.
@@ -132,13 +132,13 @@ impl DryRunView {
         let of_month = |month: &MonthRow| {
             Ok(MonthView {
                 period: month.period.clone(),
-                fee: ComparedView::new(fee(month).0, fee(month).1, currency)?,
-                guarantee: ComparedView::new(guarantee(month).0, guarantee(month).1, currency)?,
+                fee: ComparedOutcomeView::new(fee(month).0, fee(month).1, currency)?,
+                guarantee: ComparedOutcomeView::new(guarantee(month).0, guarantee(month).1, currency)?,
             })
         };
         Ok(Self {
-            fee: ComparedView::sum(&months, currency, fee)?,
-            guarantee: ComparedView::sum(&months, currency, guarantee)?,
+            fee: ComparedOutcomeView::sum(&months, currency, fee)?,
+            guarantee: ComparedOutcomeView::sum(&months, currency, guarantee)?,
             months: months.iter().map(of_month).collect::<Result<_>>()?,
             distribution: DistributionView::new(&run),
             sha256: run.sha256.as_deref().map(hex),
@@ -164,9 +164,9 @@ pub struct EffectView {
     /// The net amounts of these, credit notes taken off.
     pub invoiced: Money,
     /// The mutual's fee.
-    pub fee: ComparedView,
+    pub fee: ComparedOutcomeView,
     /// The contribution to the guarantee fund.
-    pub guarantee: ComparedView,
+    pub guarantee: ComparedOutcomeView,
     /// What they would have paid more in all; negative for less.
     pub difference: Money,
 }
@@ -178,8 +178,12 @@ impl EffectView {
             member_id: row.member_id,
             invoice_count: row.invoice_count,
             invoiced: money(row.invoiced_minor),
-            fee: ComparedView::new(row.booked_fee_minor, row.proposed_fee_minor, row.currency)?,
-            guarantee: ComparedView::new(row.booked_guarantee_minor, row.proposed_guarantee_minor, row.currency)?,
+            fee: ComparedOutcomeView::new(row.booked_fee_minor, row.proposed_fee_minor, row.currency)?,
+            guarantee: ComparedOutcomeView::new(
+                row.booked_guarantee_minor,
+                row.proposed_guarantee_minor,
+                row.currency,
+            )?,
             difference: money(row.difference_minor),
         })
     }
