@@ -141,6 +141,8 @@ fn habits_devices_and_contacts_are_looked_at() {
         let proof = app.prove_at_once(approver, "release_batch", seen["content_sha256"].as_str().unwrap());
         let body = json!({"second_factor": proof});
         approver.change(&release, seen["version"].as_i64().unwrap(), &body).unwrap().expect(200).unwrap();
+        let left = approver.get(&format!("/v1/payouts/{}", text(&payout, "id"))).unwrap().json();
+        cast.bank.pays(Minor::new(1_000), left["end_to_end_id"].as_str().unwrap(), app.stage.today());
     }
     // The bank says that they went.
     app.stage.import(&mut cast).unwrap();
