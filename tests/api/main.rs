@@ -21,6 +21,9 @@ mod bank_in;
 mod batch_model;
 mod batches;
 mod collection;
+mod collection_letters;
+mod collection_taken_back;
+mod collection_work;
 mod collection_year;
 mod collectives;
 #[cfg(feature = "faults")]
