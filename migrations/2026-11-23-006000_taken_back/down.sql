@@ -1,5 +1,9 @@
-DO $$ BEGIN
-    EXECUTE replace(pg_get_functiondef('payout_risk_facts(uuid[])'::regprocedure), 'FROM standing_allocation l', 'FROM allocation l');
+DO $$ DECLARE
+    f regprocedure;
+BEGIN
+    FOREACH f IN ARRAY '{payout_risk_facts(uuid[]),"guarantee_exposure(uuid,uuid,uuid)",check_exchange_difference()}'::regprocedure[] LOOP
+        EXECUTE replace(pg_get_functiondef(f), 'FROM standing_allocation', 'FROM allocation');
+    END LOOP;
 END $$;
 
 CREATE OR REPLACE FUNCTION forecasts_and_arrivals(p_entity uuid, p_since date) RETURNS TABLE (likely_on date, arrived_on date, forecasts bigint)

@@ -31,7 +31,14 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
     GROUP BY a.likely_on, p.settled_on ORDER BY a.likely_on, p.settled_on;
 $$;
 
--- A client whose only payment was taken back has never paid: the function as it is, with that one table changed.
-DO $$ BEGIN
-    EXECUTE replace(pg_get_functiondef('payout_risk_facts(uuid[])'::regprocedure), 'FROM allocation l', 'FROM standing_allocation l');
+-- A client whose only payment was taken back has never paid, and a line that pays an invoice no more explains no
+-- difference of a rate: these functions as they are, with that one table changed.
+DO $$ DECLARE
+    f regprocedure;
+BEGIN
+    FOREACH f IN ARRAY '{payout_risk_facts(uuid[]),"guarantee_exposure(uuid,uuid,uuid)",check_exchange_difference()}'::regprocedure[] LOOP
+        EXECUTE replace(replace(replace(pg_get_functiondef(f), 'FROM allocation l JOIN', 'FROM standing_allocation l JOIN'),
+            'FROM allocation a JOIN', 'FROM standing_allocation a JOIN'),
+            'FROM allocation WHERE (bank_line_id, invoice_id)', 'FROM standing_allocation WHERE (bank_line_id, invoice_id)');
+    END LOOP;
 END $$;

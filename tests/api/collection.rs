@@ -193,7 +193,6 @@ fn an_enterprise_is_reminded_twice_asked_about_and_claims_sixty_days_of_interest
         "art. 5",
         "art. 6",
         "sans TVA",
-        &invoiced.reference,
     ] {
         assert!(said.contains(needle), "{needle} is not in {said}");
     }

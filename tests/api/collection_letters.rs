@@ -29,7 +29,8 @@ fn letters_speak_the_language_of_the_client_and_leave_nothing_out() {
             assert_eq!(pdf.status, 200);
             look(&format!("{language}-{n}"), &pdf.body);
             let said = words(&pdf.body);
-            assert!(said.contains(&invoice.number) && said.contains(&invoice.reference), "{said}");
+            let digits: String = said.chars().filter(char::is_ascii_digit).collect();
+            assert!(said.contains(&invoice.number) && digits.contains(&invoice.reference), "{said}");
             let is_demand = text(action, "kind") == "formal_demand";
             let needles = needles.iter().chain(["art. 5", "art. 6", "40", "Gazette"].iter()).filter(|_| is_demand);
             for needle in needles {

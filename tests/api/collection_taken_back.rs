@@ -115,7 +115,13 @@ fn the_guarantee_keeps_its_promise_and_carries_until_the_client_really_pays() {
     // The promised day passes: there was nothing to advance.
     let member = days_pass(&app, &mut cast, member, 14);
     assert_eq!(app.count("SELECT count(*) FROM guarantee_advance"), 0);
+    let has_paid = format!(
+        "SELECT count(*) FROM invoice i, guarantee_exposure(i.entity_id, i.member_id, i.client_id) x WHERE i.id = '{}' AND x.pair_has_paid",
+        covered.id
+    );
+    assert_eq!(app.count(&has_paid), 1);
     take_back(&app, &cast, &covered);
+    assert_eq!(app.count(&has_paid), 0, "a client who has never paid");
     let member = days_pass(&app, &mut cast, member, 1);
     assert_eq!(app.count("SELECT count(*) FROM guarantee_advance"), 1, "the promise counts again");
     let advanced_on = app.stage.today();

@@ -171,18 +171,17 @@ pub(in crate::payout_plans) fn medians(tx: &mut Tx<'_>, entity: EntityId, since:
         .get_result(tx.conn())?)
 }
 
-/// Keeps what was said about an invoice on a day: the first time that day, and only when it is not what was said last.
+/// Keeps what was said about an invoice on a day: the first time that day, and only when the likely day or what blocks it
+/// is not what was said last. The earliest day moves with today, and is no news.
 pub(in crate::payout_plans) fn keep(tx: &mut Tx<'_>, known: &Known, on: NaiveDate, said: &Forecast) -> Result<()> {
-    let last: Option<(Option<NaiveDate>, Option<NaiveDate>, Option<String>)> = invoice_forecast::table
+    let last: Option<(Option<NaiveDate>, Option<String>)> = invoice_forecast::table
         .filter(invoice_forecast::invoice_id.eq(known.id))
         .order(invoice_forecast::made_on.desc())
-        .select((invoice_forecast::earliest_on, invoice_forecast::likely_on, invoice_forecast::blocked_by))
+        .select((invoice_forecast::likely_on, invoice_forecast::blocked_by))
         .first(tx.conn())
         .optional()?;
     let block = said.block.map(Block::name);
-    let is_news = last.is_none_or(|(earliest, likely, before)| {
-        (earliest, likely, before.as_deref()) != (said.earliest, said.likely, block)
-    });
+    let is_news = last.is_none_or(|(likely, before)| (likely, before.as_deref()) != (said.likely, block));
     if !is_news {
         return Ok(());
     }
