@@ -76,7 +76,7 @@ fn late_invoices_wait_for_members_letters_agencies_and_decisions_the_longest_due
         let page =
             cast.staff.reviewer.get(&format!("/v1/collection_work?limit=1{cursor}")).unwrap().expect(200).unwrap();
         paged.push(page["data"][0]["number"].clone());
-        cursor = page["next_cursor"].as_str().map(|next| format!("&cursor={next}")).unwrap_or_default();
+        cursor = page["page"]["next_cursor"].as_str().map(|next| format!("&cursor={next}")).unwrap_or_default();
     }
     assert_eq!((paged, cursor.is_empty()), (seen.iter().map(|row| json!(row[0])).collect(), true));
     assert_eq!(member.client.get("/v1/collection_work").unwrap().status, 403);
