@@ -134,11 +134,6 @@ impl Teller {
         self.step = self.step.saturating_add(1);
         println!("{:>3}  {who:<14} {what}", self.step);
     }
-
-    /// Where the step before can be looked at.
-    fn points(&self, base: &str, path: &str) {
-        println!("     {:<14} {base}{path}", "");
-    }
 }
 
 fn euros(cents: i64) -> String {

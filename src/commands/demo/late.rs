@@ -6,6 +6,11 @@ use umbel::kernel::money::Minor;
 
 use super::{ADMIN, Teller, amount, euros, field};
 
+/// Where the step before can be looked at.
+fn look_at(stage: &Stage, path: &str) {
+    println!("     {:<14} {}{path}", "", stage.base);
+}
+
 /// The administrator decides how late enterprises are pursued.
 pub fn decide_a_track(stage: &Stage, teller: &mut Teller, cast: &Cast) -> Result<(), DemoError> {
     let administrator = &cast.staff.administrator;
@@ -67,14 +72,14 @@ pub fn pursue(
             euros(amount(&standing, "/claim/total")),
         ),
     );
-    teller.points(&stage.base, &place);
+    look_at(stage, &place);
     let activity = field(&slow.view, "/activity_id");
     let plan = json!({"id": member.new_id(), "activity_id": activity,
         "terms": {"kind": "weekly", "count": 5, "on_closed": "before", "minimum": {"amount_minor": 5_000, "currency": "EUR"}}});
     let plan = member.post("/v1/payout_plans", &plan)?.expect(201)?;
     let said = member.get(&format!("/v1/invoices/{}/forecast", slow.id))?.expect(200)?;
     teller.says("member", &format!("has a plan, every Friday from 50.00 on: next on {}", field(&plan, "/next_on")));
-    teller.points(&stage.base, &format!("/v1/payout_plans/{}", field(&plan, "/id")));
+    look_at(stage, &format!("/v1/payout_plans/{}", field(&plan, "/id")));
     teller.says(
         "forecast",
         &format!(
@@ -85,7 +90,7 @@ pub fn pursue(
             field(&said, "/blocked_by/who")
         ),
     );
-    teller.points(&stage.base, &format!("/v1/invoices/{}/forecast", slow.id));
+    look_at(stage, &format!("/v1/invoices/{}/forecast", slow.id));
     pays_too_much(stage, teller, cast, (slow, amount(&standing, "/claim/total")))
 }
 
@@ -112,6 +117,6 @@ fn pays_too_much(
         "bank",
         &format!("reports {}: {} is settled, {} are kept for the client", euros(cents), slow.number, euros(left)),
     );
-    teller.points(&stage.base, &format!("/v1/client_credits/{credit}"));
+    look_at(stage, &format!("/v1/client_credits/{credit}"));
     Ok(())
 }
