@@ -407,10 +407,10 @@ impl Worker {
             self.db.write_blocking(&Actor::System, |tx| guarantee::return_contributions(tx, entity.id, today))?;
             self.settle_arrears(entity.id, today)?;
             self.pay_out(entity.id)?;
-            self.keep_forecasts(entity.id, today)?;
             self.db.write_blocking(&Actor::System, |tx| payouts::batches::tell_expired(tx, entity.id, today))?;
             self.db.write_blocking(&Actor::System, |tx| payouts::results::ask_about_silence(tx, entity.id, today))?;
             self.prove_days(entity.id, today)?;
+            self.keep_forecasts(entity.id, today)?;
         }
         Ok(())
     }

@@ -22,6 +22,16 @@ pub fn take_back(app: &TestApp, cast: &Cast, invoice: &Invoiced) {
     cast.staff.reviewer.change(&format!("{path}/take_back"), version, &body).unwrap().expect(200).unwrap();
 }
 
+/// Matches the line with a text with an invoice.
+pub fn match_text(app: &TestApp, cast: &Cast, said: &str, invoice: &Invoiced) {
+    let sql = format!("SELECT id::text AS line FROM bank_line WHERE remittance = '{said}'");
+    let path = format!("/v1/bank_lines/{}", lines(&mut app.database.owner(), &sql)[0]);
+    let seen = cast.staff.reviewer.get(&path).unwrap().expect(200).unwrap();
+    let body = json!({"invoice_id": invoice.id});
+    let version = seen["version"].as_i64().unwrap();
+    cast.staff.reviewer.change(&format!("{path}/match"), version, &body).unwrap().expect(200).unwrap();
+}
+
 fn pays(app: &TestApp, cast: &mut Cast, invoice: &Invoiced, cents: i64) {
     cast.bank.receives(Minor::new(cents), &invoice.reference, "Client", app.stage.today());
     app.stage.import(cast).unwrap();

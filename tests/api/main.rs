@@ -60,6 +60,7 @@ mod migrations;
 #[cfg(feature = "faults")]
 mod mixed;
 mod papers;
+mod payers;
 mod payout_plans;
 mod payout_results;
 mod payroll;
