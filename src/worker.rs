@@ -47,6 +47,8 @@ const CALENDAR: Duration = Duration::from_mins(10);
 const ADVANCE_JOB: &str = "guarantee_advance";
 /// The steps about late invoices.
 const COLLECTION_JOB: &str = "collection";
+/// What is said of open invoices.
+const FORECAST_JOB: &str = "forecasts";
 /// How enterprises paid, at the end of a month.
 const PAYERS_JOB: &str = "payer_records";
 
@@ -408,6 +410,7 @@ impl Worker {
             self.db.write_blocking(&Actor::System, |tx| payouts::batches::tell_expired(tx, entity.id, today))?;
             self.db.write_blocking(&Actor::System, |tx| payouts::results::ask_about_silence(tx, entity.id, today))?;
             self.prove_days(entity.id, today)?;
+            self.keep_forecasts(entity.id, today)?;
         }
         Ok(())
     }
@@ -482,6 +485,25 @@ impl Worker {
             let done = collection::payers::publish(tx, entity, month_end)?;
             outbox::finish_run(tx, PAYERS_JOB, entity, month_end, done)
         })
+    }
+
+    /// Keeps what is said of open invoices, once a day. A day without a worker has no forecast: nobody knew it.
+    fn keep_forecasts(&self, entity: EntityId, today: NaiveDate) -> Result<()> {
+        let last = self.db.write_blocking(&Actor::System, |tx| outbox::last_run(tx, FORECAST_JOB, entity))?;
+        if last.is_some_and(|last| last >= today) {
+            return Ok(());
+        }
+        let (mut after, mut done) = (None, 0_usize);
+        loop {
+            let (count, next) =
+                self.db.write_blocking(&Actor::System, |tx| payout_plans::forecasts::keep_some(tx, entity, after))?;
+            done = done.saturating_add(count);
+            after = next;
+            if after.is_none() {
+                break;
+            }
+        }
+        self.db.write_blocking(&Actor::System, |tx| outbox::finish_run(tx, FORECAST_JOB, entity, today, done))
     }
 
     /// Works the dates of payout plans whose moment has come. One that is refused is noted and holds up no other.

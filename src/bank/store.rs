@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, NaiveDate, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Binary, Date, Nullable, Uuid as SqlUuid};
-use umbel_schema::{allocation, bank_line, bank_statement};
+use umbel_schema::{allocation, bank_line, bank_statement, standing_allocation};
 use uuid::Uuid;
 
 pub use credits::{CreditRow, RefundRow};
@@ -345,7 +345,7 @@ pub(super) fn sum_allocations(tx: &mut Tx<'_>, lines: &[BankLineId]) -> Result<B
     Ok(rows.into_iter().map(|row| (row.bank_line_id, row.amount_minor)).collect())
 }
 
-/// The last invoices that were paid from an account, by the end of its number: none for no number.
+/// The last invoices that were paid from an account and stay paid, by the end of its number: none for no number.
 pub(super) fn list_paid_from(tx: &mut Tx<'_>, entity: EntityId, iban_last4: &str) -> Result<Vec<InvoiceId>> {
     if iban_last4.is_empty() {
         return Ok(Vec::new());
@@ -354,6 +354,7 @@ pub(super) fn list_paid_from(tx: &mut Tx<'_>, entity: EntityId, iban_last4: &str
         .inner_join(bank_line::table.inner_join(bank_statement::table))
         .filter(bank_line::counterparty_iban_last4.eq(iban_last4))
         .filter(bank_statement::entity_id.eq(entity))
+        .filter(allocation::id.eq_any(standing_allocation::table.select(standing_allocation::id)))
         .order(allocation::id.desc())
         .select(allocation::invoice_id)
         .limit(500)

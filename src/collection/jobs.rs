@@ -2,10 +2,10 @@
 
 use chrono::Duration;
 
-use super::{ActionRow, StepKind, store};
+use super::{ActionRow, StepKind, TrackKind, store};
 use crate::access::{self, LinkPurpose};
 use crate::archive::{self, Kind, NewFile};
-use crate::formats::invoice_pdf::demand::{ClaimLine, Demand, claim_label, letter};
+use crate::formats::invoice_pdf::demand::{ClaimLine, Demand, claim_label, legal_basis, letter};
 use crate::formats::invoice_pdf::reminder::{OpenInvoice, ReminderFacts, render};
 use crate::formats::invoice_pdf::{DocumentKind, InvoiceFacts};
 use crate::formats::letters::Letter;
@@ -15,7 +15,7 @@ use crate::kernel::interest::Segment;
 use crate::kernel::language::Language;
 use crate::kernel::money::{Minor, Money, Ppm};
 use crate::outbox::QueuedLetter;
-use crate::platform::db::{Actor, Db};
+use crate::platform::db::{Actor, Db, Tx};
 use crate::platform::error::{Error, Result};
 
 /// How long the link of the mail shows the invoice to its client.
@@ -28,18 +28,19 @@ const PDF: &str = "application/pdf";
 /// # Errors
 /// Fails with the database, or when the letter cannot be made.
 pub fn prepare(db: &Db, id: CollectionActionId) -> Result<(QueuedLetter, Attached)> {
-    let (row, before, about, to, link) = db.write_blocking(&Actor::System, |tx| {
+    let (row, before, about, to, link, rests_on) = db.write_blocking(&Actor::System, |tx| {
         let row = store::find_action(tx, id)?;
         let before = store::actions_of(tx, row.invoice_id)?;
         let invoice = invoicing::find(tx, row.invoice_id)?;
         let to = invoicing::issued(tx, row.invoice_id)?.email;
         let link = access::keep_link(tx, LinkPurpose::Invoice, row.invoice_id.0, LINK_LIFE)?;
-        Ok((row, before, invoicing::jobs::facts(tx, &invoice)?, to, link))
+        let rests_on = rests_on(tx, &row)?;
+        Ok((row, before, invoicing::jobs::facts(tx, &invoice)?, to, link, rests_on))
     })?;
     let name = format!("{}-demand.pdf", about.number);
     let bytes = match db.write_blocking(&Actor::System, |tx| archive::find_of(tx, id.0, Kind::FormalDemand))? {
         Some(kept) => kept.bytes,
-        None => keep(db, &row, &name, &render(&facts(&row, &before, &about)?).map_err(Error::internal)?)?,
+        None => keep(db, &row, &name, &render(&facts(&row, &before, &about, &rests_on)?).map_err(Error::internal)?)?,
     };
     let payment = about.payment.ok_or_else(|| Error::internal("an invoice says how to pay"))?;
     let money = |amount_minor| Money { amount_minor, currency: row.currency };
@@ -73,11 +74,38 @@ fn keep(db: &Db, row: &ActionRow, name: &str, bytes: &[u8]) -> Result<Vec<u8>> {
     })
 }
 
+/// Where the rates and the compensation of a claim are written.
+#[derive(Debug)]
+struct RestsOn {
+    rates: Vec<(Ppm, String)>,
+    law: Option<String>,
+}
+
+fn rests_on(tx: &mut Tx<'_>, row: &ActionRow) -> Result<RestsOn> {
+    let word = |name: &str| row.computation.get(name).and_then(serde_json::Value::as_str).unwrap_or_default();
+    let (country, track) = (word("country"), word("track").parse::<TrackKind>());
+    let track = track.map_err(|_none| Error::internal("a claim says by which rules it was made"))?;
+    // Newest first, of a day the one that counts.
+    let known = store::list_rates(tx, Some(country))?;
+    let mut rates: Vec<(Ppm, String)> = Vec::new();
+    for segment in segments(row)? {
+        let found = known.iter().find(|rate| rate.track == track && rate.valid_from <= segment.from);
+        let basis = found.map(|rate| (Ppm(rate.rate_ppm), rate.source.clone()));
+        rates.extend(basis.filter(|basis| !rates.contains(basis)));
+    }
+    let law = store::law_on(tx, country, track, row.done_on)?.filter(|_| row.compensation_minor > Minor::ZERO);
+    Ok(RestsOn { rates, law: law.map(|law| law.source) })
+}
+
+fn segments(row: &ActionRow) -> Result<Vec<Segment>> {
+    Ok(serde_json::from_value(row.computation.get("segments").cloned().unwrap_or_default())?)
+}
+
 /// What the letter says: who the two are as the invoice has them, what is claimed and by which days and rates.
-fn facts(row: &ActionRow, all: &[ActionRow], about: &InvoiceFacts) -> Result<ReminderFacts> {
+fn facts(row: &ActionRow, all: &[ActionRow], about: &InvoiceFacts, on: &RestsOn) -> Result<ReminderFacts> {
     let language = about.language;
     let second = about.more.design.second_language.filter(|second| *second != language);
-    let segments: Vec<Segment> = serde_json::from_value(row.computation.get("segments").cloned().unwrap_or_default())?;
+    let segments = segments(row)?;
     let reminded_on: Vec<_> = all.iter().filter(|it| it.kind == StepKind::Reminder).map(|it| it.done_on).collect();
     let demand = Demand {
         number: &about.number,
@@ -107,7 +135,7 @@ fn facts(row: &ActionRow, all: &[ActionRow], about: &InvoiceFacts) -> Result<Rem
         total: row.total_minor,
         pay_by: row.pay_by,
         payment: about.payment.clone(),
-        mentions: Vec::new(),
+        mentions: legal_basis(language, &on.rates, on.law.as_deref()),
         design: about.more.design.clone(),
     })
 }

@@ -19,6 +19,7 @@ pub mod payers;
 pub mod provision;
 mod rules;
 mod store;
+pub mod waiting;
 
 pub use cases::{Case, Next, case};
 use chrono::{Days, NaiveDate};

@@ -4,6 +4,7 @@ mod bad_debt;
 mod laws;
 mod payers;
 mod provision;
+mod waiting;
 
 pub use bad_debt::{DossierRow, RefundRuleRow};
 pub(super) use bad_debt::{find_dossier, insert_dossier, insert_refund_rule, list_refund_rules, refund_rule_on};
@@ -30,6 +31,8 @@ use umbel_schema::{
     collection_posting, collection_question, collection_track, invoice, invoice_open,
 };
 use uuid::Uuid;
+pub use waiting::WaitingRow;
+pub(super) use waiting::list_waiting;
 
 use super::rules::{AnswerKind, ContactKind, PauseKind, StepKind};
 use super::{NewContact, NewPosting};

@@ -1,5 +1,7 @@
 //! `demo`: the main job, end to end, over HTTP, with its figures.
 
+mod late;
+
 use std::io::Write;
 use std::net::TcpListener;
 use std::path::Path;
@@ -25,7 +27,7 @@ pub const ADMIN: &str = "admin@umbel.example";
 const MEMBER: &str = "awa@member.example";
 const IBAN: &str = "BE68539007547034";
 /// The story begins this long ago and is over before today, so that everything that is left can be used at once.
-const BEGINS: Duration = Duration::days(34);
+const BEGINS: Duration = Duration::days(54);
 
 /// Tells the story; then serves until told to stop, unless `once`.
 pub fn run(config: &Config, once: bool) -> Outcome<ExitCode> {
@@ -172,6 +174,7 @@ fn tell(stage: &Stage, teller: &mut Teller, password: &str, data: &Path) -> Resu
     let member = stage.equip(stage.sign_in(MEMBER)?, MEMBER)?;
     teller.says("bank", "reports 30.00: the share is paid, the member is active, opens an activity, adds a client");
 
+    late::decide_a_track(stage, teller, &cast)?;
     let order = stage.confirmed_order(&member, 100_000)?;
     teller.says("member", &format!("sends an order of {} excl. VAT", euros(amount(&order, "/total_net"))));
     teller.says(
@@ -197,6 +200,7 @@ fn tell(stage: &Stage, teller: &mut Teller, password: &str, data: &Path) -> Resu
             euros(amount(view, "/to_activity"))
         ),
     );
+    let slow = late::work_for_a_slow_client(stage, teller, &cast, &member)?;
     let folder = data.join("demo");
     let pdf = member.client.get(&format!("/v1/invoices/{}/pdf", invoiced.id))?;
     pdf.expect(200)?;
@@ -238,6 +242,7 @@ fn tell(stage: &Stage, teller: &mut Teller, password: &str, data: &Path) -> Resu
             field(&paid, "/settlement")
         ),
     );
+    late::pursue(stage, teller, &mut cast, password, &slow)?;
     let member = umbel::demo::MemberCast { client: stage.sign_in(MEMBER)?, ..member };
     let (_, token) = stage.sent_order(&member, 240_000)?;
     let page = format!("{}/o/{token}", stage.base);

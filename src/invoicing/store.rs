@@ -45,7 +45,7 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use umbel_schema::{
-    allocation, invoice, invoice_line, invoice_open, invoice_purchase_order, invoice_reduction, invoice_tax,
+    invoice, invoice_line, invoice_open, invoice_purchase_order, invoice_reduction, invoice_tax, standing_allocation,
 };
 use uuid::Uuid;
 
@@ -443,7 +443,7 @@ pub(super) fn list(
     if let Some(settlement) = filter.settlement {
         let open =
             invoice_open::table.filter(invoice_open::open_minor.gt(Minor::ZERO)).select(invoice_open::invoice_id);
-        let paid = allocation::table.select(allocation::invoice_id);
+        let paid = standing_allocation::table.select(standing_allocation::invoice_id);
         let given_up = invoice_reduction::table
             .filter(invoice_reduction::kind.eq(WRITE_OFF))
             .select(invoice_reduction::invoice_id);

@@ -1,5 +1,8 @@
-//! When money arrives: for an invoice, for a member, for an activity. What is said of an invoice is kept, once a day, and
-//! its error is told later. A part of the desk.
+//! When money arrives: for an invoice, for a member, for an activity. What is said of an invoice is kept, once a day
+//! when it changed, and its error is told later. A part of the desk.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use chrono::{DateTime, Days, NaiveDate, Utc};
 use chrono_tz::Tz;
@@ -21,6 +24,8 @@ const LOOKED_BACK: Days = Days::new(90);
 const ACCURACY_BACK: Days = Days::new(365);
 /// Invoices in one answer at most.
 const INVOICES_MAX: i64 = 50;
+/// Invoices in one step of the daily work.
+const KEPT_AT_ONCE: i64 = 100;
 /// Activities in one answer at most.
 const ACTIVITIES_MAX: i64 = 50;
 
@@ -56,6 +61,9 @@ pub struct OfMember {
     /// Their activities, newest first, fifty at most.
     pub activities: Vec<OfActivity>,
 }
+
+/// An invoice in the order in which they are worked: those of an activity together.
+pub type Place = (ActivityId, InvoiceId);
 
 /// What is known of an entity and an activity, for all of its invoices.
 struct Ground {
@@ -180,7 +188,7 @@ fn say(tx: &mut Tx<'_>, known: &Known, ground: &Ground) -> Result<Forecast> {
     Ok(forecast::forecast(&facts, &|from| ground.date_after(from)))
 }
 
-/// When the money of an invoice arrives, what blocks it and who must act. What is said is kept, once a day.
+/// When the money of an invoice arrives, what blocks it and who must act. What is said is kept, once a day at most.
 ///
 /// # Errors
 /// 404; 409 `rule_set_missing`.
@@ -193,6 +201,34 @@ pub fn of_invoice(tx: &mut Tx<'_>, id: InvoiceId) -> Result<OfInvoice> {
         store::keep(tx, &known, ground.today, &forecast)?;
     }
     Ok(OfInvoice { invoice: id, activity: activity.id, forecast })
+}
+
+/// Keeps what is said today of some open invoices of an entity, of each when it is not what was said last: how often it
+/// came true is told of what was said whether anybody looked or not. Goes on after an invoice, and answers how many it
+/// looked at with the last of them; none when that was all. Safe to repeat.
+///
+/// # Errors
+/// Fails with the database.
+pub fn keep_some(tx: &mut Tx<'_>, entity: EntityId, after: Option<Place>) -> Result<(usize, Option<Place>)> {
+    let open = store::list_open_of(tx, entity, after, KEPT_AT_ONCE)?;
+    let mut grounds: BTreeMap<ActivityId, Option<Ground>> = BTreeMap::new();
+    for known in &open {
+        if let Entry::Vacant(place) = grounds.entry(known.activity_id) {
+            let activity = activities::activity(tx, known.activity_id)?;
+            place.insert(match ground(tx, &activity) {
+                Ok(ground) => Some(ground),
+                // Without rules there is nothing to say.
+                Err(error) if error.status.is_client_error() => None,
+                Err(error) => return Err(error),
+            });
+        }
+        if let Some(Some(ground)) = grounds.get(&known.activity_id) {
+            let forecast = say(tx, known, ground)?;
+            store::keep(tx, known, ground.today, &forecast)?;
+        }
+    }
+    let is_full = i64::try_from(open.len()).is_ok_and(|count| count == KEPT_AT_ONCE);
+    Ok((open.len(), open.last().filter(|_| is_full).map(|last| (last.activity_id, last.id))))
 }
 
 /// What a member can expect of their invoices and activities.

@@ -4,7 +4,7 @@ mod forecasts;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use diesel::prelude::*;
-pub(super) use forecasts::{Known, find_known, keep, list_arrived, list_open, medians, payout_since};
+pub(super) use forecasts::{Known, find_known, keep, list_arrived, list_open, list_open_of, medians, payout_since};
 use umbel_schema::{payout, payout_cut_off, payout_plan, payout_plan_run, payout_plan_version};
 use uuid::Uuid;
 

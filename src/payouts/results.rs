@@ -181,7 +181,8 @@ pub fn reports(tx: &mut Tx<'_>, after: Option<Uuid>, limit: i64) -> Result<Vec<R
     rows::list_reports(tx, after, limit)
 }
 
-/// Gives payouts that a bank has said nothing about for too many working days to a person. Answers how many.
+/// Gives payouts that a bank has said nothing about for too many working days to a person, and tells the members.
+/// Answers how many.
 ///
 /// # Errors
 /// Fails with the database.
@@ -196,7 +197,13 @@ pub fn ask_about_silence(tx: &mut Tx<'_>, entity: EntityId, today: NaiveDate) ->
         if add_working_days(from, days, &holidays).is_none_or(|last| last >= today) {
             continue;
         }
-        asked = asked.saturating_add(rows::mark_unknown(tx, &batch, batch.built_by)?);
+        for payout in rows::mark_unknown(tx, &batch, batch.built_by)? {
+            let account = payout.payee_account_id.ok_or_else(|| Error::internal("a released payout has an account"))?;
+            let last4 = members::payee_account(tx, account)?.iban_last4;
+            let amount = Money { amount_minor: payout.sent(), currency: payout.currency };
+            tell(tx, &payout, Letter::PayoutUnconfirmed { amount, last4 })?;
+            asked = asked.saturating_add(1);
+        }
     }
     Ok(asked)
 }

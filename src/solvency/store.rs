@@ -386,7 +386,8 @@ pub(super) fn list_solidarity(
                 p.currency::text AS currency, p.id AS posting_id, p.invoice_id, i.number AS document, \
                 CASE WHEN x.kind = 'advance' THEN (coalesce( \
                     (SELECT min(c.booked_on) FROM posting m JOIN journal_entry c ON c.id = m.entry_id \
-                     WHERE m.invoice_id = p.invoice_id AND m.account = 'memo.advances' AND m.amount_minor < 0), $4) - e.booked_on) END AS days_carried \
+                     WHERE m.invoice_id = p.invoice_id AND m.account = 'memo.advances' AND m.amount_minor < 0 \
+                       AND NOT EXISTS (SELECT FROM journal_entry r WHERE r.reverses_id = c.id)), $4) - e.booked_on) END AS days_carried \
          FROM posting p JOIN journal_entry e ON e.id = p.entry_id \
          CROSS JOIN LATERAL (SELECT CASE \
              WHEN p.account = 'fee_income' THEN 'fee' \

@@ -1,4 +1,5 @@
-//! A year of late clients: two nights of daylight saving, a leap day, a year's end and three days of downtime.
+//! A year of late clients: two nights of daylight saving, a leap day, a year's end, three days of downtime, and two
+//! workers at the same time on all other days.
 //!
 //! Every invoice is followed by a model that shares nothing with the program but the tracks: when each step was due,
 //! and on which days nothing might be sent.
@@ -135,6 +136,40 @@ fn awake(mut day: NaiveDate) -> NaiveDate {
     day
 }
 
+/// Nights in which the clocks of Brussels change: an hour comes twice, an hour never comes.
+const NIGHTS: [&str; 2] = ["2027-10-31", "2028-03-26"];
+
+/// Two workers at the same time: each does the work of the day and sends what there is to send.
+fn two_work(app: &TestApp) {
+    let together = std::sync::Barrier::new(2);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                let worker = app.stage.worker.clone();
+                together.wait();
+                worker.run_calendar().unwrap();
+                worker.run_until_idle().unwrap();
+            });
+        }
+    });
+}
+
+/// The next day comes, at the hour of the one before; in the nights of the clocks somebody works every half hour.
+fn day_comes(app: &TestApp, next: NaiveDate) {
+    let now = app.stage.clock.now();
+    if NIGHTS.contains(&next.to_string().as_str()) {
+        // From half past eleven to half past three by our own clocks.
+        let midnight = next.and_hms_opt(0, 0, 0).unwrap().and_utc() - chrono::Duration::hours(2);
+        for half in 0..10 {
+            app.stage.clock.set(midnight + chrono::Duration::minutes(30 * half - 30));
+            two_work(app);
+        }
+    }
+    app.stage.clock.set(now + chrono::Duration::days(1));
+    two_work(app);
+    app.stage.settle().unwrap();
+}
+
 fn issue(app: &TestApp, cast: &mut Cast, member: &MemberCast, dice: &mut Dice, count: usize) -> Vec<Life> {
     app.stage.office_returns(cast, ADMIN).unwrap();
     let member = MemberCast { client: app.stage.sign_in(&member.email).unwrap(), ..member.clone() };
@@ -186,7 +221,7 @@ fn a_year_of_late_clients_takes_each_step_once_on_its_day_and_none_in_a_pause() 
             // Three days on which nobody works; the clock goes on.
             app.stage.clock.advance(chrono::Duration::days(1));
         } else {
-            app.stage.days_pass(1).unwrap();
+            day_comes(&app, next);
         }
     }
     judge(&app, &lives, last);

@@ -171,3 +171,132 @@ fn the_promised_day_of_the_guarantee_and_what_holds_it() {
     let member = again(&app, &mut cast, &member);
     assert_eq!(blocked(&forecast(&member, &id)), ("payout_not_asked", "member"));
 }
+
+/// An invoice whose money is available, because its client paid.
+fn paid(app: &TestApp, cast: &mut Cast, member: &MemberCast) -> String {
+    let submitted = app.stage.submitted_invoice(member, None, 100_000).unwrap();
+    let invoiced = app.stage.issue(&cast.staff.reviewer, &submitted).unwrap();
+    cast.bank.receives(Minor::new(invoiced.gross), &invoiced.reference, "Client", app.stage.today());
+    app.stage.import(cast).unwrap();
+    invoiced.id
+}
+
+#[test]
+fn a_member_without_an_account_or_an_active_membership_is_told_so_before_asking() {
+    let app = TestApp::start();
+    let (mut cast, member) = app.with_member();
+    let id = paid(&app, &mut cast, &member);
+    let person = member.client.person_id.clone().unwrap();
+    let unable = |reason: &str, who: &str| {
+        let seen = forecast(&member, &id);
+        assert_eq!(blocked(&seen), (reason, who));
+        let mine = get(&member, &format!("/v1/activities/{}/forecast", member.activity_id));
+        assert_eq!(blocked(&mine["activities"][0]), (reason, who));
+    };
+    unable("payout_not_asked", "member");
+    // Another account was entered and nobody has looked at its proof; then there is none at all.
+    let without_guards = |sql: &str| {
+        run(
+            &app,
+            &format!(
+                "ALTER TABLE payee_account DISABLE TRIGGER USER; {sql}; ALTER TABLE payee_account ENABLE TRIGGER USER"
+            ),
+        );
+    };
+    without_guards(&format!(
+        "UPDATE payee_account SET verified_at = NULL, verified_by = NULL, change_id = NULL WHERE person_id = '{person}'"
+    ));
+    unable("payee_account_unverified", "staff");
+    without_guards(&format!("UPDATE payee_account SET superseded_at = umbel_now() WHERE person_id = '{person}'"));
+    unable("payee_account_missing", "member");
+    let path = format!("/v1/members/{person}");
+    let seen = cast.staff.administrator.get(&path).unwrap().expect(200).unwrap();
+    let body = json!({"reason": "Papers are missing"});
+    let version = seen["version"].as_i64().unwrap();
+    let suspended = cast.staff.administrator.change(&format!("{path}/suspend"), version, &body).unwrap();
+    suspended.expect(200).unwrap();
+    unable("member_not_active", "staff");
+}
+
+#[test]
+fn a_credited_invoice_brings_nothing_and_a_returned_payout_can_be_asked_for_again() {
+    let app = TestApp::start();
+    let (mut cast, member) = app.with_member();
+    let submitted = app.stage.submitted_invoice(&member, None, 50_000).unwrap();
+    let credited = app.stage.issue(&cast.staff.reviewer, &submitted).unwrap();
+    assert_eq!(blocked(&forecast(&member, &credited.id)), ("waits_for_client", "client"));
+    let full = super::credit_notes::full(&cast.staff.reviewer);
+    super::credit_notes::credit(&cast.staff.reviewer, &credited.id, &full).expect(201).unwrap();
+    let seen = forecast(&member, &credited.id);
+    assert_eq!(blocked(&seen), ("nothing_to_come", ""));
+    assert_eq!((&seen["likely_on"], &seen["next"]), (&Value::Null, &Value::Null));
+
+    let id = paid(&app, &mut cast, &member);
+    let payout = app.stage.payout(&member, 50_000).unwrap();
+    let sealed = app.stage.sealed_batch(&cast, &payout).unwrap();
+    app.stage.release(&cast.staff.approver, &sealed).unwrap();
+    app.stage.days_pass(1).unwrap();
+    let member = again(&app, &mut cast, &member);
+    let sent = get(&member, &format!("/v1/payouts/{}", text(&payout, "id")));
+    let reference = text(&sent, "end_to_end_id");
+    cast.bank.pays(Minor::new(50_000), &reference, app.stage.today());
+    app.stage.import(&mut cast).unwrap();
+    assert_eq!(blocked(&forecast(&member, &id)), ("", ""));
+    cast.bank.returns(Minor::new(50_000), &reference, "AC04", app.stage.today());
+    app.stage.import(&mut cast).unwrap();
+    let seen = forecast(&member, &id);
+    assert_eq!(blocked(&seen), ("payout_returned", "member"));
+    assert_eq!((&step(&seen, "on_my_account")["done_on"], &seen["likely_on"]), (&Value::Null, &Value::Null));
+    // Asked for again, the new payout is what counts, at each step of its way.
+    let second = app.stage.payout(&member, 50_000).unwrap();
+    assert_eq!(blocked(&forecast(&member, &id)), ("waits_for_payout_review", "staff"));
+    let approve = format!("/v1/payouts/{}/approve", text(&second, "id"));
+    let version = second["version"].as_i64().unwrap();
+    cast.staff.reviewer.change(&approve, version, &json!({})).unwrap().expect(200).unwrap();
+    assert_eq!(blocked(&forecast(&member, &id)), ("waits_for_batch", "staff"));
+}
+
+#[test]
+fn every_open_invoice_keeps_what_is_said_of_it_when_it_changes_and_once_a_day() {
+    let app = TestApp::start();
+    let (mut cast, member) = app.with_member();
+    let submitted = app.stage.submitted_invoice(&member, None, 100_000).unwrap();
+    let first = app.stage.issue(&cast.staff.reviewer, &submitted).unwrap();
+    let kept = |day: &str| {
+        let sql = format!(
+            "SELECT coalesce(likely_on::text, '-') || ' ' || coalesce(blocked_by, '-') AS line FROM invoice_forecast \
+             WHERE invoice_id = '{}' AND made_on = '{day}'",
+            first.id
+        );
+        ground::lines(&mut app.database.owner(), &sql)
+    };
+    let count = || app.count("SELECT count(*) FROM invoice_forecast");
+    // Nobody looks: the program does, on its first day of work after the invoice.
+    app.stage.days_pass(1).unwrap();
+    let day = app.stage.today().to_string();
+    assert_eq!((count(), kept(&day).len()), (1, 1));
+    assert!(kept(&day)[0].ends_with("waits_for_client"));
+    // Nothing changes for a week: nothing more is kept; the same day again is the same.
+    for _ in 0..7 {
+        app.stage.days_pass(1).unwrap();
+        app.stage.settle().unwrap();
+    }
+    assert_eq!(count(), 1);
+    let worked = "SELECT count(*) FROM schedule_run WHERE job = 'forecasts'";
+    assert_eq!(app.count(worked), 8 + app.count(&format!("{worked} AND logical_date <= '2026-05-04'")));
+    // Late, it moves on with the days, and not over a weekend; asked for by its member too, it is kept once that day.
+    app.stage.days_pass(30).unwrap();
+    assert_eq!(count(), 2);
+    let member = again(&app, &mut cast, &member);
+    assert_eq!(blocked(&forecast(&member, &first.id)), ("client_late", "client"));
+    app.stage.days_pass(1).unwrap();
+    app.stage.days_pass(1).unwrap();
+    assert_eq!(count(), 3);
+    // What is paid is not spoken of any more.
+    let member = again(&app, &mut cast, &member);
+    cast.bank.receives(Minor::new(first.gross), &first.reference, "Client", app.stage.today());
+    app.stage.import(&mut cast).unwrap();
+    app.stage.days_pass(2).unwrap();
+    assert_eq!(count(), 3);
+    drop(member);
+}

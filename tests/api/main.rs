@@ -21,6 +21,9 @@ mod bank_in;
 mod batch_model;
 mod batches;
 mod collection;
+mod collection_letters;
+mod collection_taken_back;
+mod collection_work;
 mod collection_year;
 mod collectives;
 #[cfg(feature = "faults")]
@@ -57,6 +60,7 @@ mod migrations;
 #[cfg(feature = "faults")]
 mod mixed;
 mod papers;
+mod payers;
 mod payout_plans;
 mod payout_results;
 mod payroll;

@@ -183,6 +183,15 @@ fn a_year_of_plans_pays_each_date_once_also_with_two_workers_and_days_without_an
     let mails = "SELECT count(*) - count(DISTINCT dedup_key) FROM outbox WHERE dedup_key LIKE '%plan_pays%'";
     assert_eq!(app.count(mails), 0);
     assert_eq!(app.count("SELECT count(*) FROM outbox WHERE dedup_key LIKE '%plan_pays:%'"), paid);
+    // Nor sent twice, when two send at the same time.
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| app.stage.worker.clone().run_until_idle().unwrap());
+        }
+    });
+    let mails = app.stage.mails.messages();
+    let told = mails.iter().filter(|mail| umbel::demo::text_of(&mail.raw).contains("mis de côté aujourd")).count();
+    assert_eq!(i64::try_from(told).unwrap(), paid);
 }
 
 #[test]

@@ -181,6 +181,16 @@ fn a_bank_that_says_nothing_is_asked_by_a_person_and_never_again_by_the_program(
     let listed = desk(&cast, "?state=unknown");
     assert_eq!(listed.len(), 3);
     assert!(listed.iter().all(|it| it["next_step"] == "ask_bank"), "{listed:?}");
+    // The member is told, once for each, that nobody knows and that nothing is sent again by itself.
+    let told = || {
+        let mails = app.stage.mails.messages();
+        let texts =
+            mails.iter().filter(|mail| mail.to.contains(&member.email)).map(|mail| umbel::demo::text_of(&mail.raw));
+        texts.filter(|text| text.contains("rien n'est renvoyé automatiquement")).count()
+    };
+    assert_eq!(told(), 3);
+    app.stage.settle().unwrap();
+    assert_eq!(told(), 3);
     let body = json!({"id": cast.staff.reviewer.new_id(), "entity_id": cast.entity_id});
     assert_eq!(
         cast.staff.reviewer.post("/v1/payout_batches", &body).unwrap().code(),

@@ -5,6 +5,7 @@ mod cases;
 mod laws;
 mod parts;
 mod tracks;
+mod waiting;
 
 use utoipa::openapi::OpenApi;
 
@@ -15,6 +16,7 @@ pub fn routes(config: &mut actix_web::web::ServiceConfig) {
     parts::routes(config);
     cases::routes(config);
     after::routes(config);
+    waiting::routes(config);
 }
 
 /// Describes the operations of this room.
@@ -28,6 +30,7 @@ impl utoipa::OpenApi for Description {
         whole.merge(parts::Description::openapi());
         whole.merge(cases::Description::openapi());
         whole.merge(after::Description::openapi());
+        whole.merge(waiting::Description::openapi());
         whole
     }
 }

@@ -107,6 +107,38 @@ pub fn letter(language: Language, it: &Demand<'_>) -> Vec<String> {
     [Some(claim), goes_on, Some(else_.to_owned()), Some(dispute.to_owned())].into_iter().flatten().collect()
 }
 
+/// On what the added amounts rest: rates with the source of each, and that of the compensation.
+#[must_use]
+pub fn legal_basis(language: Language, rates: &[(Ppm, String)], law: Option<&str>) -> Vec<String> {
+    let mut said: Vec<String> = Vec::new();
+    for (rate, source) in rates {
+        let rate = local::percent(language, *rate);
+        said.push(match language {
+            Language::Fr => format!("Intérêts au taux de {rate} l’an\u{a0}: {source}."),
+            Language::Nl => format!("Interest tegen {rate} per jaar: {source}."),
+            Language::En => format!("Interest at {rate} a year: {source}."),
+            Language::De => format!("Zinsen von {rate} im Jahr: {source}."),
+        });
+    }
+    if let Some(source) = law {
+        let label = claim_label(language, ClaimLine::Compensation);
+        said.push(match language {
+            Language::Fr => format!("{label}\u{a0}: {source}."),
+            Language::Nl | Language::En | Language::De => format!("{label}: {source}."),
+        });
+    }
+    if !said.is_empty() {
+        let outside = match language {
+            Language::Fr => "Ces montants s’ajoutent à la facture sans TVA.",
+            Language::Nl => "Deze bedragen komen zonder btw bij de factuur.",
+            Language::En => "These amounts are added to the invoice without VAT.",
+            Language::De => "Diese Beträge kommen ohne Umsatzsteuer zur Rechnung hinzu.",
+        };
+        said.push(outside.to_owned());
+    }
+    said
+}
+
 /// What a first reminder must announce where the law grants a grace: until when nothing is added, and what may be then.
 #[must_use]
 pub fn announcement(

@@ -72,6 +72,7 @@ impl Letter {
             Self::Payslip { .. } => "payslip",
             Self::PayoutReturned { .. } => "payout_returned",
             Self::PayoutRejected { .. } => "payout_rejected",
+            Self::PayoutUnconfirmed { .. } => "payout_unconfirmed",
             Self::PayoutGivenBack { .. } => "payout_given_back",
             Self::ShareEnding { .. } => "share_ending",
             Self::ShareLapsed { .. } => "share_lapsed",
@@ -290,7 +291,7 @@ pub(super) fn of(letter: &Letter, language: Language, from: &Letterhead<'_>) -> 
             ("borne", money(*borne)),
             ("reason", Some(lines(reason))),
         ],
-        Letter::PayoutSent { amount, last4 } => {
+        Letter::PayoutSent { amount, last4 } | Letter::PayoutUnconfirmed { amount, last4 } => {
             vec![("amount", money(*amount)), ("last4", Some(last_four(last4)))]
         }
         Letter::Payslip { amount, on } => vec![("amount", money(*amount)), ("on", date(*on))],

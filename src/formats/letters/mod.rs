@@ -199,6 +199,8 @@ pub enum Letter {
     PayoutReturned { amount: Money, reason: String },
     /// To the member: the bank refused it; the money is held while the office looks.
     PayoutRejected { amount: Money, reason: String },
+    /// To the member: the bank has said nothing about it for too long, and somebody asks.
+    PayoutUnconfirmed { amount: Money, last4: String },
     /// To the member: it did not leave, and its money is on the activity again.
     PayoutGivenBack { amount: Money },
     /// To who sealed a batch: its approvals are too old to count.

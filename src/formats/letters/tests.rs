@@ -202,6 +202,7 @@ fn all_but_reminders() -> Vec<Letter> {
         Letter::PayoutSent { amount, last4: "6769".to_owned() },
         Letter::Payslip { amount, on: day("2026-05-15") },
         Letter::PayoutRejected { amount, reason: "AC04 compte clôturé".to_owned() },
+        Letter::PayoutUnconfirmed { amount, last4: "4702".to_owned() },
         Letter::PayoutGivenBack { amount },
         Letter::PayoutReturned { amount, reason: "AC04 compte clôturé".to_owned() },
         Letter::ShareEnding { through: day("2027-05-03") },

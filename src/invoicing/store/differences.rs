@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 use diesel::prelude::*;
-use umbel_schema::{allocation, exchange_difference, invoice_reduction};
+use umbel_schema::{exchange_difference, invoice_reduction, standing_allocation};
 use uuid::Uuid;
 
 use super::OpenInvoice;
@@ -101,8 +101,10 @@ pub(in crate::invoicing) fn insert_difference(
     Ok(row)
 }
 
-/// Whether a line of the bank paid something of an invoice.
+/// Whether a line of the bank pays something of an invoice.
 pub(in crate::invoicing) fn is_paid_by(tx: &mut Tx<'_>, invoice: InvoiceId, line: BankLineId) -> Result<bool> {
-    let paid = allocation::table.filter(allocation::invoice_id.eq(invoice)).filter(allocation::bank_line_id.eq(line));
+    let paid = standing_allocation::table
+        .filter(standing_allocation::invoice_id.eq(invoice))
+        .filter(standing_allocation::bank_line_id.eq(line));
     Ok(diesel::select(diesel::dsl::exists(paid)).get_result(tx.conn())?)
 }

@@ -89,7 +89,7 @@ pub(in crate::invoicing) fn lateness_of(tx: &mut Tx<'_>, client: ClientId) -> Re
         "SELECT coalesce(percentile_disc(0.5) WITHIN GROUP (ORDER BY greatest(p.paid_on - p.due_on, 0)), 0)::integer AS days, \
                 count(*) AS invoices \
          FROM (SELECT i.due_on, max(a.allocated_on) AS paid_on FROM invoice i JOIN invoice_open o ON o.invoice_id = i.id \
-               JOIN allocation a ON a.invoice_id = i.id \
+               JOIN standing_allocation a ON a.invoice_id = i.id \
                WHERE i.client_id = $1 AND i.kind = 'invoice' AND o.open_minor <= 0 GROUP BY i.id) p",
     )
     .bind::<SqlUuid, _>(client)

@@ -43,7 +43,9 @@ named! {
         WaitsForRelease = "waits_for_release",
         /// The bank has it.
         WithTheBank = "with_the_bank",
-        /// The bank gave it back.
+        /// The bank refused it; its money is held until two people decide.
+        PayoutRejected = "payout_rejected",
+        /// It came back, and its money can be asked for again.
         PayoutReturned = "payout_returned",
         /// Nothing more comes.
         NothingToCome = "nothing_to_come",
@@ -73,7 +75,8 @@ impl Block {
             | Self::InvoiceGivenBack
             | Self::PayoutNotAsked
             | Self::PlanPaused
-            | Self::PayeeAccountMissing => Some(MustAct::Member),
+            | Self::PayeeAccountMissing
+            | Self::PayoutReturned => Some(MustAct::Member),
             Self::WaitsForClient | Self::ClientLate => Some(MustAct::Client),
             Self::WaitsForReview
             | Self::InvoiceDisputed
@@ -83,7 +86,7 @@ impl Block {
             | Self::WaitsForPayoutReview
             | Self::WaitsForBatch
             | Self::WaitsForRelease
-            | Self::PayoutReturned => Some(MustAct::Staff),
+            | Self::PayoutRejected => Some(MustAct::Staff),
             Self::WithTheBank => Some(MustAct::Bank),
             Self::NothingToCome => None,
         }
@@ -132,6 +135,21 @@ pub(crate) struct PayoutFacts {
     /// When the bank is asked to debit, once it is in a batch.
     pub(crate) execute_on: Option<NaiveDate>,
     pub(crate) settled_on: Option<NaiveDate>,
+}
+
+impl PayoutFacts {
+    /// Whether nothing arrives by it any more.
+    const fn has_failed(&self) -> bool {
+        matches!(
+            self.state,
+            PayoutState::Returned | PayoutState::Rejected | PayoutState::Replaced | PayoutState::GivenBack
+        )
+    }
+
+    /// When it arrived; what came back did not.
+    fn arrived_on(&self) -> Option<NaiveDate> {
+        self.settled_on.filter(|_| !self.has_failed())
+    }
 }
 
 /// How the member is paid.
@@ -259,8 +277,8 @@ impl Facts {
                 PayoutState::Approved => Some(Block::WaitsForBatch),
                 PayoutState::Batched => Some(Block::WaitsForRelease),
                 PayoutState::Settled | PayoutState::Confirmed => None,
+                PayoutState::Rejected => Some(Block::PayoutRejected),
                 PayoutState::Returned
-                | PayoutState::Rejected
                 | PayoutState::Replaced
                 | PayoutState::GivenBack
                 | PayoutState::Refused
@@ -296,10 +314,10 @@ impl Facts {
     }
 
     fn of_payout(&self, payout: &PayoutFacts) -> Range {
-        if payout.settled_on.is_some() {
-            return (payout.settled_on, payout.settled_on);
+        if let Some(on) = payout.arrived_on() {
+            return (Some(on), Some(on));
         }
-        if payout.state == PayoutState::Returned {
+        if payout.has_failed() {
             return (None, None);
         }
         let open = |day: NaiveDate, count| add_working_days(day.max(self.today), count, &self.holidays);
@@ -328,7 +346,7 @@ pub(crate) fn forecast(facts: &Facts, date_after: &dyn Fn(NaiveDate) -> Option<P
             (asked, earliest, likely.max(earliest))
         }
     };
-    let done = facts.payout.and_then(|payout| payout.settled_on);
+    let done = facts.payout.as_ref().and_then(PayoutFacts::arrived_on);
     let scheduled = facts.payout.map(|payout| payout.asked_on);
     let step = |name, done_on: Option<NaiveDate>, expected_on: Option<NaiveDate>| Step {
         name,

@@ -73,7 +73,7 @@ const KNOWN: &str = "SELECT i.id, i.entity_id, i.member_id, i.activity_id, i.cli
     coalesce((SELECT max(a.at) FROM order_answer a WHERE a.order_id = i.order_id AND a.answer = 'confirmed'), \
              (SELECT min(s.reported_at) FROM delivery d JOIN delivery_status s ON s.delivery_id = d.id WHERE d.invoice_id = i.id AND s.code = '205')) AS confirmed_at \
     FROM invoice i LEFT JOIN invoice_open o ON o.invoice_id = i.id \
-    LEFT JOIN LATERAL (SELECT max(a.created_at) AS at, max(a.allocated_on) AS paid_on FROM allocation a WHERE a.invoice_id = i.id) p \
+    LEFT JOIN LATERAL (SELECT max(a.created_at) AS at, max(a.allocated_on) AS paid_on FROM standing_allocation a WHERE a.invoice_id = i.id) p \
         ON o.open_minor <= 0 ";
 
 pub(in crate::payout_plans) fn find_known(tx: &mut Tx<'_>, id: InvoiceId) -> Result<Known> {
@@ -104,6 +104,27 @@ pub(in crate::payout_plans) fn list_open(
     .load(tx.conn())?)
 }
 
+/// Invoices of an entity that wait or are open and whose money is not available, by activity, after one of them.
+pub(in crate::payout_plans) fn list_open_of(
+    tx: &mut Tx<'_>,
+    entity: EntityId,
+    after: Option<(ActivityId, InvoiceId)>,
+    limit: i64,
+) -> Result<Vec<Known>> {
+    let (activity, invoice) = after.unzip();
+    Ok(diesel::sql_query(format!(
+        "{KNOWN} WHERE i.entity_id = $1 AND i.kind = 'invoice' AND ($2 IS NULL OR (i.activity_id, i.id) > ($2, $3)) \
+         AND (i.state = 'submitted' OR i.state = 'issued' AND o.open_minor > 0 \
+              AND NOT EXISTS (SELECT FROM guarantee_advance g WHERE g.invoice_id = i.id)) \
+         ORDER BY i.activity_id, i.id LIMIT $4"
+    ))
+    .bind::<SqlUuid, _>(entity)
+    .bind::<Nullable<SqlUuid>, _>(activity)
+    .bind::<Nullable<SqlUuid>, _>(invoice)
+    .bind::<BigInt, _>(limit)
+    .load(tx.conn())?)
+}
+
 /// A payout of an activity on its way.
 #[derive(Debug, Clone, Copy, QueryableByName)]
 pub(in crate::payout_plans) struct OnItsWay {
@@ -117,7 +138,7 @@ pub(in crate::payout_plans) struct OnItsWay {
     pub(in crate::payout_plans) settled_on: Option<NaiveDate>,
 }
 
-/// The first payout of an activity that was asked for since a moment.
+/// The first payout of an activity that was asked for since a moment; one that came to nothing only when there is no other.
 pub(in crate::payout_plans) fn payout_since(
     tx: &mut Tx<'_>,
     activity: ActivityId,
@@ -126,7 +147,7 @@ pub(in crate::payout_plans) fn payout_since(
     Ok(diesel::sql_query(
         "SELECT p.state, p.created_at, b.execute_on, p.settled_on FROM payout p LEFT JOIN payout_batch b ON b.id = p.batch_id \
          WHERE p.activity_id = $1 AND p.created_at >= $2 AND p.state NOT IN ('refused', 'cancelled') \
-         ORDER BY p.created_at, p.id LIMIT 1",
+         ORDER BY p.state IN ('returned', 'replaced', 'given_back'), p.created_at, p.id LIMIT 1",
     )
     .bind::<SqlUuid, _>(activity)
     .bind::<Timestamptz, _>(since)
@@ -150,8 +171,20 @@ pub(in crate::payout_plans) fn medians(tx: &mut Tx<'_>, entity: EntityId, since:
         .get_result(tx.conn())?)
 }
 
-/// Keeps what was said about an invoice on a day, the first time it is said.
+/// Keeps what was said about an invoice on a day: the first time that day, and only when the likely day or what blocks it
+/// is not what was said last. The earliest day moves with today, and is no news.
 pub(in crate::payout_plans) fn keep(tx: &mut Tx<'_>, known: &Known, on: NaiveDate, said: &Forecast) -> Result<()> {
+    let last: Option<(Option<NaiveDate>, Option<String>)> = invoice_forecast::table
+        .filter(invoice_forecast::invoice_id.eq(known.id))
+        .order(invoice_forecast::made_on.desc())
+        .select((invoice_forecast::likely_on, invoice_forecast::blocked_by))
+        .first(tx.conn())
+        .optional()?;
+    let block = said.block.map(Block::name);
+    let is_news = last.is_none_or(|(likely, before)| (likely, before.as_deref()) != (said.likely, block));
+    if !is_news {
+        return Ok(());
+    }
     diesel::insert_into(invoice_forecast::table)
         .values((
             invoice_forecast::invoice_id.eq(known.id),
@@ -161,7 +194,7 @@ pub(in crate::payout_plans) fn keep(tx: &mut Tx<'_>, known: &Known, on: NaiveDat
             invoice_forecast::activity_id.eq(known.activity_id),
             invoice_forecast::earliest_on.eq(said.earliest),
             invoice_forecast::likely_on.eq(said.likely),
-            invoice_forecast::blocked_by.eq(said.block.map(Block::name)),
+            invoice_forecast::blocked_by.eq(block),
         ))
         .on_conflict_do_nothing()
         .execute(tx.conn())?;

@@ -172,12 +172,13 @@ pub(in crate::payouts) fn list_silent_batches(tx: &mut Tx<'_>, of: EntityId) -> 
         .load(tx.conn())?)
 }
 
-pub(in crate::payouts) fn mark_unknown(tx: &mut Tx<'_>, batch: &BatchRow, owner: PersonId) -> Result<usize> {
+pub(in crate::payouts) fn mark_unknown(tx: &mut Tx<'_>, batch: &BatchRow, owner: PersonId) -> Result<Vec<PayoutRow>> {
     let now = tx.now();
     let silent = payout::table.filter(payout::batch_id.eq(batch.id)).filter(payout::state.eq(PayoutState::Released));
     Ok(diesel::update(silent)
         .set((payout::state.eq(PayoutState::Unknown), payout::desk_owner_id.eq(owner), payout::desk_since.eq(now)))
-        .execute(tx.conn())?)
+        .returning(PayoutRow::as_returning())
+        .get_results(tx.conn())?)
 }
 
 pub(in crate::payouts) fn list_desk(

@@ -2588,6 +2588,18 @@ diesel::table! {
 }
 
 diesel::table! {
+    standing_allocation (id) {
+        id -> Uuid,
+        bank_line_id -> Uuid,
+        invoice_id -> Uuid,
+        member_id -> Uuid,
+        amount_minor -> Int8,
+        allocated_on -> Date,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     state_history (id) {
         id -> Int8,
         machine -> Text,
@@ -3472,6 +3484,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     split_part,
     split_rule,
     split_run,
+    standing_allocation,
     state_history,
     state_transition,
     step_up,
