@@ -19,6 +19,8 @@ mod bank_details;
 mod bank_files;
 mod bank_in;
 mod batch_model;
+#[cfg(feature = "faults")]
+mod batch_races;
 mod batches;
 mod collection;
 mod collection_year;
@@ -58,6 +60,8 @@ mod migrations;
 mod mixed;
 mod papers;
 mod payout_plans;
+#[cfg(feature = "faults")]
+mod payout_habits;
 mod payout_results;
 mod payroll;
 mod permissions;
