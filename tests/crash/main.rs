@@ -13,7 +13,7 @@
 //!
 //! ```sh
 //! cargo test --features faults --test crash -- --nocapture
-//! UMBEL_KILLS=100 cargo test --features faults --test crash -- --nocapture   # kills at each point; 10 by default
+//! UMBEL_KILLS=100 cargo test --features faults --test crash -- --nocapture   # kills at each point; 10 or 5 by default
 //! ```
 //!
 //! It prints a table: the point, the kills, how many requests had to be repeated, what was lost, what was doubled.
@@ -43,7 +43,12 @@ const PATIENCE: Duration = Duration::from_mins(1);
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 fn kills() -> usize {
-    std::env::var("UMBEL_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(10)
+    kills_or(10)
+}
+
+/// As many kills at a point as are asked for, or these.
+fn kills_or(otherwise: usize) -> usize {
+    std::env::var("UMBEL_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
 }
 
 /// A line of the table.
@@ -89,12 +94,23 @@ enum Retry {
 ///
 /// The repeat of a request is the first pass of the next life, so that one is told to die at its second.
 fn kill_in_requests(house: &mut House, point: &str, retry: Retry, make: impl Fn(&mut House) -> Wish) -> Tally {
+    kill_times(kills(), house, point, retry, make)
+}
+
+/// As [`kill_in_requests`], so many times.
+fn kill_times(
+    times: usize,
+    house: &mut House,
+    point: &str,
+    retry: Retry,
+    make: impl Fn(&mut House) -> Wish,
+) -> Tally {
     let mut tally = Tally::of(point);
     assert!(house.restart(QUIET));
     house.sign_in();
     let (first, next) = (format!("{point}@1"), format!("{point}@2"));
     assert!(house.restart(Start { kill_at: Some(&first), has_worker: true }));
-    for index in 0..kills() {
+    for index in 0..times {
         let wish = make(house);
         let answered = wish.send();
         assert!(answered.is_none(), "{point} was not passed: {answered:?}");
@@ -102,7 +118,7 @@ fn kill_in_requests(house: &mut House, point: &str, retry: Retry, make: impl Fn(
         tally.kills += 1;
         let before = house.count(&wish.effect);
         assert_eq!(before, i64::from(point.ends_with("after_commit")), "{point}: died on the wrong side of the commit");
-        let is_last = index + 1 == kills();
+        let is_last = index + 1 == times;
         assert!(house.restart(Start { kill_at: (!is_last).then_some(&next), has_worker: true }));
         let answer = match retry {
             Retry::SameKey => wish.until_answered(),
