@@ -44,7 +44,9 @@ fn sign_in(app: &TestApp) -> People {
 fn choose(state: &str, numbers: &mut Numbers) -> &'static str {
     let choices: &[&str] = match state {
         "open" => &["seal", "seal", "seal", "remove_payout", "build", "approve", "dissolve"],
-        "sealed" => &["approve", "approve", "approve", "approve", "approve", "approve", "approve", "unseal", "release", "seal"],
+        "sealed" => {
+            &["approve", "approve", "approve", "approve", "approve", "approve", "approve", "unseal", "release", "seal"]
+        }
         _ => &["release", "release", "release", "release", "release", "release", "unseal", "approve", "remove_payout"],
     };
     choices[numbers.below(choices.len())]
@@ -145,7 +147,8 @@ fn race(app: &TestApp, rounds: u64, is_over: impl Fn(&Found) -> bool) -> Found {
         if is_over(&found) {
             break;
         }
-        let mut numbers = Numbers(setting("UMBEL_BATCH_SEED", 0x5eed).wrapping_add(round.wrapping_mul(0x1234_5678_9abc)));
+        let mut numbers =
+            Numbers(setting("UMBEL_BATCH_SEED", 0x5eed).wrapping_add(round.wrapping_mul(0x1234_5678_9abc)));
         if round % 10 == 9 {
             // Tokens live for ten minutes of the story.
             app.stage.clock.advance(chrono::Duration::minutes(11));
@@ -233,7 +236,10 @@ fn sixteen_at_one_batch_release_only_what_enough_others_approved_as_it_is() {
     let rounds = setting("UMBEL_BATCH_RACES", 6);
     let app = TestApp::start();
     let found = race(&app, rounds, |_| false);
-    println!("{rounds} races of {CLIENTS}: {} done, {} refused, {} released", found.done, found.refused, found.released);
+    println!(
+        "{rounds} races of {CLIENTS}: {} done, {} refused, {} released",
+        found.done, found.refused, found.released
+    );
     assert_eq!((found.failed, found.shared), (Vec::<String>::new(), Vec::<String>::new()));
     assert!(found.released > 1 && found.refused > found.done, "the race was one");
     check_released(&app);

@@ -59,9 +59,9 @@ mod migrations;
 #[cfg(feature = "faults")]
 mod mixed;
 mod papers;
-mod payout_plans;
 #[cfg(feature = "faults")]
 mod payout_habits;
+mod payout_plans;
 mod payout_results;
 mod payroll;
 mod permissions;

@@ -98,13 +98,7 @@ fn kill_in_requests(house: &mut House, point: &str, retry: Retry, make: impl Fn(
 }
 
 /// As [`kill_in_requests`], so many times.
-fn kill_times(
-    times: usize,
-    house: &mut House,
-    point: &str,
-    retry: Retry,
-    make: impl Fn(&mut House) -> Wish,
-) -> Tally {
+fn kill_times(times: usize, house: &mut House, point: &str, retry: Retry, make: impl Fn(&mut House) -> Wish) -> Tally {
     let mut tally = Tally::of(point);
     assert!(house.restart(QUIET));
     house.sign_in();

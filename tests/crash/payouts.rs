@@ -46,8 +46,7 @@ impl House {
     fn requested_payout(&mut self) -> Value {
         self.cents += 1;
         let client = &self.member.client;
-        let body =
-            json!({"id": client.new_id(), "activity_id": self.member.activity_id, "amount": eur(self.cents)});
+        let body = json!({"id": client.new_id(), "activity_id": self.member.activity_id, "amount": eur(self.cents)});
         client.post("/v1/payouts", &body).unwrap().expect(201).unwrap()
     }
 
@@ -324,7 +323,9 @@ fn late_invoices(house: &mut House) -> Vec<String> {
     administrator.post(&path, &track).unwrap().expect(201).unwrap();
     let issue = |house: &mut House| house.stage.issue(&house.cast.staff.reviewer, &house.draft(None, 5_000)).unwrap();
     let effect = |id: &str| {
-        format!("SELECT count(*) FROM collection_action a JOIN payment_reminder r ON r.id = a.reminder_id WHERE a.invoice_id = '{id}'")
+        format!(
+            "SELECT count(*) FROM collection_action a JOIN payment_reminder r ON r.id = a.reminder_id WHERE a.invoice_id = '{id}'"
+        )
     };
     (0..=kills()).map(|_| effect(&issue(house).id)).collect()
 }

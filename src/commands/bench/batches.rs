@@ -244,7 +244,8 @@ fn read_batch(conn: &mut PgConnection, batch: &str) -> Outcome<u64> {
 /// The rows of a batch read and written once more, and taken away again after the measurement. Answers the microseconds.
 fn bare_batch(conn: &mut PgConnection, ids: &Client, like: &str) -> Outcome<u64> {
     let (batch, file) = (ids.new_id(), ids.new_id());
-    let kept: Count = diesel::sql_query("SELECT count(*) AS n FROM archived_file WHERE kind = 'batch_file'").get_result(conn)?;
+    let kept: Count =
+        diesel::sql_query("SELECT count(*) AS n FROM archived_file WHERE kind = 'batch_file'").get_result(conn)?;
     let began = Instant::now();
     conn.batch_execute(&format!(
         "BEGIN ISOLATION LEVEL SERIALIZABLE;
