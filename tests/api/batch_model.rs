@@ -11,10 +11,10 @@ use super::batches::{approved, fund};
 use super::support::{ADMIN, TestApp};
 
 /// Numbers that repeat from their seed (splitmix64).
-struct Numbers(u64);
+pub(super) struct Numbers(pub(super) u64);
 
 impl Numbers {
-    fn below(&mut self, end: usize) -> usize {
+    pub(super) fn below(&mut self, end: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -23,7 +23,7 @@ impl Numbers {
     }
 }
 
-fn setting(name: &str, otherwise: u64) -> u64 {
+pub(super) fn setting(name: &str, otherwise: u64) -> u64 {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
 }
 
@@ -120,7 +120,7 @@ fn sign_in(app: &TestApp) -> [Client; 5] {
     [rita, rob, paul, pia, app.stage.sign_in("awa@member.example").unwrap()]
 }
 
-fn grant(app: &TestApp, administrator: &Client, to: &Client, role: &str) {
+pub(super) fn grant(app: &TestApp, administrator: &Client, to: &Client, role: &str) {
     let grant = json!({"id": administrator.new_id(), "role": role, "valid_from": app.stage.clock.now().date_naive()});
     let path = format!("/v1/people/{}/role_grants", to.person_id.as_deref().unwrap());
     administrator.post(&path, &grant).unwrap().expect(201).unwrap();

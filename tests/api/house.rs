@@ -70,6 +70,7 @@ const LATER_ROOMS: &[(&str, &str, &str)] = &[
 
 /// Files that speak to PostgreSQL and are no store, and why.
 const SQL_ELSEWHERE: &[(&str, &str)] = &[
+    ("commands/bench/batches.rs", "the bare statements that a batch is compared with"),
     ("commands/bench/mutual.rs", "grows a mutual to a size that no API makes in minutes"),
     ("commands/bench/pgbench.rs", "the same statements as the issue path, for pgbench to run beside it"),
     ("commands/bench/pools.rs", "the bare statement that a pool run is compared with"),

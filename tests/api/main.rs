@@ -19,6 +19,8 @@ mod bank_details;
 mod bank_files;
 mod bank_in;
 mod batch_model;
+#[cfg(feature = "faults")]
+mod batch_races;
 mod batches;
 mod collection;
 mod collection_letters;
@@ -61,6 +63,8 @@ mod migrations;
 mod mixed;
 mod papers;
 mod payers;
+#[cfg(feature = "faults")]
+mod payout_habits;
 mod payout_plans;
 mod payout_results;
 mod payroll;

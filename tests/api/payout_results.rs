@@ -11,14 +11,14 @@ use super::batches::{approved, built, fund};
 use super::support::{ADMIN, TestApp};
 
 /// A batch of everything that is approved, on its way.
-fn sent(app: &TestApp, cast: &Cast) -> Value {
+pub fn sent(app: &TestApp, cast: &Cast) -> Value {
     let batch = built(cast);
     let path = format!("/v1/payout_batches/{}/seal", batch["id"].as_str().unwrap());
     let sealed = cast.staff.reviewer.change(&path, batch["version"].as_i64().unwrap(), &json!({})).unwrap();
     app.stage.release(&cast.staff.approver, &sealed.expect(200).unwrap()).unwrap()
 }
 
-fn message_of(cast: &Cast, batch: &Value) -> String {
+pub fn message_of(cast: &Cast, batch: &Value) -> String {
     let path = format!("/v1/payout_batches/{}/file", batch["id"].as_str().unwrap());
     let file = cast.staff.reviewer.get(&path).unwrap();
     assert_eq!(file.status, 200);
@@ -47,7 +47,7 @@ fn import(cast: &Cast, report: &str) -> Value {
     answer.expect(201).unwrap()
 }
 
-fn payout(cast: &Cast, of: &Value) -> Value {
+pub fn payout(cast: &Cast, of: &Value) -> Value {
     cast.staff.reviewer.get(&format!("/v1/payouts/{}", of["id"].as_str().unwrap())).unwrap().expect(200).unwrap()
 }
 
@@ -56,24 +56,24 @@ fn desk(cast: &Cast, query: &str) -> Vec<Value> {
     page["data"].as_array().unwrap().clone()
 }
 
-fn propose(cast: &Cast, of: &Value, kind: &str) -> umbel::demo::Answer {
+pub fn propose(cast: &Cast, of: &Value, kind: &str) -> umbel::demo::Answer {
     let reviewer = &cast.staff.reviewer;
     let body =
         json!({"id": reviewer.new_id(), "kind": kind, "evidence": "Rang the bank at 10:15, Mrs Peeters read the log"});
     reviewer.post(&format!("/v1/payouts/{}/decisions", of["id"].as_str().unwrap()), &body).unwrap()
 }
 
-fn agree(cast: &Cast, proposed: &Value) -> Value {
+pub fn agree(cast: &Cast, proposed: &Value) -> Value {
     let path = format!("/v1/payout_decisions/{}/agree", proposed["id"].as_str().unwrap());
     let version = proposed["version"].as_i64().unwrap();
     cast.staff.approver.change(&path, version, &json!({})).unwrap().expect(200).unwrap()
 }
 
-fn name_of(payout: &Value) -> &str {
+pub fn name_of(payout: &Value) -> &str {
     payout["end_to_end_id"].as_str().unwrap()
 }
 
-fn later(app: &TestApp, cast: &mut Cast, member: &mut MemberCast, days: i64) {
+pub fn later(app: &TestApp, cast: &mut Cast, member: &mut MemberCast, days: i64) {
     app.stage.days_pass(days).unwrap();
     app.stage.office_returns(cast, ADMIN).unwrap();
     member.client = app.stage.sign_in(&member.email).unwrap();

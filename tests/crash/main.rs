@@ -2,8 +2,9 @@
 //!
 //! It runs as in production: the binary over a data folder with its own PostgreSQL, mails by SMTP to a catcher in
 //! this process. `UMBEL_KILL_AT=point@n` makes it die by SIGKILL at the n-th pass of a failpoint: just before or
-//! just after the commit of an issue, an advance, a seal, a release, an import, a payout request, a step of a job, a run
-//! over a pool or the end of a year, and before or after a mail has left. It is started again over the same folder (its
+//! just after the commit of an issue, an advance, a payout request or its taking back, a build, a seal, an approval, a
+//! release, an import of a statement or of a bank's answer, the taking back of a payment, a date of a payout plan, a step
+//! about a late invoice, a step of a job, a run over a pool or the end of a year, and before or after a mail has left. It is started again over the same folder (its
 //! PostgreSQL survived it and is adopted), the interrupted request is sent again with the same key until it is answered,
 //! and then there must be exactly one
 //! effect. At the end every invariant is checked by `umbel check`.
@@ -12,7 +13,7 @@
 //!
 //! ```sh
 //! cargo test --features faults --test crash -- --nocapture
-//! UMBEL_KILLS=100 cargo test --features faults --test crash -- --nocapture   # kills at each point; 10 by default
+//! UMBEL_KILLS=100 cargo test --features faults --test crash -- --nocapture   # kills at each point; 10 or 5 by default
 //! ```
 //!
 //! It prints a table: the point, the kills, how many requests had to be repeated, what was lost, what was doubled.
@@ -22,6 +23,7 @@
 
 mod house;
 mod long_work;
+mod payouts;
 mod wish;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -41,7 +43,12 @@ const PATIENCE: Duration = Duration::from_mins(1);
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 fn kills() -> usize {
-    std::env::var("UMBEL_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(10)
+    kills_or(10)
+}
+
+/// As many kills at a point as are asked for, or these.
+fn kills_or(otherwise: usize) -> usize {
+    std::env::var("UMBEL_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
 }
 
 /// A line of the table.
@@ -87,20 +94,25 @@ enum Retry {
 ///
 /// The repeat of a request is the first pass of the next life, so that one is told to die at its second.
 fn kill_in_requests(house: &mut House, point: &str, retry: Retry, make: impl Fn(&mut House) -> Wish) -> Tally {
+    kill_times(kills(), house, point, retry, make)
+}
+
+/// As [`kill_in_requests`], so many times.
+fn kill_times(times: usize, house: &mut House, point: &str, retry: Retry, make: impl Fn(&mut House) -> Wish) -> Tally {
     let mut tally = Tally::of(point);
     assert!(house.restart(QUIET));
     house.sign_in();
-    let wishes: Vec<Wish> = (0..kills()).map(|_| make(house)).collect();
     let (first, next) = (format!("{point}@1"), format!("{point}@2"));
     assert!(house.restart(Start { kill_at: Some(&first), has_worker: true }));
-    for (index, wish) in wishes.iter().enumerate() {
+    for index in 0..times {
+        let wish = make(house);
         let answered = wish.send();
         assert!(answered.is_none(), "{point} was not passed: {answered:?}");
         house.wait_for_death();
         tally.kills += 1;
         let before = house.count(&wish.effect);
         assert_eq!(before, i64::from(point.ends_with("after_commit")), "{point}: died on the wrong side of the commit");
-        let is_last = index + 1 == wishes.len();
+        let is_last = index + 1 == times;
         assert!(house.restart(Start { kill_at: (!is_last).then_some(&next), has_worker: true }));
         let answer = match retry {
             Retry::SameKey => wish.until_answered(),
@@ -109,6 +121,7 @@ fn kill_in_requests(house: &mut House, point: &str, retry: Retry, make: impl Fn(
         tally.retried += 1;
         assert!((200..300).contains(&answer.status), "{point}: {answer:?}");
         tally.judge(house.count(&wish.effect));
+        tally.doubled += usize::try_from(house.sent_twice()).unwrap();
     }
     tally
 }
@@ -193,14 +206,11 @@ fn killed_at_any_point_nothing_is_lost_and_nothing_is_doubled() {
         tallies.push(tally);
     };
     for side in ["before_commit", "after_commit"] {
-        let point = |operation: &str| format!("{operation}.{side}");
-        add(kill_in_requests(&mut house, &point("issue_invoice"), Retry::SameKey, |house| house.wish_for_issue()));
-        add(kill_in_requests(&mut house, &point("request_payout"), Retry::SameKey, House::wish_for_payout));
-        add(kill_in_requests(&mut house, &point("import_bank_statement"), Retry::SameKey, House::wish_for_import));
-        add(kill_in_requests(&mut house, &point("approve_batch"), Retry::SameKey, House::wish_for_approval));
-        add(kill_in_requests(&mut house, &point("import_payment_report"), Retry::SameKey, House::wish_for_report));
-        add(kill_in_requests(&mut house, &point("seal_batch"), Retry::SameKey, House::wish_for_seal));
-        add(kill_in_requests(&mut house, &point("release_batch"), Retry::SameKey, House::wish_for_release));
+        let mut kill = |operation: &str, make: fn(&mut House) -> Wish| {
+            add(kill_in_requests(&mut house, &format!("{operation}.{side}"), Retry::SameKey, make));
+        };
+        kill("issue_invoice", |house| house.wish_for_issue());
+        kill("request_payout", House::wish_for_payout);
     }
     add(kill_in_advances(&mut house, &order, "advance.before_commit", 2));
     add(kill_in_advances(&mut house, &order, "advance.after_commit", 1));

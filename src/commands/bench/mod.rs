@@ -2,10 +2,11 @@
 //!
 //! The issue path is measured over HTTP and then as the same SQL run by `pgbench` on the same database, so that the
 //! ratio says what the program itself costs, whatever the disk. Server, load and PostgreSQL share the machine. A pool
-//! run over thirty thousand activities is set beside the bare statement that writes the same rows; a year of three
-//! hundred thousand invoices is played again in a process whose memory is watched.
+//! run over thirty thousand activities and a batch of ten thousand payouts are set beside the bare statements that do the
+//! same to the same rows; a year of three hundred thousand invoices is played again in a process whose memory is watched.
 
 mod bank;
+mod batches;
 mod documents;
 mod issue_path;
 mod local;
@@ -74,6 +75,8 @@ pub enum Part {
     Pools,
     /// Importing a statement of a hundred thousand lines, and the memory that it takes.
     Bank,
+    /// Building, sealing and writing a batch of ten thousand payouts.
+    Batches,
     /// Playing a year of three hundred thousand invoices again under other rules.
     DryRun,
 }
@@ -108,6 +111,7 @@ pub fn run(config: &Config, json: bool, parts: &[Part]) -> Outcome<ExitCode> {
             Part::Splits => splits::measure(&report)?,
             Part::Pools => pools::measure(&report, &at(&config, "pools"))?,
             Part::Bank => bank::measure(&report, &at(&config, "bank"))?,
+            Part::Batches => batches::measure(&report, &at(&config, "batches"))?,
             Part::DryRun => replay::measure(&report, &at(&config, "dry_run"))?,
         }
     }

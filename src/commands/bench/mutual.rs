@@ -13,7 +13,7 @@ use umbel::platform::web::RateLimits;
 
 use crate::commands::demo::{ADMIN, courier, first_administrator};
 use crate::commands::serve::{Switch, THREADS, in_background};
-use crate::commands::{Outcome, Store, assemble};
+use crate::commands::{Outcome, Running, Store, assemble};
 
 /// No limit that a benchmark reaches.
 const PLENTY: u32 = 100_000_000;
@@ -32,6 +32,8 @@ pub struct Office {
     pub cast: Cast,
     /// The administrator's password.
     pub password: String,
+    /// What serves it.
+    pub running: Running,
     server: Switch,
 }
 
@@ -52,7 +54,7 @@ impl Office {
         let stage = Stage { base, clock, worker, mails, factors: umbel::demo::Factors::default() };
         let administrator = stage.visitor().sign_in(ADMIN, &password)?;
         let cast = stage.found_mutual(administrator, IBAN, OPENING)?;
-        Ok(Self { store, stage, cast, password, server })
+        Ok(Self { store, stage, cast, password, running, server })
     }
 
     /// A connection that passes by every trigger: for what is there before anything is measured.
