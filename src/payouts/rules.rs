@@ -280,14 +280,14 @@ pub(super) struct FileLimit {
 }
 
 impl FileLimit {
-    fn takes(&self, count: usize, total: Minor) -> bool {
+    pub(super) fn takes(&self, count: usize, total: Minor) -> bool {
         self.count.is_none_or(|most| count <= most) && self.total.is_none_or(|most| total <= most)
     }
 }
 
 /// Which of the free payouts, the oldest first, fill a file: up to the first that does not fit any more. One that alone is
 /// more than the bank takes is passed over, so that it keeps nobody waiting.
-pub(super) fn fill(free: &[Free], limit: &FileLimit) -> Result<Vec<PayoutId>, Refusal> {
+pub(super) fn fill(free: &[Free], limit: &FileLimit) -> Result<Vec<PayoutId>> {
     let mut taken = Vec::new();
     let mut total = Minor::ZERO;
     for payout in free.iter().filter(|payout| limit.takes(1, payout.sent)) {

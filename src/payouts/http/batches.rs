@@ -148,7 +148,8 @@ pub(super) async fn build_batch(who: Reviewer, db: Data<Db>, command: Command<Bu
         .about_money()
         .strict()
         .create(&db, who.into(), "build_batch", "/v1/payout_batches", |tx, body| {
-            let only = Gather { from: body.bank_account_id, up_to: body.up_to, scheme: body.scheme, member: body.member_id };
+            let only =
+                Gather { from: body.bank_account_id, up_to: body.up_to, scheme: body.scheme, member: body.member_id };
             let row = batches::build(tx, body.id, body.entity_id, &only)?;
             view(tx, row)
         })
