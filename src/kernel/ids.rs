@@ -261,6 +261,8 @@ ids! {
     ApprovalAmountId,
     /// How long approvals count.
     BatchPolicyId,
+    /// What a bank takes in one file.
+    BankLimitId,
     /// A bank's answer to a file.
     BankReportId,
     /// What two people decide about a payout.

@@ -6,14 +6,15 @@ use chrono::{Duration, NaiveDate};
 use uuid::Uuid;
 
 use super::rules::{self, BatchCommand, BatchState};
-use super::store::{self, BatchRow, PayoutRow};
-use super::{funds, paid, policy, tell_sent, wage};
+use super::store::texts::{self, TextRow};
+use super::store::{self, BatchRow, PayoutRow, gathering};
+use super::{funds, limits, paid, policy, tell_sent, wage};
 use crate::access::factors::{self, Operation};
 use crate::archive::{self, Kind, NewFile};
 use crate::formats::letters::Letter;
-use crate::formats::pain001;
+use crate::formats::pain001::{self, CreditTransferFile};
 use crate::kernel::calendar::add_working_days;
-use crate::kernel::ids::{BatchId, EntityId, PayeeAccountId, PayoutId, PersonId, StepUpId};
+use crate::kernel::ids::{BankAccountId, BatchId, EntityId, FileId, PayeeAccountId, PayoutId, PersonId, StepUpId};
 use crate::kernel::money::{Minor, Money};
 use crate::kernel::refusal::Refusal;
 use crate::kernel::schemes::Method;
@@ -21,14 +22,17 @@ use crate::ledger::events::{self, Booking};
 use crate::outbox::{self, QueuedLetter};
 use crate::platform::db::{Locked, Tx};
 use crate::platform::error::{Error, Result};
+use crate::platform::faults::Guard;
 use crate::platform::keys::Keys;
 use crate::{access, charter, ledger, members, risk};
 
 pub use super::store::preview::{Compared, ItemFlags};
 
-/// Which approved payouts a batch takes; all of them where nothing is asked.
+/// Which approved payouts a batch takes, from which account; all of them, from the main one, where nothing is asked.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Gather {
+    /// Paid from this account of the entity.
+    pub from: Option<BankAccountId>,
     /// Asked for up to this day, in the zone of the entity.
     pub up_to: Option<NaiveDate>,
     /// That become pay in this way.
@@ -37,25 +41,58 @@ pub struct Gather {
     pub member: Option<PersonId>,
 }
 
-/// Gathers approved payouts of an entity in a new batch.
+/// Gathers approved payouts of an entity in a new batch: the oldest, until the bank takes no more in one file.
 ///
 /// # Errors
-/// 409 `batch_empty`, `bank_account_missing`.
+/// 409 `batch_empty`, `bank_account_missing`, `bank_limit_reached` where each payout alone is more than the bank takes; 422
+/// for an account of another entity.
 pub fn build(tx: &mut Tx<'_>, id: BatchId, entity: EntityId, only: &Gather) -> Result<BatchRow> {
     let me = tx.person()?;
     let entity = charter::entity(tx, entity)?;
-    let account = charter::bank_account(tx, entity.id)?;
+    let account = match only.from {
+        None => charter::bank_account(tx, entity.id)?,
+        Some(id) => account_of(tx, entity.id, id)?,
+    };
     let today = tx.today(entity.zone());
-    let holidays = charter::holidays(tx, &entity.country, today)?;
+    let holidays = charter::bank_holidays(tx, &entity.country, today)?;
     let execute_on = add_working_days(today, 0, &holidays).ok_or_else(|| Error::internal("calendar"))?;
     let before = only.up_to.map(|day| rules::end_of_day(day, entity.zone()));
     let batch = store::insert_batch(tx, id, entity.id, account.id, account.currency, execute_on, me)?;
     let held = risk::held(tx, entity.id)?;
-    let gathered = store::gather(tx, &batch, &held, before, only.scheme, only.member)?;
-    if gathered == 0 {
+    let free = gathering::lock_free(tx, &batch, &held, before, only.scheme, only.member)?;
+    if free.is_empty() {
         return Err(Error::conflict("batch_empty"));
     }
+    let taken = rules::fill(&free, &limits::of_batch(tx, &batch)?)?;
+    if taken.is_empty() {
+        return Err(Error::conflict("bank_limit_reached"));
+    }
+    gathering::take(tx, &batch, &taken)?;
     Ok(batch)
+}
+
+fn account_of(tx: &mut Tx<'_>, entity: EntityId, id: BankAccountId) -> Result<charter::BankAccountRow> {
+    let mine = charter::bank_accounts(tx, entity)?.into_iter().find(|account| account.id == id);
+    mine.ok_or_else(|| Error::field("/bank_account_id", "not_allowed"))
+}
+
+/// Approved payouts that are in no batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Left {
+    /// How many.
+    pub count: i64,
+    /// Their sum.
+    pub total: Money,
+}
+
+/// What stays for the next batch of the entity: approved, in no batch, not waiting for a person.
+///
+/// # Errors
+/// Fails with the database.
+pub fn left(tx: &mut Tx<'_>, batch: &BatchRow) -> Result<Left> {
+    let held = risk::held(tx, batch.entity_id)?;
+    let (count, amount_minor) = gathering::count_free(tx, batch, &held)?;
+    Ok(Left { count, total: Money { amount_minor, currency: batch.currency } })
 }
 
 /// A batch.
@@ -81,14 +118,22 @@ pub struct Item {
     pub payout: PayoutRow,
     /// The name on the account.
     pub holder: String,
-    /// The same name as it stands in the file.
-    pub name_in_file: String,
+    /// What the sealed file says, beside what is known.
+    pub text: Option<TextRow>,
     /// The end of the IBAN.
     pub iban_last4: String,
     /// Whether its payee was never paid before into this account.
     pub is_new: bool,
     /// Whether the last payout of its payee that was released went to another account.
     pub is_changed: bool,
+}
+
+impl Item {
+    /// The name as it stands in the sealed file, or as it will.
+    #[must_use]
+    pub fn name_in_file(&self) -> String {
+        self.text.as_ref().map_or_else(|| rules::name_in_file(&self.holder), |text| text.name_in_file.clone())
+    }
 }
 
 /// The payouts of a batch, in the order of the file.
@@ -100,6 +145,10 @@ pub fn items(tx: &mut Tx<'_>, id: BatchId) -> Result<Vec<Item>> {
         store::preview::item_flags(tx, id)?.into_iter().map(|flags| (flags.id, flags)).collect();
     let payouts = store::list_items(tx, id)?;
     let accounts = accounts_of(tx, &payouts)?;
+    let mut kept: BTreeMap<PayoutId, TextRow> = match store::find_batch(tx, id)?.file_id {
+        None => BTreeMap::new(),
+        Some(file) => texts::list_of_file(tx, file)?.into_iter().map(|text| (text.payout_id, text)).collect(),
+    };
     payouts
         .into_iter()
         .map(|payout| {
@@ -108,7 +157,7 @@ pub fn items(tx: &mut Tx<'_>, id: BatchId) -> Result<Vec<Item>> {
             let flags = flags.get(&payout.id);
             Ok(Item {
                 holder: account.holder.clone(),
-                name_in_file: rules::name_in_file(&account.holder),
+                text: kept.remove(&payout.id),
                 iban_last4: account.iban_last4.clone(),
                 is_new: flags.is_none_or(|flags| flags.is_new),
                 is_changed: flags.is_some_and(|flags| flags.is_changed),
@@ -136,6 +185,8 @@ pub struct Preview {
     pub held: Minor,
     /// What was released before and the bank has not shown yet.
     pub on_the_way: Minor,
+    /// What stays for the next batch.
+    pub left: Left,
     /// How many people must approve, and who did.
     pub standing: Standing,
 }
@@ -151,6 +202,7 @@ pub fn preview(tx: &mut Tx<'_>, id: BatchId) -> Result<Preview> {
         last: store::preview::last_released(tx, &batch)?,
         held: ledger::bank_balance(tx, batch.bank_account_id)?,
         on_the_way: store::preview::on_the_way(tx, &batch)?,
+        left: left(tx, &batch)?,
         standing: standing(tx, &batch)?,
         batch,
     })
@@ -239,7 +291,7 @@ pub fn remove(tx: &mut Tx<'_>, id: BatchId, expected: i32, payout: PayoutId) -> 
 /// Seals a batch: the bank file is written, kept and hashed. From here on nothing in it changes.
 ///
 /// # Errors
-/// 403 for a payee; 409 in another state or when a payout cannot be written; 412 for another version.
+/// 403 for a payee; 409 in another state, `bank_limit_reached` or when a payout cannot be written; 412 for another version.
 pub fn seal(tx: &mut Tx<'_>, keys: &Keys, id: BatchId, expected: i32) -> Result<BatchRow> {
     let batch = lock_at(tx, id, expected)?;
     rules::may_batch(batch.state, BatchCommand::Seal)?;
@@ -253,7 +305,11 @@ pub fn seal(tx: &mut Tx<'_>, keys: &Keys, id: BatchId, expected: i32) -> Result<
     }
     let total = Minor::sum(items.iter().map(PayoutRow::sent))?;
     let message_id = rules::message_id(&batch, tx.now());
-    let bytes = bytes(tx, keys, &batch, &items, (&message_id, tx.now()))?;
+    if !limits::of_batch(tx, &batch)?.takes(items.len(), total) && !tx.faults().removed(Guard::BankLimit) {
+        return Err(Error::conflict("bank_limit_reached"));
+    }
+    let file = written(tx, keys, &batch, &items, (&message_id, tx.now()))?;
+    let bytes = bytes(&file)?;
     let name = format!("{message_id}.xml");
     let new = NewFile {
         kind: Kind::BatchFile,
@@ -264,6 +320,7 @@ pub fn seal(tx: &mut Tx<'_>, keys: &Keys, id: BatchId, expected: i32) -> Result<
         bytes: &bytes,
     };
     let file_id = archive::keep(tx, &new)?;
+    keep_texts(tx, &batch, &items, &file, file_id)?;
     let count = i32::try_from(items.len()).map_err(Error::internal)?;
     let seal = store::Seal { message_id, count, total, file_id, sha256: archive::sha256(&bytes), by: me };
     let sealed = store::mark_sealed(tx, &batch, &seal)?;
@@ -275,20 +332,18 @@ fn ids_of(items: &[PayoutRow]) -> Vec<PayoutId> {
     items.iter().map(|payout| payout.id).collect()
 }
 
-/// The bytes of a batch by what its rows say now. The same rows, name and moment give the same bytes.
-fn bytes(
+/// The file of a batch by what its rows say now. The same rows, name and moment give the same bytes.
+fn written(
     tx: &mut Tx<'_>,
     keys: &Keys,
     batch: &BatchRow,
     items: &[PayoutRow],
     (message_id, at): (&str, chrono::DateTime<chrono::Utc>),
-) -> Result<Vec<u8>> {
+) -> Result<CreditTransferFile> {
     let entity = charter::entity(tx, batch.entity_id)?;
     let account = charter::bank_account_by_id(tx, batch.bank_account_id)?;
     let payees = accounts_of(tx, items)?;
-    let ids: Vec<PersonId> = items.iter().map(|payout| payout.member_id).collect();
-    let people: BTreeMap<PersonId, members::MemberRow> =
-        members::members_by(tx, &ids)?.into_iter().map(|member| (member.id, member)).collect();
+    let people = people_of(tx, items)?;
     let mut transfers = Vec::with_capacity(items.len());
     for payout in items {
         let payee = payout.payee_account_id.and_then(|id| payees.get(&id));
@@ -297,8 +352,36 @@ fn bytes(
         let iban = members::open_iban(keys, payee)?;
         transfers.push(rules::transfer(payout, &payee.holder, &iban, member, &entity.name)?);
     }
-    let file = rules::file(message_id, at, batch.execute_on, &entity, &account, transfers)?;
-    Ok(pain001::write(&file).map_err(|refused| {
+    rules::file(message_id, at, batch.execute_on, &entity, &account, transfers)
+}
+
+fn people_of(tx: &mut Tx<'_>, items: &[PayoutRow]) -> Result<BTreeMap<PersonId, members::MemberRow>> {
+    let ids: Vec<PersonId> = items.iter().map(|payout| payout.member_id).collect();
+    Ok(members::members_by(tx, &ids)?.into_iter().map(|member| (member.id, member)).collect())
+}
+
+/// Keeps, for each payout of a sealed file, what the file says beside what is known.
+fn keep_texts(
+    tx: &mut Tx<'_>,
+    batch: &BatchRow,
+    items: &[PayoutRow],
+    file: &CreditTransferFile,
+    file_id: FileId,
+) -> Result<()> {
+    let from = charter::entity(tx, batch.entity_id)?.name;
+    let payees = accounts_of(tx, items)?;
+    let people = people_of(tx, items)?;
+    let mut rows = Vec::with_capacity(items.len());
+    for (payout, transfer) in items.iter().zip(&file.transfers) {
+        let payee = payout.payee_account_id.and_then(|id| payees.get(&id)).ok_or_else(Error::not_found)?;
+        let member = people.get(&payout.member_id).ok_or_else(Error::not_found)?;
+        rows.push(rules::texts(payout, &payee.holder, member, &from, transfer, (file_id, &file.message_id)));
+    }
+    texts::insert(tx, &rows)
+}
+
+fn bytes(file: &CreditTransferFile) -> Result<Vec<u8>> {
+    Ok(pain001::write(file).map_err(|refused| {
         Refusal::state("payout_not_payable").with("reason", refused.code()).with("detail", refused)
     })?)
 }
@@ -393,7 +476,7 @@ pub fn release(tx: &mut Tx<'_>, keys: &Keys, id: BatchId, expected: i32, proof: 
     let sealed = batch.sha256.clone().ok_or_else(|| Error::internal("an approved batch is sealed"))?;
     let name = batch.message_id.clone().ok_or_else(|| Error::internal("an approved batch is sealed"))?;
     let at = batch.sealed_at.ok_or_else(|| Error::internal("an approved batch is sealed"))?;
-    if archive::sha256(&bytes(tx, keys, &batch, &items, (&name, at))?)[..] != sealed[..] {
+    if archive::sha256(&bytes(&written(tx, keys, &batch, &items, (&name, at))?)?)[..] != sealed[..] {
         return Err(Error::conflict("batch_changed"));
     }
     factors::use_proof(tx, proof, Operation::ReleaseBatch, &sealed)?;

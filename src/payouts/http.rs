@@ -19,6 +19,7 @@ use crate::platform::web::{Command, Empty, Listing, Page, QueryOf};
 
 mod batches;
 mod holds;
+mod limits;
 mod policy;
 mod preview;
 mod results;
@@ -33,6 +34,7 @@ use batches::{
 };
 pub use batches::{BatchSummary, BatchView};
 use holds::{__path_hold_payout, hold_payout};
+use limits::{__path_decide_bank_limit, __path_list_bank_limits, decide_bank_limit, list_bank_limits};
 use policy::{
     __path_agree_to_approval_amount, __path_decide_approval_amount, __path_decide_batch_policy,
     __path_list_approval_amounts, __path_list_batch_policies, agree_to_approval_amount, decide_approval_amount,
@@ -47,7 +49,7 @@ use results::{
     refuse_payout_decision, show_payment_report,
 };
 use slips::{__path_download_payslip, __path_show_pay_slip, download_payslip, show_pay_slip};
-pub use views::{ApprovalView, BatchItemView};
+pub use views::{ApprovalView, BatchItemView, TextInFileView};
 
 crate::endpoints!(
     request_payout,
@@ -85,6 +87,8 @@ crate::endpoints!(
     agree_to_approval_amount,
     decide_batch_policy,
     list_batch_policies,
+    decide_bank_limit,
+    list_bank_limits,
 );
 
 #[derive(Debug, Clone, Deserialize, ToSchema)]
@@ -236,13 +240,28 @@ async fn list_payouts(
     Ok(Json(page))
 }
 
+/// A payout with what bank files say of its payee.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PayoutDetail {
+    /// Its row.
+    #[serde(flatten)]
+    pub payout: PayoutView,
+    /// What each file that was sealed with it says, beside what is known; the newest first.
+    pub texts_in_files: Vec<TextInFileView>,
+}
+
 /// Shows a payout.
-#[utoipa::path(tag = "payouts", params(("id" = PayoutId, Path)), responses((status = 200, body = PayoutView)),
+#[utoipa::path(tag = "payouts", params(("id" = PayoutId, Path)), responses((status = 200, body = PayoutDetail)),
     extensions(("x-roles" = json!(["member", "reviewer", "payout_approver", "accountant", "administrator"]))))]
 #[get("/v1/payouts/{id}")]
-async fn show_payout(who: MemberOrDesk, db: Data<Db>, id: Path<PayoutId>) -> Result<Json<PayoutView>> {
+async fn show_payout(who: MemberOrDesk, db: Data<Db>, id: Path<PayoutId>) -> Result<Json<PayoutDetail>> {
     let id = id.into_inner();
-    Ok(Json(db.write(who.into(), move |tx| load(tx, id)).await?))
+    let found = db.write(who.into(), move |tx| {
+        let payout = load(tx, id)?;
+        let texts = super::texts_in_files(tx, id)?;
+        Ok(PayoutDetail { payout, texts_in_files: texts.into_iter().map(TextInFileView::from).collect() })
+    });
+    found.await.map(Json)
 }
 
 /// Approves a payout of somebody else and freezes the account it goes to.

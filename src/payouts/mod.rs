@@ -1,13 +1,14 @@
 //! Payouts: from money on an activity to a bank file that two people stand for.
 //!
 //! Owns `payout`, `payout_batch`, `batch_approval`, `approval_amount`, `batch_policy`, `bank_report`, `bank_report_line`,
-//! `payout_decision`. Asking for a payout sets its money aside at once. A reviewer
+//! `payout_decision`, `bank_limit`, `text_in_file`. Asking for a payout sets its money aside at once. A reviewer
 //! approves it and by that freezes the account it goes to. Payouts are gathered in a batch; sealing writes the bank
 //! file and its SHA-256; another person approves exactly those bytes; then it is released, once. Only the bank's own
 //! statement settles a payout or brings it back. PostgreSQL holds the same rules a second time.
 
 pub mod batches;
 pub mod http;
+pub mod limits;
 pub mod policy;
 pub mod results;
 mod rules;
@@ -17,6 +18,7 @@ use std::collections::BTreeSet;
 
 use chrono::NaiveDate;
 pub use rules::{BatchCommand, BatchState, PayoutCommand, PayoutState};
+pub use store::texts::TextRow;
 pub use store::{ApprovalRow, BatchRow, PayoutFilter, PayoutRow};
 use uuid::Uuid;
 
@@ -110,6 +112,14 @@ fn funds(payout: &PayoutRow) -> PayoutFunds {
 /// 404.
 pub fn find(tx: &mut Tx<'_>, id: PayoutId) -> Result<PayoutRow> {
     store::find(tx, id)
+}
+
+/// What the files that were sealed with a payout say of its payee, the newest first.
+///
+/// # Errors
+/// Fails with the database.
+pub fn texts_in_files(tx: &mut Tx<'_>, id: PayoutId) -> Result<Vec<TextRow>> {
+    store::texts::list_of_payout(tx, id)
 }
 
 /// The slip of a payout that is a wage.

@@ -6,13 +6,15 @@ use chrono::{DateTime, Duration, NaiveDate, NaiveTime, TimeZone, Utc};
 use chrono_tz::Tz;
 
 use super::results::{DecisionKind, Effect, ReportLine};
+use super::store::gathering::Free;
 use super::store::policy::AmountRow;
+use super::store::texts::TextRow;
 use super::store::{BatchRow, PayoutRow};
 use crate::charter::{BankAccountRow, EntityRow};
 use crate::formats::pain001::{Address, CreditTransferFile, Party, Transfer};
 use crate::formats::pain002::{REJECTED, Reason, Report};
 use crate::formats::sepa_text::to_sepa;
-use crate::kernel::ids::{BankReportId, PayoutId};
+use crate::kernel::ids::{BankReportId, FileId, PayoutId};
 use crate::kernel::money::Minor;
 use crate::kernel::refusal::Refusal;
 use crate::members::MemberRow;
@@ -270,6 +272,35 @@ pub(super) fn message_id(batch: &BatchRow, now: DateTime<Utc>) -> String {
     format!("UMBEL{}V{}{tail}", now.format("%y%m%d"), batch.version)
 }
 
+/// What a bank takes in one file; without a number any.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct FileLimit {
+    pub(super) count: Option<usize>,
+    pub(super) total: Option<Minor>,
+}
+
+impl FileLimit {
+    pub(super) fn takes(&self, count: usize, total: Minor) -> bool {
+        self.count.is_none_or(|most| count <= most) && self.total.is_none_or(|most| total <= most)
+    }
+}
+
+/// Which of the free payouts, the oldest first, fill a file: up to the first that does not fit any more. One that alone is
+/// more than the bank takes is passed over, so that it keeps nobody waiting.
+pub(super) fn fill(free: &[Free], limit: &FileLimit) -> Result<Vec<PayoutId>> {
+    let mut taken = Vec::new();
+    let mut total = Minor::ZERO;
+    for payout in free.iter().filter(|payout| limit.takes(1, payout.sent)) {
+        let with = total.plus(payout.sent)?;
+        if !limit.takes(taken.len().saturating_add(1), with) {
+            break;
+        }
+        total = with;
+        taken.push(payout.id);
+    }
+    Ok(taken)
+}
+
 /// How a name stands in the file: in the letters that banks carry.
 pub(super) fn name_in_file(holder: &str) -> String {
     to_sepa(holder, 70).text
@@ -293,8 +324,46 @@ pub(super) fn transfer(
             iban: parse_iban(iban)?,
             bic: None,
         },
-        remittance: Some(to_sepa(&format!("{from} {}", payout.end_to_end_id), 140).text),
+        remittance: Some(to_sepa(&remittance(payout, from), 140).text),
     })
+}
+
+/// What the payee should read.
+fn remittance(payout: &PayoutRow, from: &str) -> String {
+    format!("{from} {}", payout.end_to_end_id)
+}
+
+/// What is known of a payee, beside what a transfer says.
+pub(super) fn texts(
+    payout: &PayoutRow,
+    holder: &str,
+    member: &MemberRow,
+    from: &str,
+    transfer: &Transfer,
+    (file_id, message_id): (FileId, &str),
+) -> TextRow {
+    let written = &transfer.creditor.address;
+    let street = one_line([written.street.as_deref(), written.building.as_deref()], " ");
+    let town = one_line([written.post_code.as_deref(), Some(&written.town)], " ");
+    let known_street = one_line([Some(member.street.as_str()), Some(&member.building_number)], " ");
+    let known_town = one_line([Some(member.postcode.as_str()), Some(&member.town)], " ");
+    TextRow {
+        file_id,
+        payout_id: payout.id,
+        member_id: payout.member_id,
+        message_id: message_id.to_owned(),
+        name: holder.to_owned(),
+        name_in_file: transfer.creditor.name.clone(),
+        address: one_line([Some(&known_street), Some(&known_town), Some(&member.country)], ", "),
+        address_in_file: one_line([Some(&street), Some(&town), Some(&written.country)], ", "),
+        remittance: remittance(payout, from),
+        remittance_in_file: transfer.remittance.clone().unwrap_or_default(),
+    }
+}
+
+fn one_line<'a>(parts: impl IntoIterator<Item = Option<&'a str>>, between: &str) -> String {
+    let parts: Vec<&str> = parts.into_iter().flatten().map(str::trim).filter(|part| !part.is_empty()).collect();
+    parts.join(between)
 }
 
 fn parse_iban(text: &str) -> Result<iban::Iban> {
@@ -341,6 +410,24 @@ pub(super) fn file(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_takes_the_oldest_until_a_limit_is_met_and_passes_over_what_never_fits() {
+        let cents = [500, 9_000, 300, 400, 100];
+        let free: Vec<Free> =
+            cents.iter().map(|it| Free { id: PayoutId(uuid::Uuid::now_v7()), sent: Minor::new(*it) }).collect();
+        let taken = |count, total: Option<i64>| -> Vec<i64> {
+            let limit = FileLimit { count, total: total.map(Minor::new) };
+            let taken = fill(&free, &limit).unwrap();
+            free.iter().filter(|it| taken.contains(&it.id)).map(|it| it.sent.get()).collect()
+        };
+        assert_eq!(taken(None, None), cents);
+        assert_eq!(taken(Some(2), None), [500, 9_000]);
+        assert_eq!(taken(None, Some(1_000)), [500, 300], "400 more do not fit, and nobody younger goes before them");
+        assert_eq!(taken(None, Some(1_200)), [500, 300, 400]);
+        assert_eq!(taken(Some(1), Some(1_200)), [500]);
+        assert!(taken(None, Some(50)).is_empty());
+    }
 
     #[test]
     fn each_command_has_its_states() {

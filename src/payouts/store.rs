@@ -1,14 +1,16 @@
 //! The SQL of payouts and batches.
 
+pub mod gathering;
+pub mod limits;
 pub mod policy;
 pub mod preview;
 pub mod results;
+pub mod texts;
 
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::Bool;
 use serde::Serialize;
 use umbel_schema::{batch_approval, payee_account, payout, payout_batch};
 use uuid::Uuid;
@@ -347,42 +349,6 @@ pub(super) fn insert_batch(
         ))
         .returning(BatchRow::as_returning())
         .get_result(tx.conn())?)
-}
-
-/// Takes the approved payouts of the entity that do not wait for a person and that no other batch is taking at this
-/// moment: all, or those that fit.
-pub(super) fn gather(
-    tx: &mut Tx<'_>,
-    batch: &BatchRow,
-    held: &[PayoutId],
-    before: Option<DateTime<Utc>>,
-    scheme: Option<Method>,
-    member: Option<PersonId>,
-) -> Result<usize> {
-    let free = payout::table
-        .filter(payout::entity_id.eq(batch.entity_id))
-        .filter(payout::state.eq(PayoutState::Approved))
-        .filter(payout::currency.eq(batch.currency))
-        .filter(payout::id.ne_all(held))
-        .filter(before.map_or_else(any, |before| -> Condition { Box::new(payout::created_at.lt(before)) }))
-        .filter(scheme.map_or_else(any, |scheme| -> Condition { Box::new(payout::scheme.eq(scheme)) }))
-        .filter(member.map_or_else(any, |member| -> Condition { Box::new(payout::member_id.eq(member)) }))
-        .order(payout::id.asc())
-        .select(payout::id)
-        .for_update()
-        .skip_locked();
-    let free: Vec<PayoutId> = free.load(tx.conn())?;
-    Ok(diesel::update(payout::table.filter(payout::id.eq_any(free)))
-        .set((payout::state.eq(PayoutState::Batched), payout::batch_id.eq(batch.id)))
-        .execute(tx.conn())?)
-}
-
-/// A condition on payouts that is known only when the program runs. A boxed query cannot lock its rows.
-type Condition = Box<dyn BoxableExpression<payout::table, diesel::pg::Pg, SqlType = Bool>>;
-
-/// A condition that every payout meets.
-fn any() -> Condition {
-    Box::new(diesel::dsl::sql::<Bool>("true"))
 }
 
 /// Who is paid by a batch, and who last changed where they are paid.

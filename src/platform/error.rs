@@ -242,6 +242,7 @@ const CONSTRAINTS: &[(&str, StatusCode, &str)] = &[
     ("self_issue_ceiling_by_another", StatusCode::FORBIDDEN, "self_approval_forbidden"),
     ("batch_sealed", StatusCode::CONFLICT, "batch_sealed"),
     ("batch_immutable", StatusCode::CONFLICT, "batch_sealed"),
+    ("batch_within_limit", StatusCode::CONFLICT, "bank_limit_reached"),
     ("batch_needs_approval", StatusCode::CONFLICT, "approval_voided"),
     ("approval_over_sealed_bytes", StatusCode::CONFLICT, "batch_hash_mismatch"),
     ("approval_by_another", StatusCode::FORBIDDEN, "self_approval_forbidden"),

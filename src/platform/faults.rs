@@ -21,6 +21,8 @@ pub enum Guard {
     Idempotency,
     /// The check of the available balance in the rulebook; the floor in PostgreSQL stays.
     BalanceCheck,
+    /// The check of what the bank takes in one file; the trigger in PostgreSQL stays.
+    BankLimit,
 }
 
 /// What a test has broken. Nothing, in a real run.

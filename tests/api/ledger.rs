@@ -329,6 +329,10 @@ const DOCUMENTS: &[Case] = &[
 
 const UNSEAL: &str = "UPDATE payout_batch SET state = 'open', sha256 = NULL, file_id = NULL, payout_count = NULL, control_sum_minor = NULL, \
                       message_id = NULL, sealed_by = NULL, sealed_at = NULL WHERE id = '{sealed_batch}'";
+const TAKES_LITTLE: &str = "UPDATE payout_batch SET state = 'open', sha256 = NULL, file_id = NULL, payout_count = NULL, control_sum_minor = NULL, \
+                            message_id = NULL, sealed_by = NULL, sealed_at = NULL WHERE id = '{sealed_batch}'; \
+                            INSERT INTO bank_limit (id, bank_account_id, valid_from, total_max_minor, reason, decided_by) \
+                            SELECT gen_random_uuid(), id, '2026-01-01', 1, 'x', '{administrator}' FROM entity_bank_account";
 const APPROVE_ASKED: &str = "UPDATE payout SET state = 'approved', reviewed_by = '{reviewer}', \
                              payee_account_id = (SELECT id FROM payee_account WHERE person_id = '{member}') WHERE id = '{asked_payout}'";
 
@@ -370,6 +374,14 @@ const PAYOUTS: &[Case] = &[
     ("a proof used again", "", "UPDATE step_up SET used_at = NULL", "step_up_once"),
     ("a proof for other bytes", "", "UPDATE step_up SET sha256 = sha256('other')", DENIED),
     ("a threshold agreed to by who decided it", "INSERT INTO approval_amount (id, entity_id, from_minor, approvers, valid_from, loosens, decided_by) VALUES (gen_random_uuid(), '{entity}', 0, 2, '2026-05-04', false, '{administrator}'), (gen_random_uuid(), '{entity}', 0, 1, '2026-05-04', false, '{administrator}')", "UPDATE approval_amount SET agreed_by = decided_by, agreed_at = now() WHERE loosens", "approval_amount_agreer_is_another"),
+    ("paid from an account that is not of the entity", "", "INSERT INTO payout_batch (id, entity_id, bank_account_id, currency, execute_on, built_by) SELECT gen_random_uuid(), entity_id, bank_account_id, 'USD', execute_on, built_by FROM payout_batch LIMIT 1", "batch_account_fits"),
+    (
+        "sealed beyond what the bank takes",
+        TAKES_LITTLE,
+        "UPDATE payout_batch b SET state = 'sealed', file_id = f.id, sha256 = f.sha256, payout_count = 1, control_sum_minor = 20000, message_id = 'M', \
+         sealed_by = '{reviewer}', sealed_at = now() FROM archived_file f WHERE f.subject_id = b.id AND b.id = '{sealed_batch}'",
+        "batch_within_limit",
+    ),
     (
         "sealed over another count",
         UNSEAL,
@@ -451,6 +463,7 @@ pub const APPEND_ONLY: &[&str] = &[
     "bank_csv_profile",
     "bank_detail_name_check",
     "bank_detail_policy",
+    "bank_limit",
     "bank_notice",
     "bank_report",
     "bank_report_line",
@@ -532,6 +545,7 @@ pub const APPEND_ONLY: &[&str] = &[
     "split_run",
     "state_history",
     "surplus_policy",
+    "text_in_file",
     "transfer",
     "true_up_part",
     "true_up_policy",

@@ -18,6 +18,7 @@ mod bank_attacks;
 mod bank_details;
 mod bank_files;
 mod bank_in;
+mod batch_limits;
 mod batch_model;
 #[cfg(feature = "faults")]
 mod batch_races;

@@ -65,6 +65,8 @@ const PRIVILEGES: &[(&str, &[&str])] = &[
             "provision_run",
             "vat_dossier",
             "vat_refund_rule",
+            "bank_limit",
+            "text_in_file",
             "bank_report",
             "bank_report_line",
             "batch_policy",

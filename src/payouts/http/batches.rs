@@ -8,7 +8,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{ApprovalView, BatchItemView};
 use crate::access::{Approver, BatchDesk, Reviewer, ViewBatches};
-use crate::kernel::ids::{BatchId, EntityId, PayoutId, PersonId, StepUpId};
+use crate::kernel::ids::{BankAccountId, BatchId, EntityId, PayoutId, PersonId, StepUpId};
 use crate::kernel::money::{Minor, Money};
 use crate::kernel::schemes::Method;
 use crate::payouts::batches::{self, Gather, Shown};
@@ -29,6 +29,8 @@ pub struct BatchSummary {
     pub state: BatchState,
     /// Who pays.
     pub entity_id: EntityId,
+    /// From which account of the entity.
+    pub bank_account_id: BankAccountId,
     /// The day the bank is asked to debit.
     pub execute_on: NaiveDate,
     /// The sum of the sealed file.
@@ -56,6 +58,7 @@ impl From<BatchRow> for BatchSummary {
             version: row.version,
             state: row.state,
             entity_id: row.entity_id,
+            bank_account_id: row.bank_account_id,
             execute_on: row.execute_on,
             payout_count: row.payout_count,
             built_by: row.built_by,
@@ -74,6 +77,10 @@ pub struct BatchView {
     pub batch: BatchSummary,
     /// The sum of its payouts now.
     pub items_total: Money,
+    /// How many approved payouts are in no batch and stay for the next one.
+    pub left_count: i64,
+    /// Their sum.
+    pub left_total: Money,
     /// How many payees were never paid before into their account.
     pub new_payee_count: usize,
     /// How many payees were paid into another account the last time.
@@ -90,7 +97,10 @@ fn view(tx: &mut Tx<'_>, row: BatchRow) -> Result<BatchView> {
     let standing = batches::standing(tx, &row)?;
     let items: Vec<BatchItemView> = batches::items(tx, row.id)?.into_iter().map(BatchItemView::from).collect();
     let total = Minor::sum(items.iter().map(|item| item.amount.amount_minor))?;
+    let left = batches::left(tx, &row)?;
     Ok(BatchView {
+        left_count: left.count,
+        left_total: left.total,
         items_total: Money { amount_minor: total, currency: row.currency },
         new_payee_count: items.iter().filter(|item| item.new_payee).count(),
         changed_account_count: items.iter().filter(|item| item.changed_account).count(),
@@ -113,6 +123,9 @@ struct BuildBatch {
     id: BatchId,
     /// Whose payouts.
     entity_id: EntityId,
+    /// From which account of the entity; without it from the one that it had first.
+    #[serde(default)]
+    bank_account_id: Option<BankAccountId>,
     /// Only those that were asked for up to this day.
     #[serde(default)]
     up_to: Option<NaiveDate>,
@@ -125,7 +138,8 @@ struct BuildBatch {
     member_id: Option<PersonId>,
 }
 
-/// Gathers the approved payouts of an entity in a new batch: all of them, or those that fit.
+/// Gathers the approved payouts of an entity in a new batch: all of them, or those that fit, the oldest first, as many as
+/// the bank takes in one file.
 #[utoipa::path(tag = "batches", params(("dry_run" = Option<bool>, Query)), request_body = BuildBatch,
     responses((status = 201, body = BatchView)), extensions(("x-roles" = json!(["reviewer"]))))]
 #[post("/v1/payout_batches")]
@@ -134,7 +148,8 @@ pub(super) async fn build_batch(who: Reviewer, db: Data<Db>, command: Command<Bu
         .about_money()
         .strict()
         .create(&db, who.into(), "build_batch", "/v1/payout_batches", |tx, body| {
-            let only = Gather { up_to: body.up_to, scheme: body.scheme, member: body.member_id };
+            let only =
+                Gather { from: body.bank_account_id, up_to: body.up_to, scheme: body.scheme, member: body.member_id };
             let row = batches::build(tx, body.id, body.entity_id, &only)?;
             view(tx, row)
         })

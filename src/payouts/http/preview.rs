@@ -75,6 +75,10 @@ pub struct PreviewView {
     pub changed_payees: Vec<BatchItemView>,
     /// The five largest.
     pub top: Vec<BatchItemView>,
+    /// How many approved payouts are in no batch and stay for the next one.
+    pub left_count: i64,
+    /// Their sum.
+    pub left_total: Money,
     /// Beside the batch that was released before; none for the first.
     pub compared: Option<ComparedView>,
     /// How many people must approve.
@@ -125,6 +129,8 @@ fn view(of: Preview) -> Result<PreviewView> {
         new_payees: shown(of.items.iter().filter(|item| item.is_new).cloned().collect()),
         changed_payees: shown(of.items.iter().filter(|item| item.is_changed).cloned().collect()),
         top: shown(largest.into_iter().take(TOP).collect()),
+        left_count: of.left.count,
+        left_total: of.left.total,
         compared,
         approvals_needed: of.standing.needed,
         approvals: of.standing.approvals.into_iter().map(ApprovalView::from).collect(),

@@ -329,6 +329,21 @@ diesel::table! {
 }
 
 diesel::table! {
+    bank_limit (id) {
+        id -> Uuid,
+        seq -> Int8,
+        bank_account_id -> Uuid,
+        valid_from -> Date,
+        payouts_max -> Nullable<Int4>,
+        total_max_minor -> Nullable<Int8>,
+        currency -> Bpchar,
+        reason -> Text,
+        decided_by -> Uuid,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     bank_line (id) {
         id -> Uuid,
         statement_id -> Uuid,
@@ -2683,6 +2698,22 @@ diesel::table! {
 }
 
 diesel::table! {
+    text_in_file (file_id, payout_id) {
+        file_id -> Uuid,
+        payout_id -> Uuid,
+        member_id -> Uuid,
+        message_id -> Text,
+        name -> Text,
+        name_in_file -> Text,
+        address -> Text,
+        address_in_file -> Text,
+        remittance -> Text,
+        remittance_in_file -> Text,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     transfer (id) {
         id -> Uuid,
         entity_id -> Uuid,
@@ -2914,6 +2945,9 @@ diesel::joinable!(bank_detail_name_check -> bank_detail_change (change_id));
 diesel::joinable!(bank_detail_name_check -> member (member_id));
 diesel::joinable!(bank_detail_policy -> entity (entity_id));
 diesel::joinable!(bank_detail_policy -> person (decided_by));
+diesel::joinable!(bank_limit -> currency (currency));
+diesel::joinable!(bank_limit -> entity_bank_account (bank_account_id));
+diesel::joinable!(bank_limit -> person (decided_by));
 diesel::joinable!(bank_line -> bank_statement (statement_id));
 diesel::joinable!(bank_line -> currency (currency));
 diesel::joinable!(bank_line -> entity_bank_account (bank_account_id));
@@ -3279,6 +3313,9 @@ diesel::joinable!(supplier_invoice -> entity (entity_id));
 diesel::joinable!(surplus_policy -> archived_file (evidence_id));
 diesel::joinable!(surplus_policy -> entity (entity_id));
 diesel::joinable!(surplus_policy -> person (created_by));
+diesel::joinable!(text_in_file -> archived_file (file_id));
+diesel::joinable!(text_in_file -> member (member_id));
+diesel::joinable!(text_in_file -> payout (payout_id));
 diesel::joinable!(transfer -> currency (currency));
 diesel::joinable!(transfer -> entity (entity_id));
 diesel::joinable!(transfer -> invoice (invoice_id));
@@ -3336,6 +3373,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     bank_detail_change,
     bank_detail_name_check,
     bank_detail_policy,
+    bank_limit,
     bank_line,
     bank_notice,
     bank_notice_line,
@@ -3490,6 +3528,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     step_up,
     supplier_invoice,
     surplus_policy,
+    text_in_file,
     transfer,
     true_up,
     true_up_part,
