@@ -73,15 +73,26 @@ pub fn import(tx: &mut Tx<'_>, bank_file: &BankFile) -> Result<Vec<StatementSumm
         }
         let previous = store::find_last_statement(tx, account.id)?;
         let known = match (rules::follows(previous.as_ref(), frame), &previous) {
-            (Err(gap), Some(previous)) => {
-                let known = known_lines(tx, (bank_file, index), account, (frame, previous), gap)?;
-                if known.len() == statement.line_count {
+            (verdict, Some(previous)) => {
+                let known = known_lines(tx, (bank_file, index), account)?;
+                if known.moving > 0 && known.places.len() == statement.line_count {
                     return Err(duplicate());
                 }
-                known
+                match verdict {
+                    // An account that comes back to where it was opens like the statement before it did.
+                    Ok(()) if known.moving > 0 && known.sum == Minor::ZERO => known.places,
+                    Ok(()) => BTreeSet::new(),
+                    Err(_gap)
+                        if !known.places.is_empty()
+                            && frame.opening.amount.plus(known.sum)? == previous.closing_minor =>
+                    {
+                        known.places
+                    }
+                    Err(gap) => return Err(gap.into()),
+                }
             }
             (Err(gap), None) => return Err(gap.into()),
-            (Ok(()), _) => BTreeSet::new(),
+            (Ok(()), None) => BTreeSet::new(),
         };
         let file_id = match file {
             Some(file) => file,
@@ -116,14 +127,19 @@ pub fn import(tx: &mut Tx<'_>, bank_file: &BankFile) -> Result<Vec<StatementSumm
     with_totals(tx, rows)
 }
 
-/// The places of the lines that earlier statements brought, when the rest continues them to the cent; else the gap.
-fn known_lines(
-    tx: &mut Tx<'_>,
-    (bank_file, index): (&BankFile, usize),
-    account: &BankAccountRow,
-    (frame, previous): (rules::Frame, &StatementRow),
-    gap: Refusal,
-) -> Result<BTreeSet<usize>> {
+/// Lines of a statement that need not be brought again.
+#[derive(Debug, Default)]
+struct Known {
+    /// Where they stand: those that earlier statements brought, and those that move nothing.
+    places: BTreeSet<usize>,
+    /// How many of them move money.
+    moving: usize,
+    /// What those come to.
+    sum: Minor,
+}
+
+/// The lines of a statement that earlier statements brought, each as often as they did.
+fn known_lines(tx: &mut Tx<'_>, (bank_file, index): (&BankFile, usize), account: &BankAccountRow) -> Result<Known> {
     let mut fingerprints: Vec<(Vec<u8>, Minor)> = Vec::new();
     let mut since: Option<NaiveDate> = None;
     bank_file.lines(index, &mut |line| {
@@ -131,25 +147,25 @@ fn known_lines(
         since = Some(since.map_or(line.booked_on, |since: NaiveDate| since.min(line.booked_on)));
         Ok(())
     })?;
-    let Some(since) = since else { return Err(gap.into()) };
+    let Some(since) = since else { return Ok(Known::default()) };
     let mut seen: BTreeMap<Vec<u8>, i64> = BTreeMap::new();
     for chunk in fingerprints.chunks(CHUNK) {
         let chunk: Vec<Vec<u8>> = chunk.iter().map(|(fingerprint, _)| fingerprint.clone()).collect();
         seen.extend(store::count_fingerprints(tx, account.id, &chunk, Some(since))?);
     }
-    let mut known = BTreeSet::new();
-    let mut sum = frame.opening.amount;
+    let mut known = Known::default();
     for (place, (fingerprint, amount)) in fingerprints.iter().enumerate() {
         // What moves nothing is kept nowhere.
         if *amount == Minor::ZERO {
-            known.insert(place);
+            known.places.insert(place);
         } else if let Some(times) = seen.get_mut(fingerprint).filter(|times| **times > 0) {
             *times = times.saturating_sub(1);
-            sum = sum.plus(*amount)?;
-            known.insert(place);
+            known.sum = known.sum.plus(*amount)?;
+            known.moving = known.moving.saturating_add(1);
+            known.places.insert(place);
         }
     }
-    if sum == previous.closing_minor && !known.is_empty() { Ok(known) } else { Err(gap.into()) }
+    Ok(known)
 }
 
 pub(super) fn keep_file(tx: &mut Tx<'_>, subject: Uuid, id: &str, bank_file: &BankFile) -> Result<FileId> {

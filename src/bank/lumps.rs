@@ -1,6 +1,6 @@
 //! Bookings that the statement does not itemise: what a note of the bank says that they are made of.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::allocate;
 use super::import::{ImportDesk, Names};
@@ -15,19 +15,28 @@ use crate::payouts;
 use crate::platform::db::Tx;
 use crate::platform::error::Result;
 
-/// Days between a booking and the note about it.
-const APART: i64 = 7;
-
-/// What a booking is made of, if the notes about it come to exactly that; the oldest note first.
+/// What a booking is made of, if the notes of its day about it come to exactly that; the oldest note first.
+///
+/// A booking that names its own payer, payment or reference is explained by nothing else: a bank that uses a reference
+/// twice must not pay one client's invoice with another's money.
 fn items(tx: &mut Tx<'_>, line: &LineRow, entry: &str) -> Result<Vec<NoticeLineRow>> {
-    if entry.is_empty() {
+    let names_itself =
+        [&line.counterparty, &line.counterparty_iban_last4, &line.end_to_end_id, &line.structured_reference];
+    if entry.is_empty() || names_itself.iter().any(|text| text.is_some()) {
         return Ok(Vec::new());
     }
     let found = store::list_notice_lines(tx, line.bank_account_id, entry)?;
-    let near = |item: &NoticeLineRow| item.booked_on.signed_duration_since(line.booked_on).num_days().abs() <= APART;
-    let items: Vec<NoticeLineRow> = found.into_iter().filter(near).collect();
-    let sum = Minor::sum(items.iter().map(|item| item.amount_minor))?;
-    Ok(if sum == line.amount_minor { items } else { Vec::new() })
+    let found: Vec<NoticeLineRow> = found.into_iter().filter(|item| item.booked_on == line.booked_on).collect();
+    let comes_to_it = |items: &[NoticeLineRow]| -> Result<bool> {
+        Ok(!items.is_empty() && Minor::sum(items.iter().map(|item| item.amount_minor))? == line.amount_minor)
+    };
+    // A bank that reports a day and details it says the whole once more, which explains nothing.
+    let (whole, parts): (Vec<_>, Vec<_>) = found.into_iter().partition(|item| item.amount_minor == line.amount_minor);
+    if comes_to_it(&parts)? {
+        return Ok(parts);
+    }
+    // Two notes of one kind about the same booking, or a single one.
+    Ok(if parts.is_empty() { whole.into_iter().take(1).collect() } else { Vec::new() })
 }
 
 /// The facts of an item as those of a line of the statement.
@@ -106,7 +115,8 @@ fn explain_one(tx: &mut Tx<'_>, id: BankLineId, entry: &str) -> Result<()> {
         return Ok(());
     }
     let items = items(tx, &line, entry)?;
-    if items.is_empty() {
+    // Charges taken out of a booking leave less than its payments: a person divides it.
+    if items.is_empty() || items.iter().any(|item| item.amount_minor <= Minor::ZERO) {
         return Ok(());
     }
     let entity = store::find_statement(tx, line.statement_id)?.entity_id;
@@ -114,13 +124,15 @@ fn explain_one(tx: &mut Tx<'_>, id: BankLineId, entry: &str) -> Result<()> {
     let rows: Vec<LineRow> = items.iter().map(|item| as_line(&line, item)).collect();
     let names = Names::of(tx, &rows, entity)?;
     let mut rest = line.amount_minor;
+    let mut paid = BTreeSet::new();
     let mut saved: Option<LineRow> = None;
     let mut unsaved = Some(line);
     for row in &rows {
         let facts = names.facts(tx, row, entity)?;
         let Decision::PayInvoice { invoice, amount, .. } = rules::judge(row, entity, &facts.known) else { continue };
         let Some(open) = facts.invoice else { continue };
-        if saved.as_ref().is_some_and(|line| line.matched_id == Some(invoice.0)) {
+        // One booking pays an invoice once, and never more than it brought: the rest waits for a person.
+        if amount > rest || !paid.insert(invoice) {
             continue;
         }
         rest = rest.minus(amount)?;

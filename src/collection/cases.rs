@@ -165,6 +165,16 @@ pub(super) fn claim(tx: &mut Tx<'_>, case: &Case, on: NaiveDate) -> Result<Claim
     })
 }
 
+/// Refuses a claim at a rate that was not published for the day it is reckoned for.
+///
+/// # Errors
+/// 409 `late_rate_missing`.
+pub(super) fn must_be_published(case: &Case, claim: &Claim) -> Result<()> {
+    claim.segments.iter().find(|segment| !segment.is_confirmed).map_or(Ok(()), |segment| {
+        Err(Error::conflict("late_rate_missing").with("country", &case.country).with("on", segment.from))
+    })
+}
+
 /// What a first reminder must announce: the rate after a day, and the compensation of what is open now.
 pub(super) fn announced(tx: &mut Tx<'_>, case: &Case, until: NaiveDate) -> Result<(Option<Ppm>, Option<Minor>)> {
     let (Some((track, _)), Some(law)) = (&case.track, &case.law) else { return Ok((None, None)) };

@@ -48,6 +48,7 @@ pub fn hand_over(tx: &mut Tx<'_>, id: CollectionActionId, invoice: InvoiceId) ->
         return Err(not_due(Some(next.on)));
     }
     let claim = cases::claim(tx, &case, today)?;
+    cases::must_be_published(&case, &claim)?;
     let done = Done { today, reminder: None, grace: None, pay_by: None, by: Some(by) };
     let action = take(tx, id, &case, next, &claim, done)?;
     let file = file(tx, &case, &claim, today)?;

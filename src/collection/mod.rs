@@ -133,7 +133,8 @@ pub fn work(tx: &mut Tx<'_>, id: InvoiceId, today: NaiveDate) -> Result<bool> {
 }
 
 fn remind(tx: &mut Tx<'_>, case: &Case, next: Next, today: NaiveDate) -> Result<bool> {
-    let costs = Minor::sum([case.costs(), next.step.cost, next.step.postage])?;
+    let (cost, postage) = rules::costs_allowed(case.kind, case.law.as_ref(), case.actions.is_empty(), &next.step);
+    let costs = Minor::sum([case.costs(), cost, postage])?;
     let grace = match (&case.law, case.actions.is_empty()) {
         (Some(law), true) => {
             let holidays = charter::holidays(tx, &case.country, today)?;
@@ -172,6 +173,7 @@ fn demand_or_ask(tx: &mut Tx<'_>, case: &Case, next: Next, today: NaiveDate) -> 
         return Ok(false);
     }
     let claim = cases::claim(tx, case, today)?;
+    cases::must_be_published(case, &claim)?;
     let pay_by = today.checked_add_days(Days::new(u64::from(next.step.pay_days.unwrap_or_default())));
     let done = Done { today, reminder: None, grace: None, pay_by, by: None };
     let id = tx.new_id();

@@ -21,6 +21,8 @@ use crate::{charter, clients};
 
 /// Of how many members a set must be.
 pub const MEMBERS_MIN: usize = 5;
+/// One member's invoices are at most one in so many.
+const MOST_OF_ONE: usize = 3;
 /// Days are rounded to these.
 const DAYS_STEP: i32 = 5;
 /// Numbers of invoices are rounded down to these.
@@ -79,6 +81,11 @@ fn rounded(days: i32) -> i32 {
 pub(super) fn figures(paid: &[(crate::kernel::ids::PersonId, i32)]) -> Option<Figures> {
     let members: BTreeSet<_> = paid.iter().map(|(member, _)| *member).collect();
     if members.len() < MEMBERS_MIN {
+        return None;
+    }
+    // Where most invoices are one member's, the figures would be that member's business with this client.
+    let most = members.iter().map(|member| paid.iter().filter(|(of, _)| of == *member).count()).max()?;
+    if most.checked_mul(MOST_OF_ONE)? > paid.len() {
         return None;
     }
     let mut days: Vec<i32> = paid.iter().map(|(_, days)| *days).collect();

@@ -314,6 +314,18 @@ pub(super) fn claim(
     Ok(claim)
 }
 
+/// What a reminder may ask for, and its stamp: what the track says, within what the law of the client says today. That law
+/// may be another than the one that the track was checked against; where none is known, a private person is asked for
+/// nothing.
+pub(super) fn costs_allowed(kind: TrackKind, law: Option<&Law>, is_first: bool, step: &Step) -> (Minor, Minor) {
+    match law {
+        None if kind == TrackKind::Consumer => (Minor::ZERO, Minor::ZERO),
+        Some(law) if is_first && law.is_first_reminder_free => (Minor::ZERO, Minor::ZERO),
+        Some(law) => (law.reminder_cost_max.map_or(step.cost, |most| step.cost.min(most)), step.postage),
+        None => (step.cost, step.postage),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -13,8 +13,24 @@ fn eur(amount_minor: i64) -> Value {
     json!({"amount_minor": amount_minor, "currency": "EUR"})
 }
 
+/// The rates that will be published while the stories of these tests are told: those of the first half of 2026 again.
+/// Nothing is demanded at a rate that nobody published.
+fn published(cast: &Cast) {
+    let administrator = &cast.staff.administrator;
+    for (kind, from, rate) in
+        [("b2b", "2026-07-01", "0.105"), ("public_body", "2026-07-01", "0.105"), ("consumer", "2027-01-01", "0.045")]
+    {
+        let body = json!({"id": administrator.new_id(), "country": "BE", "track": kind, "valid_from": from, "rate": rate,
+                          "source": "Official Gazette", "needs_review_on": "2031-01-01"});
+        // Entered once in a test, by its first track.
+        let answer = administrator.post("/v1/late_interest_rates", &body).unwrap();
+        assert!([201, 422].contains(&answer.status), "{answer:?}");
+    }
+}
+
 /// A track of the entity from the first day on; `after` are the days of reminders, the demand and the agency.
 pub fn track(app: &TestApp, cast: &Cast, kind: &str, steps: &Value) -> Answer {
+    published(cast);
     let administrator = &cast.staff.administrator;
     let body = json!({
         "id": administrator.new_id(), "track": kind, "valid_from": app.stage.today(), "claims_interest": true, "claims_compensation": true,

@@ -47,12 +47,12 @@ pub(in crate::collection) struct PaidRow {
 pub(in crate::collection) fn list_paid(tx: &mut Tx<'_>, entity: EntityId, through: NaiveDate) -> Result<Vec<PaidRow>> {
     Ok(diesel::sql_query(
         "WITH paid AS ( \
-             SELECT coalesce(c.vat_number, c.country || c.enterprise_number) AS payer, i.member_id, \
+             SELECT coalesce(i.buyer_snapshot ->> 'vat_number', (i.buyer_snapshot ->> 'country') || (i.buyer_snapshot ->> 'enterprise_number')) AS payer, i.member_id, \
                     (max(l.booked_on) - i.due_on) AS days_late, max(a.created_at AT TIME ZONE e.zone)::date AS known_on \
              FROM invoice i JOIN entity e ON e.id = i.entity_id JOIN client c ON c.id = i.client_id \
              JOIN invoice_open o ON o.invoice_id = i.id JOIN standing_allocation a ON a.invoice_id = i.id JOIN bank_line l ON l.id = a.bank_line_id \
              WHERE i.entity_id = $1 AND i.kind = 'invoice' AND i.state = 'issued' AND o.open_minor <= 0 AND c.kind <> 'consumer' \
-               AND coalesce(c.vat_number, c.enterprise_number) IS NOT NULL \
+               AND coalesce(i.buyer_snapshot ->> 'vat_number', i.buyer_snapshot ->> 'enterprise_number') IS NOT NULL \
                AND NOT EXISTS (SELECT FROM invoice_reduction r WHERE r.invoice_id = i.id AND r.kind = 'write_off') \
              GROUP BY i.id, c.id, e.id), \
          known AS (SELECT payer, max(through_on) AS after_on FROM payer_record WHERE entity_id = $1 GROUP BY payer) \

@@ -252,7 +252,7 @@ fn entry(reading: &mut Reading, node: &Node, number: usize) -> Result<Option<Vec
         .ok_or_else(|| Refused::FieldMissing { at: format!("{at}/BookgDt") })?;
     let whole = Line {
         entry: number,
-        entry_reference: owned(node.text_at("AcctSvcrRef").or_else(|| node.text_at("NtryRef"))),
+        entry_reference: owned(node.text_at("AcctSvcrRef").filter(|text| names_one_booking(text))),
         amount,
         booked_on,
         valued_on,
@@ -278,6 +278,14 @@ fn entry(reading: &mut Reading, node: &Node, number: usize) -> Result<Option<Vec
         [only] => Ok(Some(vec![line(reading, &whole, only, amount)])),
         several => batch(reading, &whole, several, &at).map(Some),
     }
+}
+
+/// Whether a bank means one booking by a reference. Where it has none, some write a word for that, or a running number
+/// of the file: what two bookings share cannot say which one is meant.
+fn names_one_booking(text: &str) -> bool {
+    const SHORTEST: usize = 6;
+    let is_word = ["NONREF", "NOTPROVIDED", "NOREF", "UNKNOWN"].contains(&text.to_ascii_uppercase().as_str());
+    !is_word && text.len() >= SHORTEST && text.chars().any(|c| c.is_ascii_digit() && c != '0')
 }
 
 /// One line per transaction of an entry that has several.
