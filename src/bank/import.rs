@@ -16,7 +16,6 @@ use crate::formats::bank_statement::{Line, Statement};
 use crate::invoicing::{self, OpenInvoice};
 use crate::kernel::ids::{BankLineId, EntityId, FileId, PayoutId, PersonId, StatementId};
 use crate::kernel::money::Minor;
-use crate::kernel::refusal::Refusal;
 use crate::ledger::events::{self, Arrival, Booking};
 use crate::ledger::{self, Entry};
 use crate::members::{self, ShareState};

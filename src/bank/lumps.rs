@@ -22,7 +22,7 @@ use crate::platform::error::Result;
 fn items(tx: &mut Tx<'_>, line: &LineRow, entry: &str) -> Result<Vec<NoticeLineRow>> {
     let names_itself =
         [&line.counterparty, &line.counterparty_iban_last4, &line.end_to_end_id, &line.structured_reference];
-    if entry.is_empty() || names_itself.iter().any(|text| text.is_some()) {
+    if entry.is_empty() || names_itself.iter().any(|text| !text.is_empty()) {
         return Ok(Vec::new());
     }
     let found = store::list_notice_lines(tx, line.bank_account_id, entry)?;

@@ -84,7 +84,7 @@ pub(super) fn figures(paid: &[(crate::kernel::ids::PersonId, i32)]) -> Option<Fi
         return None;
     }
     // Where most invoices are one member's, the figures would be that member's business with this client.
-    let most = members.iter().map(|member| paid.iter().filter(|(of, _)| of == *member).count()).max()?;
+    let most = members.iter().map(|member| paid.iter().filter(|(of, _)| *of == *member).count()).max()?;
     if most.checked_mul(MOST_OF_ONE)? > paid.len() {
         return None;
     }

@@ -354,8 +354,8 @@ pub(super) fn texts(
         message_id: message_id.to_owned(),
         name: holder.to_owned(),
         name_in_file: transfer.creditor.name.clone(),
-        address: one_line([Some(&known_street), Some(&known_town), Some(&member.country)], ", "),
-        address_in_file: one_line([Some(&street), Some(&town), Some(&written.country)], ", "),
+        address: one_line([Some(known_street.as_str()), Some(&known_town), Some(&member.country)], ", "),
+        address_in_file: one_line([Some(street.as_str()), Some(&town), Some(&written.country)], ", "),
         remittance: remittance(payout, from),
         remittance_in_file: transfer.remittance.clone().unwrap_or_default(),
     }

@@ -452,11 +452,24 @@ pub(super) fn touch_batch(tx: &mut Tx<'_>, batch: &Locked<BatchRow>) -> Result<B
     set_batch_state(tx, batch, BatchState::Open)
 }
 
-pub(super) fn free_items(tx: &mut Tx<'_>, id: BatchId) -> Result<()> {
-    diesel::update(payout::table.filter(payout::batch_id.eq(id)))
-        .set((payout::state.eq(PayoutState::Approved), payout::batch_id.eq(None::<BatchId>)))
-        .execute(tx.conn())?;
+/// Some at a time: each row passes several triggers, and no statement may take more than a few seconds.
+fn change_items(tx: &mut Tx<'_>, ids: &[PayoutId], state: PayoutState, batch: Option<BatchId>) -> Result<()> {
+    const AT_ONCE: usize = 1_000;
+    for some in ids.chunks(AT_ONCE) {
+        diesel::update(payout::table.filter(payout::id.eq_any(some)))
+            .set((payout::state.eq(state), payout::batch_id.eq(batch)))
+            .execute(tx.conn())?;
+    }
     Ok(())
+}
+
+fn list_item_ids(tx: &mut Tx<'_>, id: BatchId) -> Result<Vec<PayoutId>> {
+    Ok(payout::table.filter(payout::batch_id.eq(id)).order(payout::id.asc()).select(payout::id).load(tx.conn())?)
+}
+
+pub(super) fn free_items(tx: &mut Tx<'_>, id: BatchId) -> Result<()> {
+    let ids = list_item_ids(tx, id)?;
+    change_items(tx, &ids, PayoutState::Approved, None)
 }
 
 pub(super) fn mark_sealed(tx: &mut Tx<'_>, batch: &Locked<BatchRow>, seal: &Seal) -> Result<BatchRow> {
@@ -522,10 +535,8 @@ pub(super) fn mark_released(
 }
 
 pub(super) fn release_items(tx: &mut Tx<'_>, id: BatchId) -> Result<()> {
-    diesel::update(payout::table.filter(payout::batch_id.eq(id)))
-        .set(payout::state.eq(PayoutState::Released))
-        .execute(tx.conn())?;
-    Ok(())
+    let ids = list_item_ids(tx, id)?;
+    change_items(tx, &ids, PayoutState::Released, Some(id))
 }
 
 pub(super) fn insert_approval(

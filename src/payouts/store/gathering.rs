@@ -57,10 +57,7 @@ fn any() -> Condition {
 }
 
 pub(in crate::payouts) fn take(tx: &mut Tx<'_>, batch: &BatchRow, taken: &[PayoutId]) -> Result<()> {
-    diesel::update(payout::table.filter(payout::id.eq_any(taken)))
-        .set((payout::state.eq(PayoutState::Batched), payout::batch_id.eq(batch.id)))
-        .execute(tx.conn())?;
-    Ok(())
+    super::change_items(tx, taken, PayoutState::Batched, Some(batch.id))
 }
 
 /// How many approved payouts of the entity are in no batch and wait for nobody, and their sum.
