@@ -143,7 +143,7 @@ fn without_the_check_the_trigger_refuses_and_without_both_the_books_go_red() {
     let (cast, answer) = sealed_beyond(&app);
     assert_eq!(answer.code(), "bank_limit_reached");
     app.database.owner().batch_execute("ALTER TABLE payout_batch DISABLE TRIGGER guard_batch_limit").unwrap();
-    let batch = cast.staff.reviewer.get("/v1/payout_batches").unwrap().json()["items"][0].clone();
+    let batch = cast.staff.reviewer.get("/v1/payout_batches").unwrap().json()["data"][0].clone();
     let batch = turn(&cast, &batch, "seal").expect(200).unwrap();
     assert!(app.violations().iter().any(|line| line.starts_with("i41")), "{:?}", app.violations());
     turn(&cast, &batch, "unseal").expect(200).unwrap();
@@ -169,7 +169,7 @@ fn what_the_file_says_is_kept_beside_what_is_known() {
     let batch = turn(&cast, &batch, "seal").expect(200).unwrap();
     let file = file_of(&cast, &batch);
     let items = batch["items"].as_array().unwrap();
-    for ((name, _), written) in people.iter().zip(["Lukasz Zolc", "Eleni Nikou", "Dmitriy Ilin"]) {
+    for ((name, _), written) in people.iter().zip(["Lukasz Zolc", "Eleni Nikoy", "Dmitriy Ilyin"]) {
         let item = items.iter().find(|it| it["holder"] == *name).unwrap();
         let text = &item["text_in_file"];
         assert_eq!((&text["name"], &text["changed"]), (&json!(name), &json!(true)));

@@ -6,7 +6,7 @@ use umbel::demo::{Answer, Cast, Client, Invoiced, MemberCast};
 use umbel::kernel::money::Minor;
 
 use super::guarantee::{book, days_pass, id, minor};
-use super::support::{ADMIN, TestApp};
+use super::support::TestApp;
 use super::world::text;
 
 fn eur(amount_minor: i64) -> Value {

@@ -193,10 +193,13 @@ fn one_invoice_issued_sixteen_times_is_issued_and_booked_once() {
 
 #[test]
 fn without_the_row_lock_the_same_issues_reach_the_books_and_only_postgresql_refuses_them() {
-    // All of them read the invoice as submitted and book it; one fact once is the last guard that is left.
-    let answers = issue_one_sixteen_times(Faults::without([Guard::RowLock]));
-    let from_the_books = answers.iter().filter(|answer| answer.code() == "already_booked").count();
-    assert!(from_the_books > 0, "{:?}", codes(&answers));
+    // Those that read the invoice as submitted book it; one fact once is the last guard that is left. On few processors the
+    // first may be done before another has read: then they press once more.
+    let reaches_the_books = || {
+        let answers = issue_one_sixteen_times(Faults::without([Guard::RowLock]));
+        answers.iter().any(|answer| answer.code() == "already_booked")
+    };
+    assert!((0..5).any(|_| reaches_the_books()), "sixteen at once never met in five rounds");
 }
 
 fn eight_times(client: &Client, path: &str, body: &Value, key: &str) -> Vec<Answer> {

@@ -112,7 +112,7 @@ const PLANTED: &[(&str, &str, &str)] = &[
     ("i13_released_by_four_eyes", "an approval by the one who sealed", "UPDATE batch_approval SET approver_id = '{reviewer}'; DELETE FROM step_up WHERE operation = 'approve_batch'"),
     ("i13_released_by_four_eyes", "an approval by the one who is paid", "UPDATE batch_approval SET approver_id = '{member}'; DELETE FROM step_up WHERE operation = 'approve_batch'"),
     ("i13_released_by_four_eyes", "an approval of an earlier seal", "UPDATE batch_approval SET at = at - interval '1 day'"),
-    ("i13_released_by_four_eyes", "a payout that left the batch after its seal", "UPDATE payout SET batch_id = '{sealed_batch}' WHERE id = '{settled_payout}'"),
+    ("i13_released_by_four_eyes", "a payout that left the batch after its seal", "DELETE FROM text_in_file WHERE payout_id = '{settled_payout}'; UPDATE payout SET batch_id = '{sealed_batch}' WHERE id = '{settled_payout}'"),
     ("i13_released_by_four_eyes", "an approval by the one who verified where a payee is paid", "UPDATE batch_approval SET approver_id = (SELECT verified_by FROM payee_account LIMIT 1); DELETE FROM step_up WHERE operation = 'approve_batch'"),
     ("i13_released_by_four_eyes", "fewer approvals than the total needs", "INSERT INTO approval_amount (id, entity_id, from_minor, approvers, valid_from, loosens, decided_by, created_at) VALUES (gen_random_uuid(), '{entity}', 0, 2, '2026-01-01', false, '{administrator}', '2026-01-01')"),
     ("i13_released_by_four_eyes", "an approval that was too old", "UPDATE batch_approval SET at = at - interval '8 days'; UPDATE payout_batch SET sealed_at = sealed_at - interval '9 days'"),

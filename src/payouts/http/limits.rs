@@ -49,7 +49,7 @@ impl From<LimitRow> for BankLimitView {
 
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct DecideLimit {
+struct DecideBankLimit {
     /// Made by the sender.
     id: BankLimitId,
     /// From this day on.
@@ -66,14 +66,14 @@ struct DecideLimit {
 }
 
 /// Decides what the bank of an account takes in one file, from a day on. Earlier decisions stay readable.
-#[utoipa::path(tag = "batches", params(("id" = BankAccountId, Path)), request_body = DecideLimit,
+#[utoipa::path(tag = "batches", params(("id" = BankAccountId, Path)), request_body = DecideBankLimit,
     responses((status = 201, body = BankLimitView)), extensions(("x-roles" = json!(["administrator"]))))]
 #[post("/v1/bank_accounts/{id}/file_limits")]
 pub(super) async fn decide_bank_limit(
     who: Administrator,
     db: Data<Db>,
     id: Path<BankAccountId>,
-    command: Command<DecideLimit>,
+    command: Command<DecideBankLimit>,
 ) -> Result<HttpResponse> {
     let account = id.into_inner();
     let place = format!("/v1/bank_accounts/{account}/file_limits");
