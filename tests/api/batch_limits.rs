@@ -145,7 +145,7 @@ fn without_the_check_the_trigger_refuses_and_without_both_the_books_go_red() {
     app.database.owner().batch_execute("ALTER TABLE payout_batch DISABLE TRIGGER guard_batch_limit").unwrap();
     let batch = cast.staff.reviewer.get("/v1/payout_batches").unwrap().json()["data"][0].clone();
     let batch = turn(&cast, &batch, "seal").expect(200).unwrap();
-    assert!(app.violations().iter().any(|line| line.starts_with("i41")), "{:?}", app.violations());
+    assert!(app.violations().iter().any(|line| line.starts_with("invariant_i41")), "{:?}", app.violations());
     turn(&cast, &batch, "unseal").expect(200).unwrap();
 }
 
