@@ -143,6 +143,9 @@ fn known_lines(tx: &mut Tx<'_>, (bank_file, index): (&BankFile, usize), account:
     let mut since: Option<NaiveDate> = None;
     bank_file.lines(index, &mut |line| {
         fingerprints.push((rules::fingerprint(line), line.amount));
+        if fingerprints.len().is_multiple_of(CHUNK) {
+            tx.still_here()?;
+        }
         since = Some(since.map_or(line.booked_on, |since: NaiveDate| since.min(line.booked_on)));
         Ok(())
     })?;
@@ -219,6 +222,9 @@ impl ImportDesk<'_> {
             bank_file.lines(index, &mut |line| {
                 let at = place;
                 place = place.saturating_add(1);
+                if place.is_multiple_of(CHUNK) {
+                    tx.still_here()?;
+                }
                 if line.amount == Minor::ZERO || (line.amount < Minor::ZERO) != is_outgoing || known.contains(&at) {
                     return Ok(());
                 }

@@ -528,12 +528,16 @@ pub fn tell_expired(tx: &mut Tx<'_>, entity: EntityId, today: NaiveDate) -> Resu
     Ok(told)
 }
 
-/// The bank file of a batch: the sealed bytes.
+/// The bank file of a batch that was released: the sealed bytes. Before, nobody needs them: who approves stands for their
+/// hash, and a file in one person's hands could be given to the bank without the others.
 ///
 /// # Errors
-/// 404 while the batch is open.
+/// 404 for no batch; 409 until it is released.
 pub fn file(tx: &mut Tx<'_>, id: BatchId) -> Result<archive::ArchivedFile> {
     let batch = store::find_batch(tx, id)?;
+    if batch.state != BatchState::Released {
+        return Err(Error::state_conflict(batch.state, "download"));
+    }
     archive::find(tx, batch.file_id.ok_or_else(Error::not_found)?)
 }
 

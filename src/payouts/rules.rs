@@ -414,8 +414,10 @@ mod tests {
     #[test]
     fn a_file_takes_the_oldest_until_a_limit_is_met_and_passes_over_what_never_fits() {
         let cents = [500, 9_000, 300, 400, 100];
-        let free: Vec<Free> =
-            cents.iter().map(|it| Free { id: PayoutId(uuid::Uuid::now_v7()), sent: Minor::new(*it) }).collect();
+        let free: Vec<Free> = (1..)
+            .zip(cents)
+            .map(|(n, it)| Free { id: PayoutId(uuid::Uuid::from_u128(n)), sent: Minor::new(it) })
+            .collect();
         let taken = |count, total: Option<i64>| -> Vec<i64> {
             let limit = FileLimit { count, total: total.map(Minor::new) };
             let taken = fill(&free, &limit).unwrap();

@@ -449,6 +449,16 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// Says to PostgreSQL that work goes on. It ends a transaction that is silent for five seconds; whoever reckons for long
+    /// between two statements speaks now and then.
+    ///
+    /// # Errors
+    /// Fails with the database.
+    pub fn still_here(&mut self) -> Result<()> {
+        diesel::sql_query("SELECT 1").execute(self.conn())?;
+        Ok(())
+    }
+
     /// Wakes the worker when this transaction has committed.
     pub fn wake_worker(&mut self) {
         self.has_queued = true;

@@ -245,6 +245,7 @@ const CONSTRAINTS: &[(&str, StatusCode, &str)] = &[
     ("batch_within_limit", StatusCode::CONFLICT, "bank_limit_reached"),
     ("batch_needs_approval", StatusCode::CONFLICT, "approval_voided"),
     ("approval_over_sealed_bytes", StatusCode::CONFLICT, "batch_hash_mismatch"),
+    ("bank_report_once", StatusCode::CONFLICT, "duplicate_statement"),
     ("approval_by_another", StatusCode::FORBIDDEN, "self_approval_forbidden"),
     ("payout_reviewer_is_another", StatusCode::FORBIDDEN, "self_approval_forbidden"),
     ("application_decider_is_another", StatusCode::FORBIDDEN, "self_approval_forbidden"),

@@ -317,6 +317,7 @@ fn entry(cents: i64, reference: &str, details: &[(i64, &str)]) -> String {
                     format!("<RmtInf><Strd><CdtrRefInf><Ref>{reference}</Ref></CdtrRefInf></Strd></RmtInf>"),
                 )
             };
+            let side = if *cents < 0 { "DBIT" } else { side };
             format!(
                 "<TxDtls><Refs>{id}</Refs><Amt Ccy='EUR'>{}</Amt><CdtDbtInd>{side}</CdtDbtInd>{paid}</TxDtls>",
                 plain(*cents)
@@ -426,4 +427,56 @@ fn another_amount_under_a_reference_waits_when_something_else_that_is_open_expla
     assert_eq!((imported["matched"].as_i64(), imported["suspense"].as_i64()), (Some(1), Some(2)), "{imported}");
     assert_eq!((open_of(&member, &older), open_of(&member, &newer)), (older.gross - 12_345, newer.gross));
     assert_eq!(open_of(&second, &elsewhere), elsewhere.gross);
+}
+
+/// Without the question whether the lines are known, the second file would pay the rest of the invoice with money that came
+/// once: tried by hand.
+#[test]
+fn an_account_that_comes_back_to_where_it_was_is_not_brought_twice() {
+    let app = TestApp::start();
+    let (cast, member) = app.with_member();
+    let invoice = issued(&app, &cast, &member, 50_000);
+    let digits: String = invoice.reference.chars().filter(char::is_ascii_digit).collect();
+    let iban = own_iban(&app);
+    let opening = cast.bank.balance().get();
+    let statement = |id: &str, to: i64, entries: &str| {
+        upload(&cast, &camt("BkToCstmrStmt", "Stmt", id, &iban, Some((opening, to)), entries))
+    };
+    let half = invoice.gross / 2;
+    let day = entry(half, "HALF-1", &[(half, &digits)]) + &entry(-half, "OUT-1", &[]);
+    statement("D1", opening, &day).expect(201).unwrap();
+    assert_eq!(open_of(&member, &invoice), invoice.gross - half);
+    assert_eq!(statement("D1-downloaded-again", opening, &day).code(), "duplicate_statement");
+    let week = day + &entry(700, "NEW-1", &[]);
+    let brought = statement("W1", opening + 700, &week).expect(201).unwrap();
+    assert_eq!((brought["lines"].as_i64(), brought["lines_known"].as_i64()), (Some(1), Some(2)), "{brought}");
+    assert_eq!(open_of(&member, &invoice), invoice.gross - half);
+}
+
+#[test]
+fn a_note_explains_no_other_booking_and_none_that_is_less_than_its_payments() {
+    let app = TestApp::start();
+    let (cast, member) = app.with_member();
+    let all: Vec<Invoiced> = (1..=3).map(|n| issued(&app, &cast, &member, n * 10_000)).collect();
+    let digits = |invoice: &Invoiced| invoice.reference.chars().filter(char::is_ascii_digit).collect::<String>();
+    let iban = own_iban(&app);
+    let opening = cast.bank.balance().get();
+    let note = |id: &str, sum: i64, reference: &str, details: &[(i64, &str)]| {
+        let text = camt("BkToCstmrDbtCdtNtfctn", "Ntfctn", id, &iban, None, &entry(sum, reference, details));
+        upload(&cast, &text).expect(201).unwrap()
+    };
+    let (first, second, third) = (digits(&all[0]), digits(&all[1]), digits(&all[2]));
+    let both = all[0].gross + all[1].gross - 100;
+    note("N1", both, "LUMP-1", &[(all[0].gross, &first), (all[1].gross, &second), (-100, "")]);
+    // One payment twice under one reference: the second is somebody's to explain.
+    let twice = all[2].gross + 500;
+    note("N2", twice, "LUMP-2", &[(all[2].gross - 500, &third), (1_000, &third)]);
+    let entries = entry(both, "LUMP-1", &[]) + &entry(twice, "LUMP-2", &[]) + &entry(all[1].gross, "NONREF", &[]);
+    let closing = opening + both + twice + all[1].gross;
+    let statement = camt("BkToCstmrStmt", "Stmt", "S1", &iban, Some((opening, closing)), &entries);
+    upload(&cast, &statement).expect(201).unwrap();
+    assert_eq!([0, 1].map(|n| open_of(&member, &all[n])), [all[0].gross, all[1].gross], "charges were taken out of it");
+    assert_eq!(open_of(&member, &all[2]), 500);
+    note("N3", all[1].gross, "NONREF", &[(all[1].gross, &second)]);
+    assert_eq!(open_of(&member, &all[1]), all[1].gross, "a word for no reference is none");
 }

@@ -197,7 +197,7 @@ fn check_released(app: &TestApp) {
         let path = format!("/v1/payout_batches/{}", id_of(row));
         let batch = reader.get(&path).unwrap().expect(200).unwrap();
         let file = reader.get(&format!("{path}/file")).unwrap().body;
-        let sha256: String = umbel::archive::sha256(&file).iter().map(|byte| format!("{byte:02x}")).collect();
+        let sha256 = umbel::platform::web::hex(&umbel::archive::sha256(&file));
         assert_eq!(batch["content_sha256"], sha256, "the file is what was sealed");
         let text = String::from_utf8(file).unwrap();
         let in_file: Vec<&str> =

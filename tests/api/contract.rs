@@ -88,14 +88,15 @@ fn a_file_carries_its_digest_and_is_saved_rather_than_shown() {
         (&world.awa.client, "/v1/invoices/", "/pdf"),
         (&staff.reviewer, "/v1/documents/", ""),
         (&staff.reviewer, "/v1/bank_statements/", "/file"),
-        (&staff.reviewer, "/v1/payout_batches/", "/file"),
         (&staff.accountant, "/v1/entities/", "/journal.csv"),
         (&staff.accountant, "/v1/entities/", "/journal.hledger"),
         (&staff.accountant, "/v1/entities/", "/journal.beancount"),
     ];
-    for (client, prefix, rest) in paths {
-        let id = &world.ids[prefix][0].1;
-        let path = format!("{prefix}{id}{rest}");
+    let released = staff.reviewer.get("/v1/payout_batches?state=released").unwrap().json();
+    let file = format!("/v1/payout_batches/{}/file", released["data"][0]["id"].as_str().unwrap());
+    let of = |prefix: &str, rest: &str| format!("{prefix}{}{rest}", world.ids[prefix][0].1);
+    let paths = paths.into_iter().map(|(client, prefix, rest)| (client, of(prefix, rest)));
+    for (client, path) in paths.chain([(&staff.reviewer, file)]) {
         let answer = client.get(&path).unwrap();
         assert_eq!(answer.status, 200, "{path}");
         check_common(&answer, &path);

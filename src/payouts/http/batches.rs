@@ -349,7 +349,7 @@ pub(super) async fn release_batch(
         .await
 }
 
-/// Downloads the bank file: the sealed bytes, the same for ever. Each download is noted.
+/// Downloads the bank file of a batch that was released: the sealed bytes, the same for ever. Each download is noted.
 #[utoipa::path(tag = "batches", params(("id" = BatchId, Path)),
     responses((status = 200, content_type = "application/xml", body = Vec<u8>)),
     extensions(("x-roles" = json!(["reviewer", "payout_approver"]))))]
