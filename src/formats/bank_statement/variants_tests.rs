@@ -16,7 +16,7 @@ fn balance(code: &str, cents: i64) -> String {
 fn paid(amount: &str, inside: &str) -> String {
     format!(
         "<Ntry><Amt Ccy=\"EUR\">{amount}</Amt><CdtDbtInd>CRDT</CdtDbtInd><Sts>BOOK</Sts>\
-         <BookgDt><Dt>2026-03-13</Dt></BookgDt><AcctSvcrRef>E-1</AcctSvcrRef>{inside}</Ntry>"
+         <BookgDt><Dt>2026-03-13</Dt></BookgDt><AcctSvcrRef>ENTRY-1</AcctSvcrRef>{inside}</Ntry>"
     )
 }
 
@@ -111,7 +111,7 @@ fn a_batch_whose_parts_are_net_of_charges_or_in_another_currency_stays_what_was_
         let entry = paid("29.50", &format!("<NtryDtls>{parts}</NtryDtls>"));
         let read = read_one(file(&statement(&(balance("OPBD", 0) + &entry + &balance("CLBD", 2_950)))).as_bytes());
         assert_eq!(amounts(&read), [2_950], "{parts}");
-        assert_eq!(read.lines[0].entry_reference.as_deref(), Some("E-1"));
+        assert_eq!(read.lines[0].entry_reference.as_deref(), Some("ENTRY-1"));
     }
     let entry = paid("30.00", &format!("<NtryDtls>{}</NtryDtls>", part("EUR", "10.00") + &part("EUR", "20.00")));
     let read = read_one(file(&statement(&(balance("OPBD", 0) + &entry + &balance("CLBD", 3_000)))).as_bytes());
@@ -232,4 +232,20 @@ fn a_balance_is_known_by_the_code_of_its_bank_too() {
     let own = |code, cents| balance(code, cents).replace("<Cd>", "<Prtry>").replace("</Cd>", "</Prtry>");
     let inside = own("OPBD", 0) + &own("CLBD", 500) + &paid("5.00", "");
     assert_eq!(frame(&read_one(file(&statement(&inside)).as_bytes())), (Some(0), Some(500)));
+}
+
+#[test]
+fn what_two_bookings_may_share_names_none_of_them() {
+    for (written, read) in [
+        ("<AcctSvcrRef>ENTRY-1</AcctSvcrRef>", Some("ENTRY-1")),
+        ("<AcctSvcrRef>NONREF</AcctSvcrRef>", None),
+        ("<AcctSvcrRef>NotProvided</AcctSvcrRef>", None),
+        ("<AcctSvcrRef>0000000000</AcctSvcrRef>", None),
+        ("<AcctSvcrRef>12</AcctSvcrRef>", None),
+        ("<NtryRef>ENTRY-1</NtryRef>", None),
+    ] {
+        let entry = paid("5.00", "").replace("<AcctSvcrRef>ENTRY-1</AcctSvcrRef>", written);
+        let statement = read_one(file(&statement(&(balance("OPBD", 0) + &entry + &balance("CLBD", 500)))).as_bytes());
+        assert_eq!(statement.lines[0].entry_reference.as_deref(), read, "{written}");
+    }
 }
