@@ -1,6 +1,6 @@
 //! Generated sequences of batch commands, over HTTP, beside a model of a few lines that says what must be answered.
 //!
-//! 60 sequences in every run; `UMBEL_BATCH_SEQUENCES` asks for more, `UMBEL_BATCH_SEED` for others.
+//! 40 sequences in every run; `UMBEL_BATCH_SEQUENCES` asks for more, `UMBEL_BATCH_SEED` for others.
 
 use std::collections::BTreeSet;
 
@@ -128,7 +128,7 @@ pub(super) fn grant(app: &TestApp, administrator: &Client, to: &Client, role: &s
 
 #[test]
 fn no_sequence_of_commands_releases_without_enough_others_pays_oneself_or_keeps_approvals_over_a_change() {
-    let sequences = setting("UMBEL_BATCH_SEQUENCES", 60);
+    let sequences = setting("UMBEL_BATCH_SEQUENCES", 40);
     let seed = setting("UMBEL_BATCH_SEED", 0x5eed);
     let app = TestApp::start();
     let (mut cast, awa) = app.with_member();
