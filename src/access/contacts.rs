@@ -13,6 +13,7 @@ use crate::kernel::ids::PersonId;
 use crate::kernel::refusal::Checks;
 use crate::platform::db::Tx;
 use crate::platform::error::{Error, Result};
+use crate::platform::keys::Keys;
 
 /// How long an address that somebody gave up is still told what happens.
 const REMEMBERED: Duration = Duration::days(30);
@@ -25,9 +26,9 @@ const LINK_LIFE: Duration = Duration::days(7);
 /// gets a link to confirm it.
 ///
 /// # Errors
-/// 403 `step_up_required`; 409 `email_in_use`; 422 for what is no address, or the same.
-pub fn change_email(tx: &mut Tx<'_>, proof: &step_up::Proof, email: &str) -> Result<PersonRow> {
-    confirm(tx, proof)?;
+/// As [`confirm`]; 409 `email_in_use`; 422 for what is no address, or the same.
+pub fn change_email(tx: &mut Tx<'_>, keys: &Keys, proof: &step_up::Proof, email: &str) -> Result<PersonRow> {
+    confirm(tx, keys, proof)?;
     let me = tx.person()?;
     let before = super::person(tx, me)?;
     let mut checks = Checks::default();
@@ -48,9 +49,9 @@ pub fn change_email(tx: &mut Tx<'_>, proof: &step_up::Proof, email: &str) -> Res
 /// Changes the signed-in person's telephone number. Every address of the last 30 days is told.
 ///
 /// # Errors
-/// 403 `step_up_required`; 422 for what is no number.
-pub fn change_phone(tx: &mut Tx<'_>, proof: &step_up::Proof, phone: &str) -> Result<()> {
-    confirm(tx, proof)?;
+/// As [`confirm`]; 422 for what is no number.
+pub fn change_phone(tx: &mut Tx<'_>, keys: &Keys, proof: &step_up::Proof, phone: &str) -> Result<()> {
+    confirm(tx, keys, proof)?;
     let me = tx.person()?;
     let digits = phone.chars().filter(char::is_ascii_digit).count();
     let is_plain = phone.chars().all(|c| c.is_ascii_digit() || matches!(c, '+' | ' ' | '-' | '.' | '/' | '(' | ')'));

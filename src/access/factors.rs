@@ -19,7 +19,7 @@ use crate::kernel::ids::{FactorId, FactorResetId, PersonId, StepUpId};
 use crate::kernel::refusal::Checks;
 use crate::named;
 use crate::outbox::{self, QueuedLetter};
-use crate::platform::db::Tx;
+use crate::platform::db::{Actor, Db, Tx};
 use crate::platform::error::{Error, Result};
 use crate::platform::keys::Keys;
 
@@ -124,6 +124,34 @@ pub fn mine(tx: &mut Tx<'_>) -> Result<Option<(FactorRow, i64)>> {
     let Some(factor) = rows::find_live(tx, me)? else { return Ok(None) };
     let left = rows::count_recovery_codes(tx, factor.id)?;
     Ok(Some((factor, left)))
+}
+
+/// Whether the signed-in person has a second factor that counts.
+///
+/// # Errors
+/// Fails with the database.
+pub fn is_confirmed(tx: &mut Tx<'_>) -> Result<bool> {
+    let me = tx.person()?;
+    Ok(rows::find_live(tx, me)?.is_some_and(|factor| factor.confirmed_at.is_some()))
+}
+
+/// Takes a code of the signed-in person for what the transaction does.
+///
+/// # Errors
+/// As [`prove`].
+pub(super) fn show(tx: &mut Tx<'_>, keys: &Keys, code: &str) -> Result<()> {
+    take(tx, keys, code, true).map(|_factor| ())
+}
+
+/// The outcome of a request that takes a code; a wrong one is noted although its request wrote nothing else.
+///
+/// # Errors
+/// Those of the outcome; fails with the database.
+pub async fn counted<T>(db: &Db, actor: Actor, outcome: Result<T>) -> Result<T> {
+    if outcome.as_ref().is_err_and(|error| error.code == "second_factor_invalid") {
+        db.write(actor, failed).await?;
+    }
+    outcome
 }
 
 /// Begins to set a factor up. One that was begun and never confirmed gives way.

@@ -2,15 +2,15 @@
 
 use actix_web::web::{Data, Json, Path};
 use actix_web::{HttpResponse, get, post};
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
-    Administrator, GrantRow, NewGrant, NewPerson, Passwords, PersonRow, Refreshed, SessionRow, SignedIn, TokenService,
-    Tokens, Visitor, rules,
+    Administrator, NewPerson, Passwords, PersonRow, Refreshed, SessionRow, Shown, SignedIn, TokenService, Tokens,
+    Visitor, rules,
 };
-use crate::kernel::ids::{GrantId, PersonId, SessionId};
+use crate::kernel::ids::{PersonId, SessionId};
 use crate::kernel::language::Language;
 use crate::kernel::roles::Role;
 use crate::platform::db::{Actor, Db};
@@ -20,6 +20,7 @@ use crate::platform::web::{Command, Empty, Listing, Page, Plain, QueryOf};
 
 mod contacts;
 mod factors;
+mod roles;
 
 use contacts::{__path_change_email, __path_change_phone, change_email, change_phone};
 use factors::{
@@ -29,6 +30,11 @@ use factors::{
     __path_step_up, agree_to_factor_reset, ask_factor_reset, cancel_factor_reset, carry_out_factor_reset,
     confirm_second_factor, enrol_second_factor, list_factor_resets, object_to_factor_reset, remove_second_factor,
     show_factor_secret, show_recovery_codes, show_second_factor, step_up,
+};
+use roles::{
+    __path_confirm_role_grant, __path_end_role_grant, __path_grant_role, __path_list_role_grants,
+    __path_list_waiting_role_grants, confirm_role_grant, end_role_grant, grant_role, list_role_grants,
+    list_waiting_role_grants,
 };
 
 crate::endpoints!(
@@ -46,7 +52,9 @@ crate::endpoints!(
     create_person,
     list_people,
     list_role_grants,
+    list_waiting_role_grants,
     grant_role,
+    confirm_role_grant,
     end_role_grant,
     show_second_factor,
     enrol_second_factor,
@@ -185,39 +193,6 @@ pub struct MeView {
     pub roles: Vec<Role>,
 }
 
-/// A role for a time.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct GrantView {
-    /// Its id.
-    pub id: GrantId,
-    /// Who has it.
-    pub person_id: PersonId,
-    /// What.
-    pub role: String,
-    /// From this day on.
-    pub valid_from: NaiveDate,
-    /// Until the day before this one.
-    pub valid_until: Option<NaiveDate>,
-    /// Who granted it.
-    pub granted_by: Option<PersonId>,
-    /// Grows with every change.
-    pub version: i32,
-}
-
-impl From<GrantRow> for GrantView {
-    fn from(row: GrantRow) -> Self {
-        Self {
-            id: row.id,
-            person_id: row.person_id,
-            role: row.role,
-            valid_from: row.valid_from,
-            valid_until: row.valid_until,
-            granted_by: row.granted_by,
-            version: row.version,
-        }
-    }
-}
-
 /// Signs in. The answer and its time are the same for a wrong password and an unknown address.
 #[utoipa::path(tag = "access", request_body = SignIn, responses((status = 200, body = TokensView)), security(()),
     extensions(("x-roles" = json!([]))))]
@@ -337,9 +312,8 @@ async fn change_password(
     let session = who.session();
     let person = db.write(who.clone().into(), move |tx| super::person(tx, me)).await?;
     rules::check_password(&body.password, &person.email)?;
-    if !passwords.check(body.current_password, Some(person.password_hash)).await? {
-        return Err(Error::field("/current_password", "invalid"));
-    }
+    let shown = Shown { password: body.current_password, code: None };
+    super::prove(&db, &passwords, who.clone().into(), shown).await?;
     let hash = passwords.hash(body.password).await?;
     command
         .run(&db, who.into(), "change_password", move |tx, _| {
@@ -491,78 +465,4 @@ async fn list_people(
         })
         .await?;
     Ok(Json(page))
-}
-
-/// Lists the roles of a person, past and future ones too.
-#[utoipa::path(tag = "people", params(("id" = PersonId, Path)), responses((status = 200, body = Vec<GrantView>)),
-    extensions(("x-roles" = json!(["administrator"]))))]
-#[get("/v1/people/{id}/role_grants")]
-async fn list_role_grants(who: Administrator, db: Data<Db>, id: Path<PersonId>) -> Result<Json<Vec<GrantView>>> {
-    let id = id.into_inner();
-    let rows = db
-        .write(who.into(), move |tx| {
-            super::person(tx, id)?;
-            super::grants(tx, id)
-        })
-        .await?;
-    Ok(Json(rows.into_iter().map(GrantView::from).collect()))
-}
-
-#[derive(Debug, Clone, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct GrantRole {
-    /// Made by the sender.
-    id: GrantId,
-    /// What.
-    role: Role,
-    /// From this day on.
-    valid_from: NaiveDate,
-    /// Until the day before this one; open when absent.
-    #[serde(default)]
-    valid_until: Option<NaiveDate>,
-}
-
-/// Grants a role to somebody else, for a time.
-#[utoipa::path(tag = "people", params(("id" = PersonId, Path)), request_body = GrantRole, responses((status = 201, body = GrantView)),
-    extensions(("x-roles" = json!(["administrator"]))))]
-#[post("/v1/people/{id}/role_grants")]
-async fn grant_role(
-    who: Administrator,
-    db: Data<Db>,
-    id: Path<PersonId>,
-    command: Command<GrantRole>,
-) -> Result<HttpResponse> {
-    let person = id.into_inner();
-    command
-        .create(&db, who.into(), "grant_role", "/v1/role_grants", move |tx, body| {
-            if body.role == Role::Member {
-                return Err(Error::field("/role", "not_allowed"));
-            }
-            let new = NewGrant { id: body.id, person, role: body.role, from: body.valid_from, until: body.valid_until };
-            super::grant(tx, &new).map(GrantView::from)
-        })
-        .await
-}
-
-/// Ends a role today.
-#[utoipa::path(tag = "people", params(("id" = GrantId, Path)), request_body = Empty, responses((status = 200, body = GrantView)),
-    extensions(("x-roles" = json!(["administrator"]))))]
-#[post("/v1/role_grants/{id}/end")]
-async fn end_role_grant(
-    who: Administrator,
-    db: Data<Db>,
-    id: Path<GrantId>,
-    command: Command<Empty>,
-) -> Result<HttpResponse> {
-    let id = id.into_inner();
-    command
-        .change(
-            &db,
-            who.into(),
-            "end_role_grant",
-            id,
-            |tx, id| super::grant_by_id(tx, id).map(GrantView::from),
-            |tx, id, expected, _| super::end_grant(tx, id, expected).map(GrantView::from),
-        )
-        .await
 }

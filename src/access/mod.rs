@@ -3,6 +3,7 @@
 //! Owns `person`, `role_grant`, `session`, `refresh_token`, `sign_in_failure`, `access_link`, `contact_change`. An access token
 //! lives ten minutes and names a session; every transaction asks PostgreSQL whether that session still stands and
 //! what its person may do today, so a revoked session or an ended role counts at the next request.
+//! Who gets a role of the office is decided by two administrators: see `roles`.
 //! A second factor makes proofs for single commands: see `factors`, which owns `second_factor`, `recovery_code`, `step_up`
 //! and `factor_reset`.
 
@@ -11,18 +12,23 @@ pub mod factors;
 mod guards;
 pub mod http;
 mod passwords;
+mod roles;
 mod rules;
 mod step_up;
 mod store;
 mod tokens;
 
-use chrono::{DateTime, Duration, NaiveDate, Utc};
+use chrono::{DateTime, Duration, Utc};
 pub use contacts::{ContactRow, addresses, change_email, change_phone, last_change, phones, trusted_since};
 pub use guards::{
     Accountant, Administrator, Approver, BatchDesk, BooksReader, Caller, Desk, Member, MemberOrDesk, MemberOrReviewer,
     Reviewer, ReviewerOrAccountant, ReviewerOrAdministrator, RiskDesk, SignedIn, ViewBatches, Visitor,
 };
 pub use passwords::Passwords;
+pub use roles::{
+    NewGrant, confirm_grant, end_grant, grant, grant_by_id, grant_by_rule, grants, has_administrator, is_staff,
+    waiting_grants,
+};
 pub use rules::{LinkPurpose, Tokens};
 pub use step_up::{Proof, Shown, confirm, prove};
 pub use store::{GrantRow, PersonRow, SessionRow};
@@ -30,10 +36,9 @@ pub use tokens::TokenService;
 use uuid::Uuid;
 
 use crate::formats::letters::Letter;
-use crate::kernel::ids::{GrantId, PersonId, SessionId};
+use crate::kernel::ids::{PersonId, SessionId};
 use crate::kernel::language::Language;
 use crate::kernel::refusal::Checks;
-use crate::kernel::roles::Role;
 use crate::outbox::{self, QueuedLetter};
 use crate::platform::db::Tx;
 use crate::platform::error::{Error, Result};
@@ -103,92 +108,12 @@ pub fn people(tx: &mut Tx<'_>, after: Option<Uuid>, limit: i64) -> Result<Vec<Pe
     store::list_people(tx, after, limit)
 }
 
-/// The roles of a person, past and future ones too.
-///
-/// # Errors
-/// Fails with the database.
-pub fn grants(tx: &mut Tx<'_>, person: PersonId) -> Result<Vec<GrantRow>> {
-    store::list_grants(tx, person)
-}
-
-/// A role for a time.
-#[derive(Debug, Clone)]
-pub struct NewGrant {
-    /// Its id.
-    pub id: GrantId,
-    /// Who gets it.
-    pub person: PersonId,
-    /// What.
-    pub role: Role,
-    /// From this day on.
-    pub from: NaiveDate,
-    /// Until the day before this one.
-    pub until: Option<NaiveDate>,
-}
-
-/// Grants a role. Nobody grants one to themselves.
-///
-/// # Errors
-/// 403 `self_approval_forbidden`; 409 `role_already_granted`; 404 for an unknown person.
-pub fn grant(tx: &mut Tx<'_>, new: &NewGrant) -> Result<GrantRow> {
-    store::find_person(tx, new.person)?;
-    if new.until.is_some_and(|until| until <= new.from) {
-        return Err(Error::field("/valid_until", "out_of_range"));
-    }
-    let by = tx.principal().map(|who| who.person);
-    if by == Some(new.person) {
-        return Err(Error::forbidden("self_approval_forbidden"));
-    }
-    store::insert_grant(tx, new, by)
-}
-
-/// Grants the role that follows from a fact, such as a paid share: no person gives it, whoever books the fact.
-///
-/// # Errors
-/// 409 `role_already_granted`.
-pub fn grant_by_rule(tx: &mut Tx<'_>, new: &NewGrant) -> Result<GrantRow> {
-    store::insert_grant(tx, new, None)
-}
-
 /// Whether a password may be used.
 ///
 /// # Errors
 /// 422 `password_too_short` or the field, for one that is too short, too long or the address itself.
 pub fn check_password(password: &str, email: &str) -> Result<()> {
     Ok(rules::check_password(password, email)?)
-}
-
-/// Ends a role today.
-///
-/// # Errors
-/// 404; 409 when it has ended.
-pub fn end_grant(tx: &mut Tx<'_>, id: GrantId, expected: i32) -> Result<GrantRow> {
-    let grant = store::lock_grant(tx, id)?;
-    if grant.version != expected {
-        return Err(Error::version_stale(grant.version));
-    }
-    let today = tx.now().date_naive();
-    if grant.valid_until.is_some_and(|until| until <= today) {
-        return Err(Error::state_conflict("ended", "end"));
-    }
-    let by = tx.person()?;
-    store::end_grant(tx, &grant, today, by)
-}
-
-/// One role of somebody.
-///
-/// # Errors
-/// 404.
-pub fn grant_by_id(tx: &mut Tx<'_>, id: GrantId) -> Result<GrantRow> {
-    store::lock_grant(tx, id).map(crate::platform::db::Locked::into_inner)
-}
-
-/// Whether somebody has ever been an administrator.
-///
-/// # Errors
-/// Fails with the database.
-pub fn has_administrator(tx: &mut Tx<'_>) -> Result<bool> {
-    store::has_administrator(tx)
 }
 
 /// What signing in found, before the password is checked.

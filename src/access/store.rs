@@ -54,6 +54,14 @@ pub struct GrantRow {
     pub valid_until: Option<NaiveDate>,
     /// Who granted it.
     pub granted_by: Option<PersonId>,
+    /// Who ended it.
+    pub ended_by: Option<PersonId>,
+    /// Whether it counts only after another administrator confirmed it.
+    pub needs_confirmation: bool,
+    /// Who did.
+    pub confirmed_by: Option<PersonId>,
+    /// From this moment on it counts, within its days; none while it waits for another administrator.
+    pub effective_at: Option<DateTime<Utc>>,
     /// Grows with every change.
     pub version: i32,
 }
@@ -193,6 +201,44 @@ pub(super) fn end_grant(tx: &mut Tx<'_>, grant: &Locked<GrantRow>, today: NaiveD
         .set((role_grant::valid_until.eq(until), role_grant::ended_by.eq(by)))
         .returning(GrantRow::as_returning())
         .get_result(tx.conn())?)
+}
+
+pub(super) fn confirm_grant(tx: &mut Tx<'_>, grant: &Locked<GrantRow>, by: PersonId) -> Result<GrantRow> {
+    let now = tx.now();
+    Ok(diesel::update(role_grant::table.find(grant.id))
+        .set((role_grant::confirmed_by.eq(by), role_grant::confirmed_at.eq(now)))
+        .returning(GrantRow::as_returning())
+        .get_result(tx.conn())?)
+}
+
+pub(super) fn list_waiting_grants(tx: &mut Tx<'_>) -> Result<Vec<GrantRow>> {
+    let mut query = role_grant::table
+        .filter(role_grant::effective_at.is_null())
+        .filter(role_grant::ended_by.is_null())
+        .order(role_grant::id.asc())
+        .limit(200)
+        .select(GrantRow::as_select())
+        .into_boxed();
+    if let Some(owner) = tx.only_owner() {
+        query = query.filter(role_grant::person_id.eq(owner));
+    }
+    Ok(query.load(tx.conn())?)
+}
+
+/// Everybody who is an administrator now.
+pub(super) fn list_administrators(tx: &mut Tx<'_>) -> Result<Vec<PersonRow>> {
+    let (now, today) = (tx.now(), tx.now().date_naive());
+    let administrators = role_grant::table
+        .filter(role_grant::role.eq("administrator"))
+        .filter(role_grant::effective_at.le(now))
+        .filter(role_grant::valid_from.le(today))
+        .filter(role_grant::valid_until.is_null().or(role_grant::valid_until.gt(today)))
+        .select(role_grant::person_id);
+    Ok(person::table
+        .filter(person::id.eq_any(administrators))
+        .order(person::id.asc())
+        .select(PersonRow::as_select())
+        .load(tx.conn())?)
 }
 
 pub(super) fn list_grants(tx: &mut Tx<'_>, id: PersonId) -> Result<Vec<GrantRow>> {

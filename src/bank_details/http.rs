@@ -14,7 +14,7 @@ use crate::kernel::ids::{
     BankDetailChangeId, BankDetailPolicyId, CallbackId, EntityId, PayeeAccountId, PersonId, SessionId,
 };
 use crate::members::PayeeAccountRow;
-use crate::platform::db::{Db, Tx};
+use crate::platform::db::{Actor, Db, Tx};
 use crate::platform::error::Result;
 use crate::platform::keys::Keys;
 use crate::platform::web::{Command, Empty, Listing, Page, QueryOf};
@@ -127,7 +127,7 @@ struct BankDetailChangeView {
     requested_at: DateTime<Utc>,
     /// Whole hours since then.
     age_hours: i64,
-    /// Which proof was fresh: `password`.
+    /// Which proof was fresh: `password`, or `second_factor` where the member has one.
     proof: String,
     /// On which device.
     session_id: SessionId,
@@ -215,6 +215,10 @@ struct AskForBankDetails {
     /// Your password, as a fresh proof.
     #[schema(max_length = 256)]
     current_password: String,
+    /// A code of your authenticator, or a recovery code; needed where you have one.
+    #[serde(default)]
+    #[schema(max_length = 40)]
+    code: Option<String>,
 }
 
 /// Asks to be paid to another account. Every address of mail that you have or had is told; the old account stays
@@ -229,14 +233,16 @@ async fn ask_for_bank_details(
     passwords: Data<Passwords>,
     command: Command<AskForBankDetails>,
 ) -> Result<HttpResponse> {
-    let shown = Shown::Password(command.body.current_password.clone());
-    let proof = access::prove(&db, &passwords, who.clone().into(), shown).await?;
-    command
-        .create(&db, who.into(), "ask_for_bank_details", "/v1/bank_detail_changes", move |tx, body| {
+    let actor: Actor = who.into();
+    let shown = Shown { password: command.body.current_password.clone(), code: command.body.code.clone() };
+    let proof = access::prove(&db, &passwords, actor.clone(), shown).await?;
+    let outcome = command
+        .create(&db, actor.clone(), "ask_for_bank_details", "/v1/bank_detail_changes", move |tx, body| {
             super::ask(tx, &keys, &proof, body.id, body.iban, body.holder)?;
             load(tx, body.id)
         })
-        .await
+        .await;
+    access::factors::counted(&db, actor, outcome).await
 }
 
 #[derive(Debug, Deserialize, IntoParams)]

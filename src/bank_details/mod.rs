@@ -33,7 +33,7 @@ use crate::platform::keys::Keys;
 /// Asks that the signed-in member be paid to another account. It is told to every address they have or had.
 ///
 /// # Errors
-/// 403 `step_up_required`; 409 `bank_change_open`, `bank_account_same`, `member_not_active`; 422 for what is no account.
+/// As [`access::confirm`]; 409 `bank_change_open`, `bank_account_same`, `member_not_active`; 422 for what is no account.
 pub fn ask(
     tx: &mut Tx<'_>,
     keys: &Keys,
@@ -42,7 +42,7 @@ pub fn ask(
     iban: String,
     holder: String,
 ) -> Result<ChangeRow> {
-    access::confirm(tx, proof)?;
+    let shown = access::confirm(tx, keys, proof)?;
     let me = tx.person()?;
     let member = members::require_payable(tx, me)?;
     let new = NewPayeeAccount { id: tx.new_id(), iban, holder };
@@ -70,7 +70,7 @@ pub fn ask(
         iban_index: &sealed.iban_index,
         iban_country: &sealed.iban_country,
         iban_last4: &sealed.iban_last4,
-        proof: proof.kind(),
+        proof: shown,
         session_id: session,
         address: &address,
         cooling_hours: hours,

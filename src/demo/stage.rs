@@ -214,7 +214,10 @@ impl Stage {
         let person = json!({"id": id, "email": email, "name": name, "language": "en"});
         administrator.post("/v1/people", &person)?.expect(201)?;
         let grant = json!({"id": administrator.new_id(), "role": role, "valid_from": self.clock.now().date_naive()});
-        administrator.post(&format!("/v1/people/{id}/role_grants"), &grant)?.expect(201)?;
+        let granted = administrator.post(&format!("/v1/people/{id}/role_grants"), &grant)?.expect(201)?;
+        if granted.get("effective_at").is_none_or(Value::is_null) {
+            return Err(DemoError(format!("{name} waits for a second administrator: hire before money moves")));
+        }
         self.settle()?;
         let token = self.token_to(email, "/reset/")?;
         let reset = json!({"token": token, "password": PASSWORD});

@@ -6,9 +6,11 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::{DoneView, PersonView};
+use crate::access::factors::counted;
 use crate::access::{self, Passwords, Shown, SignedIn};
-use crate::platform::db::Db;
+use crate::platform::db::{Actor, Db};
 use crate::platform::error::Result;
+use crate::platform::keys::Keys;
 use crate::platform::web::Command;
 
 #[derive(Debug, Clone, Deserialize, ToSchema)]
@@ -20,6 +22,10 @@ pub(super) struct ChangeEmail {
     /// Your password, as a fresh proof.
     #[schema(max_length = 256)]
     current_password: String,
+    /// A code of your authenticator, or a recovery code; needed where you have one.
+    #[serde(default)]
+    #[schema(max_length = 40)]
+    code: Option<String>,
 }
 
 /// Changes your address of mail. The addresses before it are told; money that waits for a new account waits longer.
@@ -29,16 +35,19 @@ pub(super) struct ChangeEmail {
 pub(super) async fn change_email(
     who: SignedIn,
     db: Data<Db>,
+    keys: Data<Keys>,
     passwords: Data<Passwords>,
     command: Command<ChangeEmail>,
 ) -> Result<HttpResponse> {
-    let shown = Shown::Password(command.body.current_password.clone());
-    let proof = access::prove(&db, &passwords, who.clone().into(), shown).await?;
-    command
-        .run(&db, who.into(), "change_email", move |tx, body| {
-            access::change_email(tx, &proof, &body.email).map(PersonView::from)
+    let actor: Actor = who.into();
+    let shown = Shown { password: command.body.current_password.clone(), code: command.body.code.clone() };
+    let proof = access::prove(&db, &passwords, actor.clone(), shown).await?;
+    let outcome = command
+        .run(&db, actor.clone(), "change_email", move |tx, body| {
+            access::change_email(tx, &keys, &proof, &body.email).map(PersonView::from)
         })
-        .await
+        .await;
+    counted(&db, actor, outcome).await
 }
 
 #[derive(Debug, Clone, Deserialize, ToSchema)]
@@ -50,6 +59,10 @@ pub(super) struct ChangePhone {
     /// Your password, as a fresh proof.
     #[schema(max_length = 256)]
     current_password: String,
+    /// A code of your authenticator, or a recovery code; needed where you have one.
+    #[serde(default)]
+    #[schema(max_length = 40)]
+    code: Option<String>,
 }
 
 /// Changes your telephone number. Your addresses of mail are told; money that waits for a new account waits longer.
@@ -59,15 +72,18 @@ pub(super) struct ChangePhone {
 pub(super) async fn change_phone(
     who: SignedIn,
     db: Data<Db>,
+    keys: Data<Keys>,
     passwords: Data<Passwords>,
     command: Command<ChangePhone>,
 ) -> Result<HttpResponse> {
-    let shown = Shown::Password(command.body.current_password.clone());
-    let proof = access::prove(&db, &passwords, who.clone().into(), shown).await?;
-    command
-        .run(&db, who.into(), "change_phone", move |tx, body| {
-            access::change_phone(tx, &proof, &body.phone)?;
+    let actor: Actor = who.into();
+    let shown = Shown { password: command.body.current_password.clone(), code: command.body.code.clone() };
+    let proof = access::prove(&db, &passwords, actor.clone(), shown).await?;
+    let outcome = command
+        .run(&db, actor.clone(), "change_phone", move |tx, body| {
+            access::change_phone(tx, &keys, &proof, &body.phone)?;
             Ok(DoneView { done: true })
         })
-        .await
+        .await;
+    counted(&db, actor, outcome).await
 }

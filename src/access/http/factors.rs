@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::DoneView;
-use crate::access::factors::{self, FactorKind, Operation, ProofMethod, ResetRow, ResetState, StepUpRow};
-use crate::access::{Administrator, Passwords, SignedIn};
+use crate::access::factors::{self, FactorKind, Operation, ProofMethod, ResetRow, ResetState, StepUpRow, counted};
+use crate::access::{self, Administrator, Passwords, Shown, SignedIn};
 use crate::kernel::ids::{FactorId, FactorResetId, PersonId, StepUpId};
 use crate::platform::db::{Actor, Db, Tx};
 use crate::platform::error::{Error, Result};
@@ -119,21 +119,9 @@ impl From<ResetRow> for FactorResetView {
     }
 }
 
-/// A wrong code is noted although its request wrote nothing else.
-async fn counted(db: &Db, actor: Actor, outcome: Result<HttpResponse>) -> Result<HttpResponse> {
-    if outcome.as_ref().is_err_and(|error| error.code == "second_factor_invalid") {
-        db.write(actor, factors::failed).await?;
-    }
-    outcome
-}
-
+/// Checks a password, counting wrong ones as at the door.
 async fn check_password(who: &SignedIn, db: &Db, passwords: &Passwords, password: String) -> Result<()> {
-    let me = who.person();
-    let person = db.write(who.clone().into(), move |tx| crate::access::person(tx, me)).await?;
-    if passwords.check(password, Some(person.password_hash)).await? {
-        return Ok(());
-    }
-    Err(Error::field("/current_password", "invalid"))
+    access::prove(db, passwords, who.clone().into(), Shown { password, code: None }).await.map(|_proof| ())
 }
 
 /// Shows whether you have a second factor.

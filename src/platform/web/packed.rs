@@ -1,8 +1,7 @@
 //! Large files: packed while they arrive, so that they never lie in memory as a whole.
 
-use std::future::Future;
+use std::future::{Ready, ready};
 use std::io::{BufRead, BufReader, Read, Write};
-use std::pin::Pin;
 use std::sync::Arc;
 
 use actix_web::dev::Payload;
@@ -118,9 +117,22 @@ impl Packing {
     }
 }
 
-/// A command whose body is a file that may be large.
-#[derive(Debug, Clone)]
+/// A command whose body is a file that may be large, and of which nothing is read yet: a handler first asks the database
+/// whether its caller may send one at all.
 pub struct PackedUpload {
+    request: HttpRequest,
+    payload: Payload,
+}
+
+impl std::fmt::Debug for PackedUpload {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PackedUpload").finish_non_exhaustive()
+    }
+}
+
+/// What was sent, read to its end.
+#[derive(Debug, Clone)]
+pub struct Uploaded {
     /// What the sender calls it.
     pub media_type: String,
     /// What was sent.
@@ -129,25 +141,31 @@ pub struct PackedUpload {
 
 impl FromRequest for PackedUpload {
     type Error = Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Self>>>>;
+    type Future = Ready<Result<Self>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let request = request.clone();
-        let mut payload = payload.take();
-        Box::pin(async move {
-            let mut packing = Packing::new();
-            while let Some(chunk) = payload.next().await {
-                let Ok(chunk) = chunk else { return Err(Error::bad_request("malformed_json")) };
-                if packing.size.saturating_add(chunk.len()) > PACKED_MAX {
-                    let refused = Error::new(StatusCode::PAYLOAD_TOO_LARGE, "upload_too_large");
-                    return Err(refused.with("max_bytes", PACKED_MAX));
-                }
-                packing.push(&chunk)?;
+        ready(Ok(Self { request: request.clone(), payload: payload.take() }))
+    }
+}
+
+impl PackedUpload {
+    /// Reads the body, packing it as it comes.
+    ///
+    /// # Errors
+    /// 400 for a body that breaks off and for headers that are missing; 413 for one that is too large.
+    pub async fn read(mut self) -> Result<Uploaded> {
+        let mut packing = Packing::new();
+        while let Some(chunk) = self.payload.next().await {
+            let Ok(chunk) = chunk else { return Err(Error::bad_request("malformed_json")) };
+            if packing.size.saturating_add(chunk.len()) > PACKED_MAX {
+                let refused = Error::new(StatusCode::PAYLOAD_TOO_LARGE, "upload_too_large");
+                return Err(refused.with("max_bytes", PACKED_MAX));
             }
-            let body = packing.finish()?;
-            let envelope = envelope(&request, body.sha256(), None)?;
-            Ok(Self { media_type: media_type(&request), command: Command { body, envelope } })
-        })
+            packing.push(&chunk)?;
+        }
+        let body = packing.finish()?;
+        let envelope = envelope(&self.request, body.sha256(), None)?;
+        Ok(Uploaded { media_type: media_type(&self.request), command: Command { body, envelope } })
     }
 }
 
