@@ -8,8 +8,8 @@ use diesel::sql_types::{BigInt, Date, Nullable, Timestamptz, Uuid as SqlUuid};
 use serde_json::Value;
 pub use true_ups::{PolicyRow, ProofRow, TrueUpPartRow, TrueUpRow};
 pub(super) use true_ups::{
-    Wage, confirmed_of, decide_true_up, find_policy, find_return, find_true_up, has_proof, insert_part, insert_policy,
-    insert_proof, insert_return, insert_true_up, list_parts, list_parts_of_payout, list_policies, list_proofs,
+    Wage, booked, decide_true_up, find_policy, find_true_up, has_proof, insert_part, insert_policy, insert_proof,
+    insert_return, insert_true_up, is_trued_up, list_parts, list_parts_of_payout, list_policies, list_proofs,
     list_true_ups, lock_open_of, lock_true_up, policy_on, unpaid_of,
 };
 use umbel_schema::{pay_arrangement, pay_scheme, pay_scheme_version, pay_slip, withholding_rate};

@@ -97,16 +97,6 @@ pub fn policies(tx: &mut Tx<'_>, of: EntityId) -> Result<Vec<PolicyRow>> {
     store::list_policies(tx, of)
 }
 
-/// What is booked for a slip now: as it was computed, less what came back, and every difference since.
-fn booked(tx: &mut Tx<'_>, slip: &store::SlipRow) -> Result<Figures> {
-    let mut figures = Figures::of(&slip.pay()?)?;
-    if let Some(back) = store::find_return(tx, slip.payout_id)? {
-        figures = figures.taken_back(back)?;
-    }
-    let last = store::confirmed_of(tx, slip.payout_id)?.into_iter().next_back();
-    Ok(last.map_or(figures, |row| actual(&row)))
-}
-
 const fn actual(row: &TrueUpRow) -> Figures {
     Figures {
         employer: row.employer_actual_minor,
@@ -153,7 +143,7 @@ pub fn propose(tx: &mut Tx<'_>, new: &NewTrueUp) -> Result<TrueUpRow> {
     let today = tx.today(zone);
     let policy = store::policy_on(tx, slip.entity_id, today)?;
     let policy = policy.ok_or_else(|| Error::conflict("true_up_policy_missing").with("on", today))?;
-    let booked = booked(tx, &slip)?;
+    let booked = store::booked(tx, slip.payout_id)?;
     if booked == actual {
         return Err(Error::value("nothing_to_true_up"));
     }
@@ -217,13 +207,17 @@ fn held(tx: &mut Tx<'_>, id: TrueUpId, expected: i32, command: TrueUpCommand) ->
 /// has at once; what it bears its next payouts take.
 ///
 /// # Errors
-/// 404; 403 for one's own; 409 in another state; 412 for another version.
+/// 404; 403 for one's own; 409 in another state, `true_up_outdated` when what is booked of the wage changed since; 412 for
+/// another version.
 pub fn confirm(tx: &mut Tx<'_>, id: TrueUpId, expected: i32) -> Result<TrueUp> {
     let row = held(tx, id, expected, TrueUpCommand::Confirm)?;
     let by = tx.person()?;
     let policy = store::find_policy(tx, row.policy_id)?;
     let zone = charter::entity(tx, row.entity_id)?.zone();
     let at = Booking { entity: row.entity_id, on: tx.today(zone), currency: row.currency };
+    if store::booked(tx, row.payout_id)? != as_booked(&row) {
+        return Err(Error::conflict("true_up_outdated"));
+    }
     let difference = actual(&row).less(as_booked(&row))?;
     let fact = TrueUpFact {
         true_up: id,
@@ -298,6 +292,14 @@ pub fn taken_by(tx: &mut Tx<'_>, payout: PayoutId) -> Result<Vec<TrueUpPartRow>>
     store::list_parts_of_payout(tx, payout)
 }
 
+/// Whether differences of a wage are booked that no later one set back.
+///
+/// # Errors
+/// Fails with the database.
+pub fn is_trued_up(tx: &mut Tx<'_>, payout: PayoutId) -> Result<bool> {
+    store::is_trued_up(tx, payout)
+}
+
 /// What of a wage is taken back when the bank gives it back, and keeps it: contributions and tax that were paid to the
 /// offices since stay a cost until the payroll office says what it gave back, which is a true-up. Payments settle what is
 /// owed longest first.
@@ -306,15 +308,14 @@ pub fn taken_by(tx: &mut Tx<'_>, payout: PayoutId) -> Result<Vec<TrueUpPartRow>>
 /// 404 for a payout that is no wage.
 pub fn take_back(tx: &mut Tx<'_>, payout: PayoutId) -> Result<Wage> {
     let slip = super::slip(tx, payout)?;
-    let wage = super::wage(&slip.pay()?)?;
-    let mut unpaid = |account, part: Minor| -> Result<Minor> {
-        let owed = store::unpaid_of(tx, slip.entity_id, account, payout)?;
-        Ok(owed.clamp(Minor::ZERO, part))
-    };
-    let social = unpaid(Account::SocialSecurityPayable, wage.social_security)?;
-    let tax = unpaid(Account::WithholdingPayable, wage.withheld)?;
-    store::insert_return(tx, (payout, slip.member_id), (social, tax))?;
-    Ok(rules::returned(wage, (social, tax))?)
+    let pay = slip.pay()?;
+    let said = Figures::of(&pay)?;
+    let booked = store::booked(tx, payout)?;
+    let social = store::unpaid_of(tx, slip.entity_id, Account::SocialSecurityPayable, payout)?;
+    let tax = store::unpaid_of(tx, slip.entity_id, Account::WithholdingPayable, payout)?;
+    let back = rules::taken_back(said, booked, (social, tax))?;
+    store::insert_return(tx, (payout, slip.member_id), back)?;
+    Ok(rules::returned(super::wage(&pay)?, said, back)?)
 }
 
 /// Records what lets a person be paid for copyright.

@@ -10,6 +10,7 @@ use umbel::platform::db::Actor;
 use umbel::platform::error::Error;
 
 use super::levies::{minor, money};
+use super::payout_results;
 use super::payroll::{arrange, funded, scheme, scheme_of, vote, withhold};
 use super::support::TestApp;
 use super::world::text;
@@ -45,7 +46,7 @@ fn policy(app: &TestApp, cast: &Cast, borne_by: &str, instalments: i32) -> Answe
 }
 
 /// A wage of 935.00 that left: an activity, its payout, and its slip.
-fn paid_wage(app: &TestApp, cast: &mut Cast, member: &MemberCast) -> (MemberCast, Value, Value) {
+pub fn paid_wage(app: &TestApp, cast: &mut Cast, member: &MemberCast) -> (MemberCast, Value, Value) {
     let activity = super::levies::another_activity(member);
     let known = cast.staff.administrator.get("/v1/pay_schemes?limit=200").unwrap().expect(200).unwrap();
     let is_known = known["data"].as_array().unwrap().iter().any(|row| row["code"] == "be_artist");
@@ -224,4 +225,98 @@ fn a_returned_wage_keeps_as_a_cost_what_was_paid_to_the_offices() {
     cast.bank.returns(Minor::new(net), &end_to_end_id, "AC04", app.stage.today());
     app.stage.import(&mut cast).unwrap();
     assert_eq!(app.count("SELECT social_minor FROM wage_return"), social);
+}
+
+fn confirm(cast: &Cast, made: &Value) -> Answer {
+    let place = format!("/v1/true_ups/{}/confirm", text(made, "id"));
+    cast.staff.accountant.change(&place, 1, &json!({})).unwrap()
+}
+
+fn bring_in(cast: &Cast, body: &Value) -> Value {
+    cast.staff.reviewer.post("/v1/true_ups", body).unwrap().expect(201).unwrap()
+}
+
+#[test]
+fn a_wage_that_comes_back_is_not_given_back_what_a_true_up_gave_already() {
+    let app = TestApp::start();
+    let (mut cast, member) = app.with_member();
+    let (activity, payout, _) = paid_wage(&app, &mut cast, &member);
+    policy(&app, &cast, "activity", 3).expect(201).unwrap();
+    let id = text(&payout, "id");
+    let of = |column: &str| app.count(&format!("SELECT {column} FROM pay_slip WHERE payout_id = '{id}'"));
+    let (social, net) = (of("employer_minor + employee_minor"), of("net_minor"));
+    let before = available(&activity);
+    let less = bring_in(&cast, &body(&app, &cast, &id, -5_000));
+    confirm(&cast, &less).expect(200).unwrap();
+    assert_eq!(available(&activity) - before, 5_000, "the office wanted less");
+    // Brought in while the wage is away, and confirmed when it is back: it would start from what is no longer booked.
+    let late = bring_in(&cast, &body(&app, &cast, &id, 1_000));
+    let end_to_end_id = text(&payout, "end_to_end_id");
+    cast.bank.pays(Minor::new(net), &end_to_end_id, app.stage.today());
+    app.stage.import(&mut cast).unwrap();
+    cast.bank.returns(Minor::new(net), &end_to_end_id, "AC04", app.stage.today());
+    app.stage.import(&mut cast).unwrap();
+    assert_eq!(app.count("SELECT social_minor FROM wage_return"), social - 5_000, "the rest was given back before");
+    assert_eq!(available(&activity) - before, 50_000 - of("residual_minor"), "all of the wage, once");
+    let refused = confirm(&cast, &late);
+    assert_eq!((refused.status, refused.code().as_str()), (409, "true_up_outdated"));
+    // The database says the same to whoever goes past the program.
+    let accountant = cast.staff.accountant.person_id.clone().unwrap();
+    let around = format!(
+        "UPDATE true_up SET state = 'confirmed', decided_by = '{accountant}', booked_on = '2026-05-04' WHERE id = '{}'",
+        text(&late, "id")
+    );
+    let around = app.database.owner().batch_execute(&around).unwrap_err();
+    assert!(around.to_string().contains("changed"), "{around}");
+    let reject = format!("/v1/true_ups/{}/reject", text(&late, "id"));
+    cast.staff.accountant.change(&reject, 1, &json!({"reason": "The wage came back"})).unwrap().expect(200).unwrap();
+    // Nothing is booked of it now, and the office keeps 7.00 all the same: that is what it cost.
+    let mut kept = body(&app, &cast, &id, 0);
+    (kept["employer"], kept["employee"], kept["withheld"]) = (money(700), money(0), money(0));
+    let kept = bring_in(&cast, &kept);
+    assert_eq!(minor(&kept, "/difference"), 700);
+    confirm(&cast, &kept).expect(200).unwrap();
+    let owed = "SELECT -coalesce(sum(amount_minor), 0) FROM posting WHERE account IN ('social_security_payable', 'withholding_payable')";
+    assert_eq!(app.count(owed), 700, "and no more is owed to the offices");
+}
+
+#[test]
+fn a_wage_that_the_bank_refused_ends_when_its_true_ups_are_set_back() {
+    for more in [2_000, -2_000] {
+        let app = TestApp::start();
+        let (mut cast, member) = app.with_member();
+        let (activity, payout, _) = paid_wage(&app, &mut cast, &member);
+        policy(&app, &cast, "activity", 3).expect(201).unwrap();
+        let id = text(&payout, "id");
+        let residual = app.count(&format!("SELECT residual_minor FROM pay_slip WHERE payout_id = '{id}'"));
+        let before = available(&activity) + 50_000 - residual;
+        confirm(&cast, &bring_in(&cast, &body(&app, &cast, &id, more))).expect(200).unwrap();
+        let batch = json!({"id": payout_results::payout(&cast, &payout)["batch_id"]});
+        let message = payout_results::message_of(&cast, &batch);
+        let said = [(payout_results::name_of(&payout), "RJCT", "AC04")];
+        let report = payout_results::report("R1", &message, "PART", &said);
+        let done = cast.staff.reviewer.upload("/v1/payment_reports", "application/xml", report.as_bytes()).unwrap();
+        done.expect(201).unwrap();
+        let refused = payout_results::propose(&cast, &payout, "give_back");
+        assert_eq!((refused.status, refused.code().as_str()), (409, "true_ups_first"));
+        let refused = cast.staff.reviewer.post("/v1/true_ups", &body(&app, &cast, &id, 1)).unwrap();
+        assert_eq!((refused.status, refused.code().as_str()), (409, "pay_not_sent"), "it cost nothing");
+        let mut nothing = body(&app, &cast, &id, 0);
+        for part in ["employer", "employee", "withheld"] {
+            nothing[part] = money(0);
+        }
+        let back = bring_in(&cast, &nothing);
+        assert_eq!(minor(&back, "/difference"), -more);
+        confirm(&cast, &back).expect(200).unwrap();
+        let proposed = payout_results::propose(&cast, &payout, "give_back").expect(201).unwrap();
+        payout_results::agree(&cast, &proposed);
+        // What was given too much is borne by the next payouts; what was never taken is simply gone.
+        let open = app.count(
+            "SELECT (SELECT coalesce(sum(difference_minor), 0) FROM true_up WHERE state = 'confirmed') \
+                  - (SELECT coalesce(sum(amount_minor), 0) FROM true_up_part)",
+        );
+        assert_eq!((available(&activity) - open, open), (before, 2_000), "{more}");
+        let owed = "SELECT coalesce(sum(amount_minor), 0) FROM posting WHERE account IN ('social_security_payable', 'withholding_payable')";
+        assert_eq!(app.count(owed), 0, "{more}");
+    }
 }

@@ -83,13 +83,6 @@ impl Figures {
             withheld: self.withheld.minus(other.withheld)?,
         })
     }
-
-    /// Less what was taken back of social security and tax: of the employer's part first.
-    pub(in crate::payroll) fn taken_back(self, (social, tax): (Minor, Minor)) -> Result<Self, MoneyError> {
-        let employer = social.min(self.employer);
-        let back = Self { employer, employee: social.minus(employer)?, withheld: tax };
-        self.less(back)
-    }
 }
 
 /// The instalment with this number, from 1: the difference divided equally, what is missing to the first ones.
@@ -100,19 +93,39 @@ pub(in crate::payroll) fn instalment(difference: Minor, instalments: i32, n: i32
     Ok(place.checked_sub(1).and_then(|place| parts.get(place).copied()).filter(|part| *part != Minor::ZERO))
 }
 
-/// What of a wage is taken back when it comes back: all of it but what was paid to the offices, which stays a cost.
-pub(in crate::payroll) fn returned(wage: Wage, (social, tax): (Minor, Minor)) -> Result<Wage, MoneyError> {
-    let paid = wage.social_security.minus(social)?.plus(wage.withheld.minus(tax)?)?;
-    let employer = paid.min(wage.employer);
-    let gross = paid.minus(employer)?.min(wage.gross);
-    let beside = paid.minus(employer)?.minus(gross)?;
+/// What is taken back of a wage that comes back, of what its slip said, what is booked of it now, and what of that was not
+/// paid to the offices yet: never more than is booked, for a difference that was given back is not given back again. Of
+/// social security the employee's part first, as far as that is booked.
+pub(in crate::payroll) fn taken_back(
+    slip: Figures,
+    booked: Figures,
+    (social, tax): (Minor, Minor),
+) -> Result<Figures, MoneyError> {
+    let whole = slip.employer.plus(slip.employee)?;
+    let left = booked.employer.plus(booked.employee)?;
+    let social = social.min(whole).min(left).max(Minor::ZERO);
+    let employee = social.min(slip.employee).min(booked.employee).max(Minor::ZERO);
+    let employer = social.minus(employee)?.min(slip.employer);
+    let withheld = tax.min(slip.withheld).min(booked.withheld).max(Minor::ZERO);
+    Ok(Figures { employer, employee: social.minus(employer)?, withheld })
+}
+
+/// The wage that comes back when this much is taken back of it: all of it but what was paid to the offices, which stays the
+/// cost that it was, of the employer, of the gross wage, or of what was paid beside it.
+pub(in crate::payroll) fn returned(wage: Wage, slip: Figures, back: Figures) -> Result<Wage, MoneyError> {
+    let paid = slip.less(back)?;
+    let of_person = paid.employee.plus(paid.withheld)?;
+    let gross = of_person.min(wage.gross);
+    let beside = of_person.minus(gross)?.min(wage.beside);
+    // What is left is what the state takes of the budget itself: it stands with the employer's part.
+    let employer = paid.employer.plus(of_person.minus(gross)?.minus(beside)?)?;
     Ok(Wage {
-        budget: wage.budget.minus(paid)?,
+        budget: wage.budget.minus(paid.employer.plus(of_person)?)?,
         gross: wage.gross.minus(gross)?,
         beside: wage.beside.minus(beside)?,
         employer: wage.employer.minus(employer)?,
-        social_security: social,
-        withheld: tax,
+        social_security: back.employer.plus(back.employee)?,
+        withheld: back.withheld,
         ..wage
     })
 }
@@ -145,11 +158,27 @@ mod tests {
             net: cents(545),
             residual: cents(5),
         };
-        let all = returned(wage, (cents(300), cents(100))).unwrap();
-        assert_eq!(all, wage);
-        let none = returned(wage, (cents(0), cents(0))).unwrap();
+        let figures = |employer, employee, withheld| Figures {
+            employer: cents(employer),
+            employee: cents(employee),
+            withheld: cents(withheld),
+        };
+        let slip = figures(235, 65, 100);
+        let back = |booked, unpaid| returned(wage, slip, taken_back(slip, booked, unpaid).unwrap()).unwrap();
+        assert_eq!(back(slip, (cents(300), cents(100))), wage);
+        assert_eq!(back(slip, (cents(900), cents(900))), wage, "what others owe is not ours");
+        let none = back(slip, (cents(0), cents(0)));
         assert_eq!((none.budget, none.employer, none.gross, none.net), (cents(600), cents(0), cents(535), cents(545)));
         // What is given back to the activity is what came back from the bank and what the mutual kept.
         assert_eq!(none.budget.minus(none.residual).unwrap(), cents(595));
+        // 200 were given back before: of 300 only 100 are there to be taken back, whichever part they were of.
+        for booked in [figures(35, 65, 100), figures(100, 0, 100), figures(-100, 200, 100)] {
+            let taken = taken_back(slip, booked, (cents(300), cents(100))).unwrap();
+            let social = taken.employer.plus(taken.employee).unwrap();
+            assert_eq!((social, taken.withheld), (cents(100), cents(100)), "{booked:?}");
+            let wage = returned(wage, slip, taken).unwrap();
+            assert_eq!((wage.budget, wage.social_security), (cents(800), cents(100)));
+        }
+        assert_eq!(taken_back(slip, figures(35, 65, 100), (cents(300), cents(0))).unwrap(), figures(35, 65, 0));
     }
 }

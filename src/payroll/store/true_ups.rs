@@ -241,16 +241,6 @@ pub(in crate::payroll) fn list_true_ups(
     Ok(query.load(tx.conn())?)
 }
 
-/// What is confirmed of a payout, in the order in which it was brought in.
-pub(in crate::payroll) fn confirmed_of(tx: &mut Tx<'_>, payout: PayoutId) -> Result<Vec<TrueUpRow>> {
-    Ok(true_up::table
-        .filter(true_up::payout_id.eq(payout))
-        .filter(true_up::state.eq(TrueUpState::Confirmed))
-        .order((true_up::created_at.asc(), true_up::id.asc()))
-        .select(TrueUpRow::as_select())
-        .load(tx.conn())?)
-}
-
 /// What an activity bears and has not borne in full, oldest first, locked.
 pub(in crate::payroll) fn lock_open_of(tx: &mut Tx<'_>, activity: ActivityId) -> Result<Vec<TrueUpRow>> {
     Ok(true_up::table
@@ -313,26 +303,48 @@ pub(in crate::payroll) fn list_parts_of_payout(tx: &mut Tx<'_>, payout: PayoutId
         .load(tx.conn())?)
 }
 
-/// What was taken back of a wage that came back: social security and tax.
-pub(in crate::payroll) fn find_return(tx: &mut Tx<'_>, payout: PayoutId) -> Result<Option<(Minor, Minor)>> {
-    Ok(wage_return::table
-        .find(payout)
-        .select((wage_return::social_minor, wage_return::tax_minor))
-        .first(tx.conn())
-        .optional()?)
+#[derive(QueryableByName)]
+struct BookedRow {
+    #[diesel(sql_type = BigInt, column_name = employer_minor)]
+    employer: Minor,
+    #[diesel(sql_type = BigInt, column_name = employee_minor)]
+    employee: Minor,
+    #[diesel(sql_type = BigInt, column_name = withheld_minor)]
+    withheld: Minor,
+}
+
+/// What is booked of a wage now: see the view.
+pub(in crate::payroll) fn booked(tx: &mut Tx<'_>, payout: PayoutId) -> Result<Figures> {
+    let sql = "SELECT employer_minor, employee_minor, withheld_minor FROM wage_booked WHERE payout_id = $1";
+    let row: BookedRow = diesel::sql_query(sql).bind::<SqlUuid, _>(payout).get_result(tx.conn())?;
+    Ok(Figures { employer: row.employer, employee: row.employee, withheld: row.withheld })
+}
+
+#[derive(QueryableByName)]
+struct TruedUpRow {
+    #[diesel(sql_type = diesel::sql_types::Bool)]
+    is_trued_up: bool,
+}
+
+/// Whether differences of a wage are booked; of what is no wage, never.
+pub(in crate::payroll) fn is_trued_up(tx: &mut Tx<'_>, payout: PayoutId) -> Result<bool> {
+    let sql = "SELECT is_trued_up FROM wage_booked WHERE payout_id = $1";
+    let row: Option<TruedUpRow> = diesel::sql_query(sql).bind::<SqlUuid, _>(payout).get_result(tx.conn()).optional()?;
+    Ok(row.is_some_and(|row| row.is_trued_up))
 }
 
 pub(in crate::payroll) fn insert_return(
     tx: &mut Tx<'_>,
     (payout, member): (PayoutId, PersonId),
-    (social, tax): (Minor, Minor),
+    back: Figures,
 ) -> Result<()> {
     diesel::insert_into(wage_return::table)
         .values((
             wage_return::payout_id.eq(payout),
             wage_return::member_id.eq(member),
-            wage_return::social_minor.eq(social),
-            wage_return::tax_minor.eq(tax),
+            wage_return::social_minor.eq(back.employer.plus(back.employee)?),
+            wage_return::employer_minor.eq(back.employer),
+            wage_return::tax_minor.eq(back.withheld),
         ))
         .execute(tx.conn())?;
     Ok(())
@@ -353,7 +365,7 @@ pub(in crate::payroll) fn unpaid_of(
     payout: PayoutId,
 ) -> Result<Minor> {
     let row: Owed = diesel::sql_query(
-        "SELECT (-coalesce(sum(p.amount_minor), 0) + coalesce(sum(p.amount_minor) FILTER (WHERE p.amount_minor < 0 AND e.id > r.id), 0))::bigint AS amount \
+        "SELECT (-coalesce(sum(p.amount_minor), 0) + coalesce(sum(p.amount_minor) FILTER (WHERE p.amount_minor < 0 AND e.id > r.id AND e.source_kind <> 'remittance'), 0))::bigint AS amount \
          FROM (SELECT max(id) AS id FROM journal_entry WHERE event = 'payout_released' AND source_id = $3) r \
          CROSS JOIN posting p JOIN journal_entry e ON e.id = p.entry_id WHERE e.entity_id = $1 AND p.account = $2",
     )
