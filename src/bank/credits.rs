@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::parts::release_owner;
+use super::parts::{put_back, release_owner};
 use super::rules;
 use super::store::{self, CreditRow, LineRow, RefundRow, UseRow};
 use super::{LineSummary, allocate, find_line, invoice_fact, locked_at};
@@ -90,6 +90,27 @@ pub fn credit_client(
     let at = Booking { entity: row.entity_id, on, currency: row.currency };
     ledger::post(tx, &events::client_credited(at, credit, kept_for(&row), waiting)?)?;
     find_line(tx, id)
+}
+
+/// Takes a credit back of which nothing was used: that was not the client's money, or not for keeping. It waits with its
+/// line again, with whoever took it back.
+///
+/// # Errors
+/// 403 for one's own client; 404; 409 `client_credit_in_use`, `not_unique` for one that was withdrawn; 422 for the reason.
+pub fn withdraw_credit(tx: &mut Tx<'_>, id: ClientCreditId, reason: &str) -> Result<Credit> {
+    let mut checks = Checks::default();
+    checks.text(reason, "/reason", 1, 500);
+    checks.done()?;
+    let row = store::find_credit(tx, id)?;
+    not_mine(tx, &row)?;
+    let line = store::lock_line(tx, row.bank_line_id)?;
+    let on = today(tx, &row)?;
+    store::insert_withdrawal(tx, &row, (tx.person()?, on), reason)?;
+    let at = Booking { entity: row.entity_id, on, currency: row.currency };
+    ledger::post(tx, &events::client_credit_withdrawn(at, id, kept_for(&row), row.amount_minor)?)?;
+    let changed = put_back(tx, &line)?;
+    store::save_line(tx, line, &changed)?;
+    with_left(tx, row)
 }
 
 fn with_left(tx: &mut Tx<'_>, row: CreditRow) -> Result<Credit> {
@@ -254,6 +275,23 @@ pub fn decide_refund(
     store::save_refund(tx, row, &changed)
 }
 
+/// Withdraws a refund that was approved and is not made: what was promised of its credit is free again.
+///
+/// # Errors
+/// 403 for one's own client; 404; 409 `state_conflict`; 412; 422 for the reason.
+pub fn withdraw_refund(tx: &mut Tx<'_>, id: ClientRefundId, expected: i32, reason: &str) -> Result<RefundRow> {
+    let mut checks = Checks::default();
+    checks.text(reason, "/reason", 1, 500);
+    checks.done()?;
+    let row = lock_refund(tx, id, expected, "approved")?;
+    if tx.person()? == row.member_id {
+        return Err(Error::forbidden("self_approval_forbidden"));
+    }
+    tx.reason(reason)?;
+    let changed = RefundRow { state: "withdrawn".to_owned(), ..(*row).clone() };
+    store::save_refund(tx, row, &changed)
+}
+
 /// A refund.
 ///
 /// # Errors
@@ -270,12 +308,24 @@ pub fn refunds(tx: &mut Tx<'_>, state: Option<&str>, after: Option<Uuid>, limit:
     store::list_refunds(tx, state, after, limit)
 }
 
-/// Matches a line that left the account with an approved refund of exactly that amount.
+/// Matches a line that left the account with an approved refund of exactly that amount. Money goes back to the account that
+/// it came from; to another one only with the reason.
 ///
 /// # Errors
-/// 404; 409 `bank_line_already_matched`, `state_conflict`, `client_refund_amount_mismatch`; 412; 422 for a refund that this
-/// line cannot pay.
-pub fn pay_refund(tx: &mut Tx<'_>, id: BankLineId, expected: i32, refund: ClientRefundId) -> Result<LineSummary> {
+/// 404; 409 `bank_line_already_matched`, `state_conflict`, `client_refund_amount_mismatch`, `refund_to_another_account`; 412;
+/// 422 for a refund that this line cannot pay, and for the reason.
+pub fn pay_refund(
+    tx: &mut Tx<'_>,
+    id: BankLineId,
+    expected: i32,
+    refund: ClientRefundId,
+    other_account: Option<&str>,
+) -> Result<LineSummary> {
+    let mut checks = Checks::default();
+    if let Some(reason) = other_account {
+        checks.text(reason, "/other_account_reason", 1, 500);
+    }
+    checks.done()?;
     let line = locked_at(tx, id, expected)?;
     let amount = rules::outgoing(&line)?;
     let row = store::lock_refund(tx, refund).map_err(|error| match error.code {
@@ -292,6 +342,15 @@ pub fn pay_refund(tx: &mut Tx<'_>, id: BankLineId, expected: i32, refund: Client
     if row.amount_minor != amount {
         return Err(Error::conflict("client_refund_amount_mismatch"));
     }
+    let credit = store::find_credit(tx, row.credit_id)?;
+    let came_from = store::find_line(tx, credit.bank_line_id)?.0.counterparty_iban_last4;
+    match other_account {
+        Some(reason) => tx.reason(reason)?,
+        None if came_from != line.counterparty_iban_last4 => {
+            return Err(Error::conflict("refund_to_another_account").with("last4", came_from));
+        }
+        None => {}
+    }
     let on = rules::counts_on(line.booked_on, ledger::first_open_day(tx, statement.entity_id)?);
     let changed = LineRow {
         state: "matched".to_owned(),
@@ -301,7 +360,6 @@ pub fn pay_refund(tx: &mut Tx<'_>, id: BankLineId, expected: i32, refund: Client
         ..(*line).clone()
     };
     store::save_line(tx, line, &changed)?;
-    let credit = store::find_credit(tx, row.credit_id)?;
     let paid = RefundRow { state: "paid".to_owned(), bank_line_id: Some(id), paid_on: Some(on), ..(*row).clone() };
     store::save_refund(tx, row, &paid)?;
     let at = Booking { entity: statement.entity_id, on, currency: credit.currency };

@@ -19,7 +19,7 @@ use crate::kernel::money::Minor;
 use crate::ledger::events::{self, Arrival, Booking};
 use crate::ledger::{self, Entry};
 use crate::members::{self, ShareState};
-use crate::payouts;
+use crate::payouts::{self, remittances};
 use crate::platform::db::Tx;
 use crate::platform::error::{Error, Result};
 
@@ -314,12 +314,21 @@ impl ImportDesk<'_> {
         match decision {
             Decision::SettlePayout(id) => {
                 store::insert_lines(tx, &[matched("payout_settled", id.0)])?;
-                payouts::settle(tx, id, on, self.account.id)
+                payouts::settle(tx, id, on, arrival)
             }
             Decision::ReturnPayout(id) => {
                 let line = matched("payout_returned", id.0);
                 store::insert_lines(tx, std::slice::from_ref(&line))?;
                 self.return_payout(tx, id, &line, on)
+            }
+            Decision::SettleRemittance(id) => {
+                store::insert_lines(tx, &[matched("remittance_settled", id.0)])?;
+                remittances::settle(tx, id, on, arrival)
+            }
+            Decision::ReturnRemittance(id) => {
+                let line = matched("remittance_returned", id.0);
+                store::insert_lines(tx, std::slice::from_ref(&line))?;
+                remittances::take_back(tx, id, on, &said(&line), arrival)
             }
             Decision::PayShare(id) => {
                 store::insert_lines(tx, &[matched("share", id.0)])?;
@@ -346,11 +355,15 @@ impl ImportDesk<'_> {
     }
 
     fn return_payout(&self, tx: &mut Tx<'_>, id: PayoutId, line: &LineRow, on: NaiveDate) -> Result<()> {
-        let reason = match (line.return_reason.as_str(), line.remittance.as_str()) {
-            ("", text) => text.chars().take(300).collect::<String>(),
-            (reason, _) => reason.to_owned(),
-        };
-        payouts::return_to_activity(tx, id, on, &reason, Arrival::Bank(self.account.id), self.importer)
+        payouts::return_to_activity(tx, id, on, &said(line), Arrival::Bank(self.account.id), self.importer)
+    }
+}
+
+/// Why a bank gave money back, in its words.
+fn said(line: &LineRow) -> String {
+    match (line.return_reason.as_str(), line.remittance.as_str()) {
+        ("", text) => text.chars().take(300).collect(),
+        (reason, _) => reason.to_owned(),
     }
 }
 
@@ -364,6 +377,7 @@ pub(super) struct Found {
 #[derive(Default)]
 pub(super) struct Names {
     payouts: BTreeSet<String>,
+    remittances: BTreeSet<String>,
     invoices: BTreeSet<String>,
     shares: BTreeSet<String>,
 }
@@ -378,6 +392,7 @@ impl Names {
         let mut names = Self::default();
         if !ids.is_empty() {
             names.payouts = payouts::known_end_to_end_ids(tx, &ids)?;
+            names.remittances = remittances::known_end_to_end_ids(tx, &ids)?.into_iter().collect();
         }
         if !references.is_empty() {
             names.invoices = invoicing::known_references(tx, entity, &references)?;
@@ -397,7 +412,10 @@ impl Names {
                 state: row.state,
             });
         }
-        if line.amount_minor < Minor::ZERO || found.known.payout.is_some() {
+        if self.remittances.contains(&line.end_to_end_id) {
+            found.known.remittance = remittances::by_end_to_end_id(tx, &line.end_to_end_id)?;
+        }
+        if line.amount_minor < Minor::ZERO || found.known.payout.is_some() || found.known.remittance.is_some() {
             return Ok(found);
         }
         let Some(reference) = rules::reference(line) else { return Ok(found) };

@@ -69,6 +69,8 @@ pub(super) fn payouts_of(tx: &mut Tx<'_>, line: &LineRow, entry: &str, entity: E
             Decision::SettlePayout(id) if !settled.contains(&id) => settled.push(id),
             Decision::SettlePayout(_)
             | Decision::ReturnPayout(_)
+            | Decision::SettleRemittance(_)
+            | Decision::ReturnRemittance(_)
             | Decision::PayInvoice { .. }
             | Decision::PayShare(_)
             | Decision::Wait => return Ok(Vec::new()),
@@ -87,7 +89,7 @@ impl ImportDesk<'_> {
     /// Settles the payouts of one debit.
     pub(super) fn settle_lump(&self, tx: &mut Tx<'_>, line: &LineRow, of: &[PayoutId]) -> Result<()> {
         let on = rules::counts_on(line.booked_on, self.first_open);
-        of.iter().try_for_each(|id| payouts::settle(tx, *id, on, self.account.id))
+        of.iter().try_for_each(|id| payouts::settle(tx, *id, on, Arrival::Bank(self.account.id)))
     }
 }
 

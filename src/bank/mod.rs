@@ -1,12 +1,13 @@
 //! What the bank says: statements, their lines, and which document each line belongs to.
 //!
-//! Owns `bank_statement`, `bank_line`, `bank_notice`, `allocation`, `client_credit`, `client_refund`. A statement is
+//! Owns `bank_statement`, `bank_line`, `bank_notice`, `allocation`, `bank_charge`, `client_credit`, `client_refund`. A statement is
 //! imported whole or not at all, in one transaction: each line settles a payout, returns one, pays an invoice or a share,
 //! or waits in suspense with a person who looks after it and may match it with invoices, with what was owed to a supplier,
 //! with what was given up of an invoice that was not paid, or keep it for the client. So the bank account in the books is
 //! the closing balance of its last statement. Only what is certain is matched without a person, and what was matched
 //! wrongly is taken back by a reversal.
 
+mod charges;
 mod credits;
 mod files;
 pub mod http;
@@ -35,23 +36,26 @@ use crate::kernel::ids::{
     AllocationId, BankLineId, CostId, EntityId, InvoiceId, PersonId, RedemptionId, StatementId, WriteOffId,
 };
 use crate::kernel::money::{Minor, Money, to_plain};
-use crate::kernel::roles::Role;
 use crate::ledger;
 use crate::ledger::events::Arrival;
 use crate::platform::db::{Locked, Tx};
 use crate::platform::error::{Error, Result};
 use crate::shares::{self, Outgoing};
 use crate::write_offs;
+pub use charges::{charge, charge_line, charges, decide_charge, match_payout, reverse_charge};
 pub use credits::{
     Credit, credit, credit_client, credits, decide_refund, pay_refund, refund, refunds, request_refund, use_credit,
+    withdraw_credit, withdraw_refund,
 };
 pub use files::BankFile;
 pub use import::import;
 pub use notices::{keep_notices, notice, notice_lines, notices};
-pub use parts::{Part, charge_line, match_parts, take_back};
+pub use parts::{Part, match_parts, take_back};
 pub use rules::{Candidate, Guess, GuessReason};
 use rules::{InvoiceFact, Payer};
-pub use store::{CreditRow, LineRow, NoticeLineRow, NoticeRow, ProfileRow, RefundRow, StatementRow, Totals};
+pub use store::{
+    ChargeRow, ChargeState, CreditRow, LineRow, NoticeLineRow, NoticeRow, ProfileRow, RefundRow, StatementRow, Totals,
+};
 pub use tables::{add_profile, columns, profile, profiles, reading};
 
 /// Unpaid invoices that are looked at for one line, those due first.
@@ -108,6 +112,7 @@ fn refused(why: &Refused) -> Error {
         | Refused::DateInvalid { at, .. }
         | Refused::CurrencyDiffers { at, .. }
         | Refused::RecordInvalid { at, .. }
+        | Refused::TooMany { at, .. }
         | Refused::Incomplete { at } => error.with("at", at),
         Refused::DoesNotBalance { at, opening, entries, closing, currency } => {
             let plain = |amount: &Minor| format!("{} {currency}", to_plain(*amount, currency.exponent()));
@@ -294,12 +299,7 @@ pub fn assign_line(tx: &mut Tx<'_>, id: BankLineId, expected: i32, to: PersonId)
     if line.owner_id.is_none() {
         return Err(Error::conflict("bank_line_already_matched"));
     }
-    let today = tx.now().date_naive();
-    let is_staff = access::grants(tx, to)?.iter().any(|grant| {
-        grant.role != Role::Member.name()
-            && grant.valid_from <= today
-            && grant.valid_until.is_none_or(|until| until > today)
-    });
+    let is_staff = access::is_staff(tx, to)?;
     if !is_staff {
         return Err(Error::field("/person_id", "not_allowed"));
     }

@@ -1,4 +1,4 @@
-//! Lines in parts: several invoices at once, payments that are taken back, charges of the bank. Long verbs of the desk.
+//! Lines in parts: several invoices at once, and payments that are taken back. Long verbs of the desk.
 
 use super::rules;
 use super::store::{self, AllocationRow, LineRow};
@@ -9,7 +9,7 @@ use crate::kernel::ids::{AllocationId, BankLineId, InvoiceId};
 use crate::kernel::money::Minor;
 use crate::kernel::refusal::Checks;
 use crate::ledger;
-use crate::ledger::events::{self, Arrival, Booking};
+use crate::ledger::events::Arrival;
 use crate::platform::db::Tx;
 use crate::platform::error::{Error, Result};
 
@@ -97,6 +97,20 @@ pub(super) fn release_owner(tx: &mut Tx<'_>, id: BankLineId, waiting: Minor) -> 
     Ok(())
 }
 
+/// A line of which something was taken back, with whoever did that: it waits whole when nothing of it is left, otherwise what
+/// is left of it keeps its place.
+pub(super) fn put_back(tx: &mut Tx<'_>, line: &LineRow) -> Result<LineRow> {
+    let mut changed = LineRow { owner_id: Some(tx.person()?), ..line.clone() };
+    let parts = store::sum_allocations(tx, &[line.id])?.get(&line.id).copied().unwrap_or_default();
+    if parts == Minor::ZERO {
+        "suspense".clone_into(&mut changed.state);
+        (changed.matched_kind, changed.matched_id) = (None, None);
+    } else if let Some(left) = store::list_standing(tx, line.id)?.first() {
+        (changed.matched_kind, changed.matched_id) = (Some("invoice".to_owned()), Some(left.invoice_id.0));
+    }
+    Ok(changed)
+}
+
 /// Takes back what a line paid of an invoice, or of every invoice: that was not what it was for. Its money waits again,
 /// with whoever took it back.
 ///
@@ -149,40 +163,7 @@ pub fn take_back(
         store::insert_allocation(tx, &row)?;
         invoicing::take_back(tx, &open, (paid.id, back), (id, paid.amount_minor), on)?;
     }
-    let left = standing.iter().find(|row| chosen.iter().all(|gone| gone.id != row.id));
-    let parts = store::sum_allocations(tx, &[id])?.get(&id).copied().unwrap_or_default();
-    let mut changed = LineRow { owner_id: Some(me), ..(*line).clone() };
-    if parts == Minor::ZERO {
-        "suspense".clone_into(&mut changed.state);
-        (changed.matched_kind, changed.matched_id) = (None, None);
-    } else if let Some(left) = left {
-        (changed.matched_kind, changed.matched_id) = (Some("invoice".to_owned()), Some(left.invoice_id.0));
-    }
+    let changed = put_back(tx, &line)?;
     store::save_line(tx, line, &changed)?;
-    find_line(tx, id)
-}
-
-/// Books a line whole as what the bank charges us, or as interest when it came in.
-///
-/// # Errors
-/// 404; 409 `bank_line_already_matched`; 412.
-pub fn charge_line(tx: &mut Tx<'_>, id: BankLineId, expected: i32) -> Result<LineSummary> {
-    let line = locked_at(tx, id, expected)?;
-    if line.state != "suspense" {
-        return Err(Error::conflict("bank_line_already_matched"));
-    }
-    let statement = store::find_statement(tx, line.statement_id)?;
-    let on = rules::counts_on(line.booked_on, ledger::first_open_day(tx, statement.entity_id)?);
-    let at = Booking { entity: statement.entity_id, on, currency: line.currency };
-    let amount = line.amount_minor.negated()?;
-    let changed = LineRow {
-        state: "matched".to_owned(),
-        matched_kind: Some("bank_charge".to_owned()),
-        matched_id: Some(id.0),
-        owner_id: None,
-        ..(*line).clone()
-    };
-    store::save_line(tx, line, &changed)?;
-    ledger::post(tx, &events::bank_charged(at, id, amount)?)?;
     find_line(tx, id)
 }

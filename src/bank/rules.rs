@@ -7,11 +7,14 @@ use chrono::NaiveDate;
 
 use super::store::{LineRow, StatementRow};
 use crate::formats::bank_statement::{self, Balance, Line};
-use crate::kernel::ids::{BankAccountId, BankLineId, EntityId, InvoiceId, PayoutId, ShareId, StatementId};
+use crate::kernel::ids::{
+    BankAccountId, BankLineId, EntityId, InvoiceId, PayoutId, RemittanceId, ShareId, StatementId,
+};
 use crate::kernel::money::{Currency, Minor, to_plain};
 use crate::kernel::references::Ogm;
 use crate::kernel::refusal::Refusal;
 use crate::payouts::PayoutState;
+use crate::payouts::remittances::RemittanceRow;
 pub(super) use guesses::payer;
 pub use guesses::{Candidate, Guess, GuessReason, guesses};
 
@@ -212,10 +215,12 @@ pub(super) struct ShareFact {
 }
 
 /// What is known about a line.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Facts {
     /// The payout with its end-to-end id.
     pub payout: Option<PayoutFact>,
+    /// The payment to an office with its end-to-end id.
+    pub remittance: Option<RemittanceRow>,
     /// The invoice with its reference.
     pub invoice: Option<InvoiceFact>,
     /// The share with its reference.
@@ -229,6 +234,10 @@ pub(super) enum Decision {
     SettlePayout(PayoutId),
     /// The bank gave a payout back.
     ReturnPayout(PayoutId),
+    /// The bank carried a payment to an office out.
+    SettleRemittance(RemittanceId),
+    /// The bank gave a payment to an office back.
+    ReturnRemittance(RemittanceId),
     /// A client paid: so much of the invoice, and this is left over.
     PayInvoice {
         /// Which one.
@@ -256,6 +265,14 @@ pub(super) fn judge(line: &LineRow, entity: EntityId, facts: &Facts) -> Decision
         }
         if payout.state == PayoutState::Settled && payout.amount == amount {
             return Decision::ReturnPayout(payout.id);
+        }
+    }
+    if let Some(owed) = facts.remittance.as_ref().filter(|it| it.entity_id == entity && it.currency == line.currency) {
+        if owed.state.awaits_bank() && owed.amount_minor.negated() == Ok(amount) {
+            return Decision::SettleRemittance(owed.id);
+        }
+        if owed.state == PayoutState::Settled && owed.amount_minor == amount {
+            return Decision::ReturnRemittance(owed.id);
         }
     }
     if amount <= Minor::ZERO {
@@ -304,6 +321,27 @@ pub(super) fn outgoing(line: &LineRow) -> Result<Minor, Refusal> {
         Ok(amount) if amount > Minor::ZERO => Ok(amount),
         Ok(_) | Err(_) => Err(Refusal::value("bank_line_not_outgoing")),
     }
+}
+
+/// What one person books alone as a charge of the bank or as its interest, in minor units: what a bank takes for a transfer or
+/// a month is less, and what is more could hide something else. The database says the same (`bank_charge_needs_two`).
+pub(super) const ALONE_MAX: Minor = Minor::new(5_000);
+
+/// Whether one person books a charge alone.
+pub(super) fn is_small(amount: Minor) -> bool {
+    amount <= ALONE_MAX && amount.plus(ALONE_MAX).is_ok_and(|sum| sum >= Minor::ZERO)
+}
+
+/// What the bank kept of a payout that a line carried out or gave back: what it took beyond it, or gave less of it.
+///
+/// # Errors
+/// `payout_amount_differs` for another amount than that of the payout and a small charge.
+pub(super) fn kept_on_the_way(line: Minor, sent: Minor) -> Result<Minor, Refusal> {
+    let differs = || Refusal::state("payout_amount_differs").with("sent_minor", sent.get());
+    let kept = if line < Minor::ZERO { line.negated().and_then(|out| out.minus(sent)) } else { sent.minus(line) };
+    let kept = kept.map_err(|_error| differs())?;
+    // As much as the payout itself is no charge of it.
+    if kept < Minor::ZERO || !is_small(kept) || kept >= sent { Err(differs()) } else { Ok(kept) }
 }
 
 /// How much of what waits pays an invoice that a person names.

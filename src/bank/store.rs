@@ -1,5 +1,6 @@
 //! The SQL of statements, their lines and what they pay.
 
+mod charges;
 mod credits;
 mod notices;
 mod tables;
@@ -12,10 +13,12 @@ use diesel::sql_types::{Array, BigInt, Binary, Date, Nullable, Uuid as SqlUuid};
 use umbel_schema::{allocation, bank_line, bank_statement, standing_allocation};
 use uuid::Uuid;
 
+pub use charges::{ChargeRow, ChargeState};
+pub(super) use charges::{find_charge, insert_charge, list_charges, lock_charge, save_charge};
 pub use credits::{CreditRow, RefundRow};
 pub(super) use credits::{
-    UseRow, find_credit, find_refund, insert_credit, insert_refund, insert_use, left_of, list_credits, list_refunds,
-    lock_refund, save_refund,
+    UseRow, find_credit, find_refund, insert_credit, insert_refund, insert_use, insert_withdrawal, left_of,
+    list_credits, list_refunds, lock_refund, save_refund,
 };
 pub use notices::{NoticeLineRow, NoticeRow};
 pub(super) use notices::{

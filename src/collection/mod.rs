@@ -331,7 +331,8 @@ fn today(tx: &mut Tx<'_>, entity: EntityId) -> Result<NaiveDate> {
 /// kept ends by itself.
 ///
 /// # Errors
-/// 404; 409 `reminder_nothing_open`, `collection_paused`; 422 for what is not acceptable.
+/// 404; 409 `reminder_nothing_open`, `collection_paused`, `collection_pauses_used` for a member who opened three about it;
+/// 422 for what is not acceptable, and for more time than a member has.
 pub fn pause(tx: &mut Tx<'_>, new: &NewPause) -> Result<(PauseRow, Vec<(NaiveDate, Minor)>)> {
     let invoice = invoicing::find(tx, new.invoice)?;
     let open = invoicing::open_invoice(tx, new.invoice)?;
@@ -351,7 +352,15 @@ pub fn pause(tx: &mut Tx<'_>, new: &NewPause) -> Result<(PauseRow, Vec<(NaiveDat
             checks.require(new.until.is_none_or(|until| until >= today), "/until_on", "out_of_range");
         }
     }
+    let opened_by = tx.person()?;
+    let by_member = opened_by == invoice.row.member_id;
+    if by_member {
+        rules::check_member_pause(new.kind, new.until, &new.parts, today, &mut checks);
+    }
     checks.done()?;
+    if by_member && store::count_member_pauses(tx, new.invoice)? >= rules::MEMBER_PAUSES_MAX {
+        return Err(Error::conflict("collection_pauses_used").with("max", rules::MEMBER_PAUSES_MAX));
+    }
     if let Some(before) = store::open_pause(tx, new.invoice)? {
         if before.until_on.is_none_or(|until| until >= today) {
             return Err(Error::conflict("collection_paused"));
@@ -369,7 +378,7 @@ pub fn pause(tx: &mut Tx<'_>, new: &NewPause) -> Result<(PauseRow, Vec<(NaiveDat
         started_on: today,
         until_on: new.until.or(new.parts.last().map(|(on, _)| *on)),
         open_minor: open.open_minor,
-        opened_by: tx.person()?,
+        opened_by,
     };
     Ok((store::insert_pause(tx, &row, &new.parts)?, new.parts.clone()))
 }

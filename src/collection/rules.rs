@@ -209,6 +209,37 @@ pub(super) fn check_promise(parts: &[(NaiveDate, Minor)], open: Minor, today: Na
     checks.require(fits, "/parts", "not_allowed");
 }
 
+/// For how many days a member holds a claim back alone: as long as the longest of the mutual's own questions to them may
+/// wait. The office may hold longer.
+const MEMBER_HOLD_DAYS: u64 = 30;
+/// How far ahead the last part of a promise may be that a member notes alone: a quarter, after which provisions assume a
+/// loss and a claim must be pressed. A longer plan is agreed with the office.
+const MEMBER_PROMISE_DAYS: u64 = 90;
+/// How many promises and holds a member opens alone about one invoice: without an end to them the guarantee would carry
+/// a claim that nobody presses.
+pub(super) const MEMBER_PAUSES_MAX: i64 = 3;
+
+/// Checks that what a member opens alone ends by itself, and soon enough. PostgreSQL holds the same.
+pub(super) fn check_member_pause(
+    kind: PauseKind,
+    until: Option<NaiveDate>,
+    parts: &[(NaiveDate, Minor)],
+    today: NaiveDate,
+    checks: &mut Checks,
+) {
+    let within = |day: NaiveDate, days| today.checked_add_days(Days::new(days)).is_some_and(|latest| day <= latest);
+    match kind {
+        PauseKind::Hold => match until {
+            None => checks.require(false, "/until_on", "required"),
+            Some(until) => checks.require(within(until, MEMBER_HOLD_DAYS), "/until_on", "out_of_range"),
+        },
+        PauseKind::Promise => {
+            let is_soon = parts.iter().all(|(on, _)| within(*on, MEMBER_PROMISE_DAYS));
+            checks.require(is_soon, "/parts", "out_of_range");
+        }
+    }
+}
+
 /// From when an answer lets the formal demand go.
 ///
 /// # Errors

@@ -352,6 +352,15 @@ pub(super) fn parts_of(tx: &mut Tx<'_>, pause: CollectionPauseId) -> Result<Vec<
         .load(tx.conn())?)
 }
 
+/// How many promises and holds a member opened about their own invoice.
+pub(super) fn count_member_pauses(tx: &mut Tx<'_>, invoice: InvoiceId) -> Result<i64> {
+    Ok(collection_pause::table
+        .filter(collection_pause::invoice_id.eq(invoice))
+        .filter(collection_pause::opened_by.eq(collection_pause::member_id))
+        .count()
+        .get_result(tx.conn())?)
+}
+
 pub(super) fn insert_pause(tx: &mut Tx<'_>, new: &NewPauseRow, parts: &[(NaiveDate, Minor)]) -> Result<PauseRow> {
     let row = diesel::insert_into(collection_pause::table)
         .values(new)

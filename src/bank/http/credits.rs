@@ -20,11 +20,13 @@ crate::endpoints!(
     list_client_credits,
     show_client_credit,
     use_client_credit,
+    withdraw_client_credit,
     request_client_refund,
     list_client_refunds,
     show_client_refund,
     approve_client_refund,
     reject_client_refund,
+    withdraw_client_refund,
 );
 
 /// Money of a client that no invoice asks for.
@@ -85,7 +87,7 @@ struct RefundView {
     amount: Money,
     /// Why.
     reason: String,
-    /// `requested`, `approved`, `rejected` or `paid`.
+    /// `requested`, `approved`, `rejected`, `paid` or `withdrawn`.
     state: String,
     /// Who asked for it.
     requested_by: PersonId,
@@ -154,6 +156,8 @@ enum RefundState {
     Rejected,
     /// The bank paid it.
     Paid,
+    /// It was approved and is not made.
+    Withdrawn,
 }
 
 impl RefundState {
@@ -163,6 +167,7 @@ impl RefundState {
             Self::Approved => "approved",
             Self::Rejected => "rejected",
             Self::Paid => "paid",
+            Self::Withdrawn => "withdrawn",
         }
     }
 }
@@ -261,6 +266,33 @@ async fn use_client_credit(
         .await
 }
 
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct WithdrawCredit {
+    /// Why it was not to be kept, or is not given back.
+    #[schema(max_length = 500)]
+    reason: String,
+}
+
+/// Takes back what was kept for a client by mistake, before anything of it is used: its money waits with its line again.
+#[utoipa::path(tag = "bank", params(("id" = ClientCreditId, Path), ("dry_run" = Option<bool>, Query)), request_body = WithdrawCredit,
+    responses((status = 200, body = CreditView)), extensions(("x-roles" = json!(["reviewer"]))))]
+#[post("/v1/client_credits/{id}/withdraw")]
+async fn withdraw_client_credit(
+    who: Reviewer,
+    db: Data<Db>,
+    id: Path<ClientCreditId>,
+    command: Command<WithdrawCredit>,
+) -> Result<HttpResponse> {
+    let id = id.into_inner();
+    command
+        .about_money()
+        .run(&db, who.into(), "withdraw_client_credit", move |tx, body| {
+            bank::withdraw_credit(tx, id, &body.reason).map(CreditView::from)
+        })
+        .await
+}
+
 /// Asks for money to be given back to a client. Another person decides; the transfer is made at the bank, and matched with
 /// the line that says so.
 #[utoipa::path(tag = "bank", params(("dry_run" = Option<bool>, Query)), request_body = RequestRefund,
@@ -349,6 +381,29 @@ async fn reject_client_refund(
             |tx, id, expected, body| {
                 bank::decide_refund(tx, id, expected, false, Some(&body.reason)).map(RefundView::from)
             },
+        )
+        .await
+}
+
+/// Withdraws a refund that was approved and is not made.
+#[utoipa::path(tag = "bank", params(("id" = ClientRefundId, Path)), request_body = WithdrawCredit,
+    responses((status = 200, body = RefundView)), extensions(("x-roles" = json!(["payout_approver"]))))]
+#[post("/v1/client_refunds/{id}/withdraw")]
+async fn withdraw_client_refund(
+    who: Approver,
+    db: Data<Db>,
+    id: Path<ClientRefundId>,
+    command: Command<WithdrawCredit>,
+) -> Result<HttpResponse> {
+    command
+        .about_money()
+        .change(
+            &db,
+            who.into(),
+            "withdraw_client_refund",
+            id.into_inner(),
+            |tx, id| bank::refund(tx, id).map(RefundView::from),
+            |tx, id, expected, body| bank::withdraw_refund(tx, id, expected, &body.reason).map(RefundView::from),
         )
         .await
 }

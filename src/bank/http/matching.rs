@@ -17,13 +17,12 @@ use crate::kernel::ids::{
 use crate::kernel::money::Minor;
 use crate::platform::db::{Actor, Db, Tx};
 use crate::platform::error::Result;
-use crate::platform::web::{Command, Empty};
+use crate::platform::web::Command;
 
 crate::endpoints!(
     match_bank_line,
     allocate_bank_line,
     take_back_bank_line,
-    charge_bank_line,
     credit_client_by_bank_line,
     pay_client_refund,
     recover_bank_line,
@@ -34,7 +33,7 @@ crate::endpoints!(
 );
 
 /// Runs a command on a line.
-async fn on_line<T, F>(
+pub(super) async fn on_line<T, F>(
     command: Command<T>,
     db: &Db,
     actor: Actor,
@@ -145,22 +144,6 @@ async fn take_back_bank_line(
     .await
 }
 
-/// Books a line as a charge of the bank, or as interest when it came in.
-#[utoipa::path(tag = "bank", params(("id" = BankLineId, Path), ("dry_run" = Option<bool>, Query)), request_body = Empty,
-    responses((status = 200, body = LineView)), extensions(("x-roles" = json!(["reviewer", "accountant"]))))]
-#[post("/v1/bank_lines/{id}/charge")]
-async fn charge_bank_line(
-    who: ReviewerOrAccountant,
-    db: Data<Db>,
-    id: Path<BankLineId>,
-    command: Command<Empty>,
-) -> Result<HttpResponse> {
-    on_line(command, &db, who.into(), ("charge_bank_line", id.into_inner()), |tx, id, expected, _body| {
-        bank::charge_line(tx, id, expected)
-    })
-    .await
-}
-
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct CreditClient {
@@ -194,6 +177,9 @@ async fn credit_client_by_bank_line(
 struct PayClientRefund {
     /// The approved refund that the line paid, whole.
     client_refund_id: ClientRefundId,
+    /// Why it went to another account than the one that the client's money came from; only then.
+    #[schema(max_length = 500)]
+    other_account_reason: Option<String>,
 }
 
 /// Matches money that left the account with what was to be given back to a client.
@@ -207,7 +193,7 @@ async fn pay_client_refund(
     command: Command<PayClientRefund>,
 ) -> Result<HttpResponse> {
     on_line(command, &db, who.into(), ("pay_client_refund", id.into_inner()), |tx, id, expected, body| {
-        bank::pay_refund(tx, id, expected, body.client_refund_id)
+        bank::pay_refund(tx, id, expected, body.client_refund_id, body.other_account_reason.as_deref())
     })
     .await
 }

@@ -1,6 +1,7 @@
-//! The counter for the bank, in five parts: files and their lines, what is done with a line, notes, money of clients,
-//! tables of text.
+//! The counter for the bank, in six parts: files and their lines, what is done with a line, charges and payouts, notes, money
+//! of clients, tables of text.
 
+mod charges;
 mod credits;
 mod matching;
 mod notices;
@@ -14,6 +15,7 @@ pub fn routes(config: &mut actix_web::web::ServiceConfig) {
     statements::routes(config);
     matching::routes(config);
     notices::routes(config);
+    charges::routes(config);
     credits::routes(config);
     tables::routes(config);
 }
@@ -27,6 +29,7 @@ impl utoipa::OpenApi for Description {
         let mut whole = statements::Description::openapi();
         whole.merge(matching::Description::openapi());
         whole.merge(notices::Description::openapi());
+        whole.merge(charges::Description::openapi());
         whole.merge(credits::Description::openapi());
         whole.merge(tables::Description::openapi());
         whole

@@ -139,7 +139,7 @@ pub struct LineView {
     /// Why a transfer came back.
     pub return_reason: String,
     /// `invoice`, `share`, `payout_settled`, `payout_returned`, `payouts`, `cost`, `redemption`, `recovery`, `client_credit`,
-    /// `client_refund` or `bank_charge`.
+    /// `client_refund`, `bank_charge`, `remittance_settled` or `remittance_returned`.
     pub matched_kind: Option<String>,
     /// The document that it was matched with first.
     pub matched_id: Option<Uuid>,
@@ -249,6 +249,9 @@ async fn import_bank_statement(
     table: QueryOf<TableOf>,
     upload: PackedUpload,
 ) -> Result<HttpResponse> {
+    // Nobody without the role makes us read a large file.
+    db.write(who.clone().into(), |_tx| Ok(())).await?;
+    let upload = upload.read().await?;
     if !matches!(upload.media_type.as_str(), "application/xml" | "text/xml" | "text/plain" | "text/csv") {
         let refused = Error::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "media_type_unsupported");
         return Err(refused.with("expected", "application/xml, text/plain, text/csv"));
@@ -258,7 +261,6 @@ async fn import_bank_statement(
     if upload.media_type == "text/csv" && table.csv_profile_id.is_none() {
         return Err(Error::field("/csv_profile_id", "required"));
     }
-    // Nobody without the role makes us read a large file.
     let table = db
         .write(who.clone().into(), move |tx| match table.csv_profile_id {
             Some(id) => super::super::reading(tx, id, table.closing_minor, &name).map(Some),

@@ -243,7 +243,12 @@ fn of_fifty_months_nothing_is_matched_by_itself_with_what_it_was_not_for() {
                     vec![(n, amount.get())]
                 }
                 // A person does what it was for.
-                Decision::SettlePayout(_) | Decision::ReturnPayout(_) | Decision::PayShare(_) | Decision::Wait => {
+                Decision::SettlePayout(_)
+                | Decision::ReturnPayout(_)
+                | Decision::SettleRemittance(_)
+                | Decision::ReturnRemittance(_)
+                | Decision::PayShare(_)
+                | Decision::Wait => {
                     let mut rest = line.amount.get();
                     let mut paid = Vec::new();
                     for n in meant {

@@ -3,7 +3,7 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Uuid as SqlUuid};
-use umbel_schema::{client_credit, client_credit_use, client_refund};
+use umbel_schema::{client_credit, client_credit_use, client_credit_withdrawal, client_refund};
 use uuid::Uuid;
 
 use crate::kernel::ids::{
@@ -140,11 +140,30 @@ pub(in crate::bank) fn left_of(tx: &mut Tx<'_>, id: ClientCreditId) -> Result<Mi
     let left: Left = diesel::sql_query(
         "SELECT (c.amount_minor - coalesce((SELECT sum(amount_minor) FROM client_credit_use WHERE credit_id = c.id), 0) \
                 - coalesce((SELECT sum(amount_minor) FROM client_refund WHERE credit_id = c.id AND state IN ('approved', 'paid')), 0))::bigint AS left_minor \
-         FROM client_credit c WHERE c.id = $1",
+         FROM client_credit c WHERE c.id = $1 AND NOT EXISTS (SELECT FROM client_credit_withdrawal w WHERE w.credit_id = c.id) \
+         UNION ALL SELECT 0::bigint FROM client_credit_withdrawal w WHERE w.credit_id = $1",
     )
     .bind::<SqlUuid, _>(id)
     .get_result(tx.conn())?;
     Ok(left.left_minor)
+}
+
+pub(in crate::bank) fn insert_withdrawal(
+    tx: &mut Tx<'_>,
+    of: &CreditRow,
+    (by, on): (PersonId, NaiveDate),
+    reason: &str,
+) -> Result<()> {
+    diesel::insert_into(client_credit_withdrawal::table)
+        .values((
+            client_credit_withdrawal::credit_id.eq(of.id),
+            client_credit_withdrawal::member_id.eq(of.member_id),
+            client_credit_withdrawal::reason.eq(reason),
+            client_credit_withdrawal::withdrawn_on.eq(on),
+            client_credit_withdrawal::withdrawn_by.eq(by),
+        ))
+        .execute(tx.conn())?;
+    Ok(())
 }
 
 pub(in crate::bank) fn insert_refund(tx: &mut Tx<'_>, row: &RefundRow) -> Result<()> {

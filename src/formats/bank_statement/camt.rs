@@ -16,6 +16,11 @@ const MESSAGES: [(&str, &str, Kind); 3] = [
     ("BkToCstmrDbtCdtNtfctn", "Ntfctn", Kind::Notification),
 ];
 
+/// Balances of one statement: banks write a dozen, one for each day at most. They are held until its end.
+const BALANCES_MAX: usize = 500;
+/// Statements of one file: a year of days for a hundred accounts fits. They are held until its end.
+const STATEMENTS_MAX: usize = 40_000;
+
 /// All statements of the file, without their lines, which `sink` takes one by one.
 pub(super) fn statements(input: impl BufRead, limits: Limits, sink: Sink<'_>) -> Result<Vec<Statement>, Refused> {
     let (mut tree, root) = Tree::open(input, &vocabulary::VOCABULARY, limits)?;
@@ -26,6 +31,9 @@ pub(super) fn statements(input: impl BufRead, limits: Limits, sink: Sink<'_>) ->
             Step::Open(opened) if opened.name == part => {
                 let at = format!("{part}[{}]", statements.len().saturating_add(1));
                 let index = statements.len();
+                if index >= STATEMENTS_MAX {
+                    return Err(Refused::TooMany { at, max: STATEMENTS_MAX });
+                }
                 statements.push(statement(&mut tree, &at, kind, &mut |line| sink(index, line))?);
             }
             Step::Open(_) | Step::Unknown(_) => tree.skip()?,
@@ -123,6 +131,9 @@ fn statement<R: BufRead>(
                 None => unbooked_count = unbooked_count.saturating_add(1),
             }
         } else if node.is("Bal") {
+            if balances.len() >= BALANCES_MAX {
+                return Err(Refused::TooMany { at: format!("{at}/Bal"), max: BALANCES_MAX });
+            }
             balances.push(node);
         } else if node.is("Acct") {
             account(&mut reading, &node)?;

@@ -15,6 +15,14 @@ pub enum Refused {
         /// The element found in place of the message, as `Document/BkToCstmrStmt`.
         found: String,
     },
+    /// More of something than any real file has.
+    #[error("{at}: more than {max}")]
+    TooMany {
+        /// The element.
+        at: String,
+        /// How many are read.
+        max: usize,
+    },
     /// A file without a statement.
     #[error("the file has no statement")]
     NoStatement,
@@ -101,7 +109,9 @@ impl Refused {
             Self::Xml(safe_xml::Refused::Entity { .. }) => "statement_entity",
             Self::Xml(safe_xml::Refused::TooDeep { .. }) => "statement_too_deep",
             Self::Xml(safe_xml::Refused::TooManyAttributes { .. }) => "statement_too_many_attributes",
-            Self::Xml(safe_xml::Refused::TooManyElements { .. }) => "statement_too_many_elements",
+            Self::Xml(safe_xml::Refused::TooManyElements { .. }) | Self::TooMany { .. } => {
+                "statement_too_many_elements"
+            }
             Self::NotCamt { .. } => "statement_not_camt",
             Self::NoStatement => "statement_missing",
             Self::RecordInvalid { .. } => "statement_record_invalid",

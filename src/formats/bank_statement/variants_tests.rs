@@ -206,6 +206,13 @@ fn lines_are_given_as_they_are_read() {
     let huge = paid("5.00", &format!("<NtryDtls>{}</NtryDtls>", "<TxDtls/>".repeat(50)));
     let text = file(&statement(&(balance("OPBD", 0) + &huge)));
     assert_eq!(super::read(text.as_bytes(), limits).unwrap_err().code(), "statement_too_many_elements");
+    // So is one with more balances than any real one: they are held until its end.
+    let text = file(&statement(&balance("OPBD", 0).repeat(501)));
+    let refused = super::read(text.as_bytes(), Limits::default()).unwrap_err();
+    assert_eq!(
+        (refused.code(), refused.to_string().as_str()),
+        ("statement_too_many_elements", "Stmt[1]/Bal: more than 500")
+    );
 }
 
 #[test]
