@@ -107,6 +107,12 @@ pub(super) fn origin(event: Event, account: Account, is_debit: bool) -> Origin {
         | Event::ContributionReturned
         | Event::ExchangeSettled
         | Event::BankCharged
+        | Event::BankChargeReversed
+        | Event::RemittanceReleased
+        | Event::RemittanceSettled
+        | Event::RemittanceReturned
+        | Event::RemittanceStopped
+        | Event::ClientCreditWithdrawn
         | Event::ClientCredited
         | Event::ClientCreditUsed
         | Event::ClientRefunded
@@ -196,6 +202,7 @@ pub(super) fn grows_by_debit(account: Account) -> bool {
         | Account::BadDebt
         | Account::ExchangeResult
         | Account::BankCharges
+        | Account::RemittancesInTransit
         | Account::Impairment
         | Account::MemoAdvances => true,
         // The provision is a deduction from what clients owe: it grows by credits.

@@ -561,6 +561,8 @@ fn address(source: Source, line: &LineRow) -> Option<String> {
         Source::Payout(id) => Some(format!("/v1/payouts/{id}")),
         Source::ClientCredit(id) => Some(format!("/v1/client_credits/{id}")),
         Source::ClientRefund(id) => Some(format!("/v1/client_refunds/{id}")),
+        Source::Remittance(id) => Some(format!("/v1/remittances/{id}")),
+        Source::BankCharge(id) => Some(format!("/v1/bank_charges/{id}")),
         Source::Advance(_)
         | Source::Allocation(_)
         | Source::Draw(_)

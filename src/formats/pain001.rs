@@ -15,6 +15,7 @@ use iban::{Iban, IbanLike};
 use super::bank_xml::BankXml;
 use super::sepa_text::is_sepa;
 use crate::kernel::money::{Currency, Minor, to_plain};
+use crate::kernel::references::Ogm;
 
 const NAMESPACE: &str = "urn:iso:std:iso:20022:tech:xsd:pain.001.001.09";
 /// Whatever is called an identification in the schema (`Max35Text`).
@@ -88,6 +89,8 @@ pub struct Transfer {
     pub creditor: Party,
     /// What the payee reads; at most 140 characters.
     pub remittance: Option<String>,
+    /// In its place the twelve digits of a Belgian structured communication.
+    pub structured: Option<String>,
 }
 
 /// Why a file cannot be written. `at` is the field, as in `transfers[2].creditor.name` (counted from 0).
@@ -232,7 +235,16 @@ fn write_transfer(xml: &mut BankXml, transfer: &Transfer) {
     xml.leaf_if("CdtrAgt/FinInstnId/BICFI", transfer.creditor.bic.as_deref());
     write_party(xml, "Cdtr", &transfer.creditor);
     xml.leaf("CdtrAcct/Id/IBAN", transfer.creditor.iban.electronic_str());
-    xml.leaf_if("RmtInf/Ustrd", transfer.remittance.as_deref());
+    match &transfer.structured {
+        None => xml.leaf_if("RmtInf/Ustrd", transfer.remittance.as_deref()),
+        Some(digits) => xml.within("RmtInf/Strd/CdtrRefInf", |xml| {
+            xml.within("Tp", |xml| {
+                xml.leaf("CdOrPrtry/Cd", "SCOR");
+                xml.leaf("Issr", "BBA");
+            });
+            xml.leaf("Ref", digits);
+        }),
+    }
 }
 
 fn write_party(xml: &mut BankXml, element: &str, party: &Party) {
@@ -272,6 +284,11 @@ fn check(file: &CreditTransferFile) -> Result<(), Refused> {
         check_party(&at("creditor"), &transfer.creditor)?;
         if let Some(remittance) = &transfer.remittance {
             check_text(&at("remittance"), remittance, REMITTANCE_LENGTH_MAX)?;
+        }
+        if let Some(digits) = &transfer.structured
+            && Ogm::parse(digits).is_none_or(|ogm| ogm.digits() != digits)
+        {
+            return Err(Refused::Identifier { at: at("structured") });
         }
     }
     Ok(())

@@ -99,6 +99,12 @@ ids! {
     ClientCreditUseId,
     /// What of it is given back.
     ClientRefundId,
+    /// What a bank charged, or paid as interest.
+    BankChargeId,
+    /// Where an office is paid.
+    PaymentAuthorityId,
+    /// A payment to an office.
+    RemittanceId,
     /// Which column of a bank's table is what.
     BankCsvProfileId,
     /// A note of the bank beside its statements.

@@ -4,10 +4,10 @@ use chrono::NaiveDate;
 use uuid::Uuid;
 
 use crate::kernel::ids::{
-    ActivityId, AdvanceId, AllocationId, AppropriationId, ArrearsId, BankAccountId, BankLineId, ChargeId,
+    ActivityId, AdvanceId, AllocationId, AppropriationId, ArrearsId, BankAccountId, BankChargeId, BankLineId, ChargeId,
     ClientCreditId, ClientCreditUseId, ClientId, ClientRefundId, ContributionReturnId, CostCreditId, CostId, DrawId,
     EntityId, ExchangeDifferenceId, FiscalYearId, InvoiceId, PayoutId, PersonId, PoolId, PoolRunId, ProvisionRunId,
-    RecoveryId, RedemptionId, ShareId, StatementId, TransferId, TrueUpId, TrueUpPartId, WriteOffId,
+    RecoveryId, RedemptionId, RemittanceId, ShareId, StatementId, TransferId, TrueUpId, TrueUpPartId, WriteOffId,
 };
 use crate::kernel::money::{Currency, Minor};
 use crate::kernel::refusal::Refusal;
@@ -42,6 +42,8 @@ named! {
         SocialSecurityPayable = "social_security_payable",
         /// Withheld for the tax office.
         WithholdingPayable = "withholding_payable",
+        /// Sent to offices and not yet seen on a statement.
+        RemittancesInTransit = "remittances_in_transit",
         /// Owed to suppliers.
         SupplierPayable = "supplier_payable",
         /// Owed to members for shares given back.
@@ -176,6 +178,10 @@ sources! {
     ClientCreditUse(ClientCreditUseId) = "client_credit_use",
     /// What of it was given back.
     ClientRefund(ClientRefundId) = "client_refund",
+    /// What a bank charged.
+    BankCharge(BankChargeId) = "bank_charge",
+    /// A payment to an office.
+    Remittance(RemittanceId) = "remittance",
     /// The provision of a month.
     ProvisionRun(ProvisionRunId) = "provision_run",
     /// What a wage really cost.
@@ -219,6 +225,18 @@ named! {
         BankLineBooked = "bank_line_booked",
         /// The bank took a charge, or paid interest.
         BankCharged = "bank_charged",
+        /// It was none.
+        BankChargeReversed = "bank_charge_reversed",
+        /// A payment to an office went to the bank.
+        RemittanceReleased = "remittance_released",
+        /// The bank carried it out.
+        RemittanceSettled = "remittance_settled",
+        /// The bank gave it back.
+        RemittanceReturned = "remittance_returned",
+        /// It never left.
+        RemittanceStopped = "remittance_stopped",
+        /// Money was not to be kept for a client.
+        ClientCreditWithdrawn = "client_credit_withdrawn",
         /// Money of a client is kept for them.
         ClientCredited = "client_credited",
         /// Money that was kept for a client pays an invoice.

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::rules::{self, BatchCommand, BatchState};
 use super::store::texts::{self, TextRow};
 use super::store::{self, BatchRow, PayoutRow, gathering};
-use super::{funds, limits, paid, policy, tell_sent, wage};
+use super::{funds, limits, paid, policy, remittances, tell_sent, wage};
 use crate::access::factors::{self, Operation};
 use crate::archive::{self, Kind, NewFile};
 use crate::formats::letters::Letter;
@@ -47,17 +47,9 @@ pub struct Gather {
 /// 409 `batch_empty`, `bank_account_missing`, `bank_limit_reached` where each payout alone is more than the bank takes; 422
 /// for an account of another entity.
 pub fn build(tx: &mut Tx<'_>, id: BatchId, entity: EntityId, only: &Gather) -> Result<BatchRow> {
-    let me = tx.person()?;
+    let batch = open(tx, id, entity, only.from)?;
     let entity = charter::entity(tx, entity)?;
-    let account = match only.from {
-        None => charter::bank_account(tx, entity.id)?,
-        Some(id) => account_of(tx, entity.id, id)?,
-    };
-    let today = tx.today(entity.zone());
-    let holidays = charter::bank_holidays(tx, &entity.country, today)?;
-    let execute_on = add_working_days(today, 0, &holidays).ok_or_else(|| Error::internal("calendar"))?;
     let before = only.up_to.map(|day| rules::end_of_day(day, entity.zone()));
-    let batch = store::insert_batch(tx, id, entity.id, account.id, account.currency, execute_on, me)?;
     let held = risk::held(tx, entity.id)?;
     let free = gathering::lock_free(tx, &batch, &held, before, only.scheme, only.member)?;
     if free.is_empty() {
@@ -69,6 +61,28 @@ pub fn build(tx: &mut Tx<'_>, id: BatchId, entity: EntityId, only: &Gather) -> R
     }
     gathering::take(tx, &batch, &taken)?;
     Ok(batch)
+}
+
+/// An empty batch that pays from an account of an entity on the first day that its bank works.
+pub(super) fn open(tx: &mut Tx<'_>, id: BatchId, entity: EntityId, from: Option<BankAccountId>) -> Result<BatchRow> {
+    let me = tx.person()?;
+    let entity = charter::entity(tx, entity)?;
+    let account = match from {
+        None => charter::bank_account(tx, entity.id)?,
+        Some(id) => account_of(tx, entity.id, id)?,
+    };
+    let today = tx.today(entity.zone());
+    let holidays = charter::bank_holidays(tx, &entity.country, today)?;
+    let execute_on = add_working_days(today, 0, &holidays).ok_or_else(|| Error::internal("calendar"))?;
+    store::insert_batch(tx, id, entity.id, account.id, account.currency, execute_on, me)
+}
+
+/// The sum of what a batch carries.
+///
+/// # Errors
+/// Fails with the database.
+pub fn total(tx: &mut Tx<'_>, id: BatchId) -> Result<Minor> {
+    Ok(store::sum_items(tx, id)?.1)
 }
 
 fn account_of(tx: &mut Tx<'_>, entity: EntityId, id: BankAccountId) -> Result<charter::BankAccountRow> {
@@ -179,6 +193,10 @@ pub struct Preview {
     pub batch: BatchRow,
     /// Its payouts.
     pub items: Vec<Item>,
+    /// What it pays to offices instead.
+    pub remittances: Vec<remittances::Item>,
+    /// The sum of either.
+    pub total: Minor,
     /// The batch of the entity that was released last.
     pub last: Option<Compared>,
     /// What the books say is on the bank account.
@@ -199,6 +217,8 @@ pub fn preview(tx: &mut Tx<'_>, id: BatchId) -> Result<Preview> {
     let batch = store::find_batch(tx, id)?;
     Ok(Preview {
         items: items(tx, id)?,
+        remittances: remittances::items(tx, id)?,
+        total: total(tx, id)?,
         last: store::preview::last_released(tx, &batch)?,
         held: ledger::bank_balance(tx, batch.bank_account_id)?,
         on_the_way: store::preview::on_the_way(tx, &batch)?,
@@ -251,7 +271,7 @@ pub fn standing(tx: &mut Tx<'_>, batch: &BatchRow) -> Result<Standing> {
     let policy = policy::current(tx, batch.entity_id, today)?;
     let total = match batch.control_sum_minor {
         Some(total) => total,
-        None => Minor::sum(store::list_items(tx, batch.id)?.iter().map(PayoutRow::sent))?,
+        None => total(tx, batch.id)?,
     };
     let needed = policy::needed(tx, batch.entity_id, total, today)?;
     let apart = people_apart(tx, batch)?;
@@ -265,7 +285,8 @@ pub fn standing(tx: &mut Tx<'_>, batch: &BatchRow) -> Result<Standing> {
     Ok(Standing { needed, approvals: approvals.collect() })
 }
 
-/// Who may not approve a batch: who gathered and sealed it, who is paid by it, and who last changed where they are paid.
+/// Who may not approve a batch: who gathered and sealed it, who is paid by it, and who had a hand in where they are paid; of
+/// taxes and contributions who prepared them and who said and confirmed where their offices are paid.
 fn people_apart(tx: &mut Tx<'_>, batch: &BatchRow) -> Result<BTreeSet<PersonId>> {
     let mut apart: BTreeSet<PersonId> = store::people_of_items(tx, batch.id)?.into_iter().collect();
     apart.insert(batch.built_by);
@@ -297,18 +318,21 @@ pub fn seal(tx: &mut Tx<'_>, keys: &Keys, id: BatchId, expected: i32) -> Result<
     rules::may_batch(batch.state, BatchCommand::Seal)?;
     let me = tx.person()?;
     let items = store::list_items(tx, id)?;
-    if items.is_empty() {
+    let owed = remittances::items(tx, id)?;
+    let (count, total) = store::sum_items(tx, id)?;
+    if count == 0 {
         return Err(Error::conflict("batch_empty"));
     }
     if items.iter().any(|payout| payout.member_id == me) {
         return Err(Error::forbidden("self_approval_forbidden"));
     }
-    let total = Minor::sum(items.iter().map(PayoutRow::sent))?;
     let message_id = rules::message_id(&batch, tx.now());
-    if !limits::of_batch(tx, &batch)?.takes(items.len(), total) && !tx.faults().removed(Guard::BankLimit) {
+    if !limits::of_batch(tx, &batch)?.takes(items.len().saturating_add(owed.len()), total)
+        && !tx.faults().removed(Guard::BankLimit)
+    {
         return Err(Error::conflict("bank_limit_reached"));
     }
-    let file = written(tx, keys, &batch, &items, (&message_id, tx.now()))?;
+    let file = written(tx, keys, &batch, (&items, &owed), (&message_id, tx.now()))?;
     let bytes = bytes(&file)?;
     let name = format!("{message_id}.xml");
     let new = NewFile {
@@ -321,7 +345,6 @@ pub fn seal(tx: &mut Tx<'_>, keys: &Keys, id: BatchId, expected: i32) -> Result<
     };
     let file_id = archive::keep(tx, &new)?;
     keep_texts(tx, &batch, &items, &file, file_id)?;
-    let count = i32::try_from(items.len()).map_err(Error::internal)?;
     let seal = store::Seal { message_id, count, total, file_id, sha256: archive::sha256(&bytes), by: me };
     let sealed = store::mark_sealed(tx, &batch, &seal)?;
     risk::sealed(tx, sealed.entity_id, sealed.currency, &ids_of(&items))?;
@@ -337,7 +360,7 @@ fn written(
     tx: &mut Tx<'_>,
     keys: &Keys,
     batch: &BatchRow,
-    items: &[PayoutRow],
+    (items, owed): (&[PayoutRow], &[remittances::Item]),
     (message_id, at): (&str, chrono::DateTime<chrono::Utc>),
 ) -> Result<CreditTransferFile> {
     let entity = charter::entity(tx, batch.entity_id)?;
@@ -352,6 +375,7 @@ fn written(
         let iban = members::open_iban(keys, payee)?;
         transfers.push(rules::transfer(payout, &payee.holder, &iban, member, &entity.name)?);
     }
+    transfers.extend(remittances::transfers(owed)?);
     rules::file(message_id, at, batch.execute_on, &entity, &account, transfers)
 }
 
@@ -404,6 +428,7 @@ pub fn dissolve(tx: &mut Tx<'_>, id: BatchId, expected: i32) -> Result<BatchRow>
     let batch = lock_at(tx, id, expected)?;
     rules::may_batch(batch.state, BatchCommand::Dissolve)?;
     store::free_items(tx, id)?;
+    remittances::leave_batch(tx, id)?;
     store::mark_dissolved(tx, &batch)
 }
 
@@ -467,6 +492,7 @@ pub fn release(tx: &mut Tx<'_>, keys: &Keys, id: BatchId, expected: i32, proof: 
     rules::may_batch(batch.state, BatchCommand::Release)?;
     let me = tx.person()?;
     let items = store::lock_items(tx, id)?;
+    let owed = remittances::lock_items(tx, id)?;
     if items.iter().any(|payout| payout.member_id == me) {
         return Err(Error::forbidden("self_approval_forbidden"));
     }
@@ -476,7 +502,7 @@ pub fn release(tx: &mut Tx<'_>, keys: &Keys, id: BatchId, expected: i32, proof: 
     let sealed = batch.sha256.clone().ok_or_else(|| Error::internal("an approved batch is sealed"))?;
     let name = batch.message_id.clone().ok_or_else(|| Error::internal("an approved batch is sealed"))?;
     let at = batch.sealed_at.ok_or_else(|| Error::internal("an approved batch is sealed"))?;
-    if archive::sha256(&bytes(&written(tx, keys, &batch, &items, (&name, at))?)?)[..] != sealed[..] {
+    if archive::sha256(&bytes(&written(tx, keys, &batch, (&items, &owed), (&name, at))?)?)[..] != sealed[..] {
         return Err(Error::conflict("batch_changed"));
     }
     factors::use_proof(tx, proof, Operation::ReleaseBatch, &sealed)?;
@@ -488,8 +514,10 @@ pub fn release(tx: &mut Tx<'_>, keys: &Keys, id: BatchId, expected: i32, proof: 
         let wage = wage(tx, payout)?;
         entries.push(events::payout_released(at, funds(payout), paid(payout, wage.as_ref()))?);
     }
+    entries.extend(remittances::entries(at, &owed)?);
     ledger::post_all(tx, &entries)?;
     store::release_items(tx, id)?;
+    remittances::release_items(tx, id)?;
     for payout in &items {
         tell_sent(tx, payout)?;
     }

@@ -22,6 +22,7 @@ mod holds;
 mod limits;
 mod policy;
 mod preview;
+mod remittances;
 mod results;
 mod slips;
 mod views;
@@ -41,6 +42,17 @@ use policy::{
     decide_batch_policy, list_approval_amounts, list_batch_policies,
 };
 use preview::{__path_preview_batch, preview_batch};
+pub use remittances::RemittanceView;
+use remittances::{
+    __path_agree_to_give_up_remittance, __path_build_remittance_batch, __path_cancel_remittance,
+    __path_confirm_payment_authority, __path_list_payment_authorities, __path_list_remittances,
+    __path_list_remittances_due, __path_prepare_remittance, __path_propose_payment_authority,
+    __path_propose_to_give_up_remittance, __path_refuse_payment_authority, __path_show_payment_authority,
+    __path_show_remittance, agree_to_give_up_remittance, build_remittance_batch, cancel_remittance,
+    confirm_payment_authority, list_payment_authorities, list_remittances, list_remittances_due, prepare_remittance,
+    propose_payment_authority, propose_to_give_up_remittance, refuse_payment_authority, show_payment_authority,
+    show_remittance,
+};
 use results::{
     __path_agree_to_payout_decision, __path_assign_payout, __path_close_payout, __path_import_payment_report,
     __path_list_payment_reports, __path_list_payout_decisions, __path_list_payout_desk, __path_propose_payout_decision,
@@ -89,6 +101,19 @@ crate::endpoints!(
     list_batch_policies,
     decide_bank_limit,
     list_bank_limits,
+    propose_payment_authority,
+    list_payment_authorities,
+    show_payment_authority,
+    confirm_payment_authority,
+    refuse_payment_authority,
+    list_remittances_due,
+    prepare_remittance,
+    list_remittances,
+    show_remittance,
+    cancel_remittance,
+    build_remittance_batch,
+    propose_to_give_up_remittance,
+    agree_to_give_up_remittance,
 );
 
 #[derive(Debug, Clone, Deserialize, ToSchema)]

@@ -1,7 +1,7 @@
 //! Payouts: from money on an activity to a bank file that two people stand for.
 //!
 //! Owns `payout`, `payout_batch`, `batch_approval`, `approval_amount`, `batch_policy`, `bank_report`, `bank_report_line`,
-//! `payout_decision`, `bank_limit`, `text_in_file`. Asking for a payout sets its money aside at once. A reviewer
+//! `payout_decision`, `bank_limit`, `text_in_file`, `payment_authority`, `remittance`. Asking for a payout sets its money aside at once. A reviewer
 //! approves it and by that freezes the account it goes to. Payouts are gathered in a batch; sealing writes the bank
 //! file and its SHA-256; another person approves exactly those bytes; then it is released, once. Only the bank's own
 //! statement settles a payout or brings it back. PostgreSQL holds the same rules a second time.
@@ -10,6 +10,7 @@ pub mod batches;
 pub mod http;
 pub mod limits;
 pub mod policy;
+pub mod remittances;
 pub mod results;
 mod rules;
 mod store;
@@ -23,7 +24,7 @@ pub use store::{ApprovalRow, BatchRow, PayoutFilter, PayoutRow};
 use uuid::Uuid;
 
 use crate::formats::letters::Letter;
-use crate::kernel::ids::{ActivityId, BankAccountId, PayoutId, PersonId};
+use crate::kernel::ids::{ActivityId, PayoutId, PersonId};
 use crate::kernel::money::{Minor, Money};
 use crate::kernel::refusal::Checks;
 use crate::kernel::schemes::Method;
@@ -257,11 +258,11 @@ pub fn known_end_to_end_ids(tx: &mut Tx<'_>, ids: &[&str]) -> Result<BTreeSet<St
 ///
 /// # Errors
 /// 409 in another state than released.
-pub fn settle(tx: &mut Tx<'_>, id: PayoutId, on: NaiveDate, account: BankAccountId) -> Result<()> {
+pub fn settle(tx: &mut Tx<'_>, id: PayoutId, on: NaiveDate, from: Arrival) -> Result<()> {
     let payout = store::lock(tx, id)?;
     rules::may(payout.state, PayoutCommand::Settle)?;
     let at = Booking { entity: payout.entity_id, on, currency: payout.currency };
-    ledger::post(tx, &events::payout_settled(at, funds(&payout), payout.sent(), account)?)?;
+    ledger::post(tx, &events::payout_settled(at, funds(&payout), payout.sent(), from)?)?;
     store::mark_settled(tx, &payout, on)
 }
 

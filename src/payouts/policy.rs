@@ -3,7 +3,7 @@
 //! Owns `approval_amount` and `batch_policy`: dated rows. Asking for more people is one administrator's decision, asking
 //! for fewer is two administrators'.
 
-use chrono::NaiveDate;
+use chrono::{Days, NaiveDate};
 
 use super::rules;
 use super::store::policy as store;
@@ -68,14 +68,16 @@ pub struct NewAmount {
 /// Decides how many people a total needs. Fewer than until now waits for a second person.
 ///
 /// # Errors
-/// 404; 422 for a past day, a negative amount and a number of people that is not 1 to 5.
+/// 404; 409 `approval_decided_later` where fewer are decided for a later day; 422 for a past day or one more than a year ahead, a negative amount and a number of people that is not 1 to 5.
 pub fn decide_amount(tx: &mut Tx<'_>, new: &NewAmount) -> Result<AmountRow> {
     let entity = charter::entity(tx, new.entity)?;
     let mut checks = Checks::default();
     checks.require(new.from.currency == Currency::EUR, "/from_amount/currency", "currency_mismatch");
     checks.require(new.from.amount_minor >= Minor::ZERO, "/from_amount/amount_minor", "out_of_range");
     checks.require((1..=5).contains(&new.approvers), "/approvers", "out_of_range");
-    checks.require(new.valid_from >= tx.today(entity.zone()), "/valid_from", "out_of_range");
+    let today = tx.today(entity.zone());
+    let latest = today.checked_add_days(Days::new(366)).unwrap_or(today);
+    checks.require((today..=latest).contains(&new.valid_from), "/valid_from", "out_of_range");
     checks.done()?;
     let me = tx.person()?;
     store::insert_amount(tx, new, me)

@@ -7,20 +7,19 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use uuid::Uuid;
 
-use super::rules::{self, PayoutCommand, PayoutState};
+use super::rules::{self, ItemId, PayoutCommand, PayoutState, SentItem};
 pub use super::store::results::{DecisionRow, DeskFilter, ReportLine, ReportRow};
 use super::store::{self, PayoutRow, results as rows};
-use super::{funds, paid, policy, tell, wage};
+use super::{funds, paid, policy, remittances, tell, wage};
 use crate::access;
 use crate::archive::{self, Kind, NewFile};
 use crate::formats::letters::Letter;
 use crate::formats::pain002::{self, Reason, Report};
 use crate::formats::safe_xml::Limits;
 use crate::kernel::calendar::add_working_days;
-use crate::kernel::ids::{BankReportId, EntityId, FileId, PayoutDecisionId, PayoutId, PersonId};
+use crate::kernel::ids::{BankReportId, BatchId, EntityId, FileId, PayoutDecisionId, PayoutId, PersonId};
 use crate::kernel::money::{Minor, Money};
 use crate::kernel::refusal::Checks;
-use crate::kernel::roles::Role;
 use crate::ledger::events::{self, Booking, Paid};
 use crate::named;
 use crate::payroll::{self, SlipOf};
@@ -111,18 +110,40 @@ pub fn import(tx: &mut Tx<'_>, report: &Report, bytes: &[u8]) -> Result<ReportRo
     };
     rows::insert_report(tx, &row)?;
     let items = match &batch {
-        Some(batch) => store::lock_items(tx, batch.id)?,
+        Some(batch) => sent_items(tx, batch.id)?,
         None => Vec::new(),
     };
     let judged = rules::judge_report(report, &items);
     let lines: Vec<ReportLine> = judged.iter().zip(1_i32..).map(|(line, n)| line.row(id, n)).collect();
     rows::insert_lines(tx, &lines)?;
     for line in judged.iter().filter(|line| line.effect == Effect::Rejected) {
-        if let Some(payout) = line.payout {
-            reject(tx, payout, &line.reason, me)?;
+        match line.item {
+            Some(ItemId::Payout(payout)) => reject(tx, payout, &line.reason, me)?,
+            Some(ItemId::Remittance(id)) => remittances::reject(tx, id, &line.reason)?,
+            None => {}
         }
     }
     Ok(row)
+}
+
+/// What a batch carries, locked.
+fn sent_items(tx: &mut Tx<'_>, of: BatchId) -> Result<Vec<SentItem>> {
+    let payouts = store::lock_items(tx, of)?.into_iter().map(|payout| SentItem {
+        id: ItemId::Payout(payout.id),
+        end_to_end_id: payout.end_to_end_id,
+        state: payout.state,
+    });
+    let owed = remittances::lock_items(tx, of)?.into_iter().map(|item| SentItem {
+        id: ItemId::Remittance(item.row.id),
+        end_to_end_id: item.row.end_to_end_id,
+        state: item.row.state,
+    });
+    Ok(payouts.chain(owed).collect())
+}
+
+/// What a bank says, as it is shown.
+pub(super) fn said(reason: &Reason) -> String {
+    format!("{} {}", reason.code, reason.text).trim().to_owned()
 }
 
 fn short_status(status: &str) -> String {
@@ -133,8 +154,7 @@ fn short_status(status: &str) -> String {
 fn reject(tx: &mut Tx<'_>, id: PayoutId, reason: &Reason, owner: PersonId) -> Result<()> {
     let payout = store::lock(tx, id)?;
     rules::may(payout.state, PayoutCommand::Reject)?;
-    let said = format!("{} {}", reason.code, reason.text);
-    let said = said.trim();
+    let said = &said(reason);
     tx.reason(said)?;
     take_back(tx, &payout)?;
     let row = rows::mark_rejected(tx, &payout, said, owner)?;
@@ -197,6 +217,7 @@ pub fn ask_about_silence(tx: &mut Tx<'_>, entity: EntityId, today: NaiveDate) ->
         if add_working_days(from, days, &holidays).is_none_or(|last| last >= today) {
             continue;
         }
+        asked = asked.saturating_add(store::remittances::mark_unknown(tx, &batch)?);
         for payout in rows::mark_unknown(tx, &batch, batch.built_by)? {
             let account = payout.payee_account_id.ok_or_else(|| Error::internal("a released payout has an account"))?;
             let last4 = members::payee_account(tx, account)?.iban_last4;
@@ -261,12 +282,7 @@ fn lock_desk(tx: &mut Tx<'_>, id: PayoutId, expected: i32) -> Result<Locked<Payo
 /// 404; 409 `payout_not_on_desk`; 412; 422 for somebody who is not of the office today.
 pub fn assign(tx: &mut Tx<'_>, id: PayoutId, expected: i32, to: PersonId) -> Result<PayoutRow> {
     let payout = lock_desk(tx, id, expected)?;
-    let today = tx.now().date_naive();
-    let is_staff = access::grants(tx, to)?.iter().any(|grant| {
-        grant.role != Role::Member.name()
-            && grant.valid_from <= today
-            && grant.valid_until.is_none_or(|until| until > today)
-    });
+    let is_staff = access::is_staff(tx, to)?;
     if !is_staff || to == payout.member_id {
         return Err(Error::field("/person_id", "not_allowed"));
     }
@@ -303,7 +319,8 @@ pub struct NewDecision {
 /// Proposes what to do about a payout that did not arrive for sure.
 ///
 /// # Errors
-/// 403 for who is paid; 404; 409 in another state and while another proposal is open; 422.
+/// 403 for who is paid; 404; 409 in another state, while another proposal is open, and `true_ups_first` while differences
+/// of its wage are booked; 422.
 pub fn propose(tx: &mut Tx<'_>, new: &NewDecision) -> Result<DecisionRow> {
     let payout = store::lock(tx, new.payout)?;
     rules::may(payout.state, rules::command_of(new.kind))?;
@@ -314,6 +331,9 @@ pub fn propose(tx: &mut Tx<'_>, new: &NewDecision) -> Result<DecisionRow> {
     let me = tx.person()?;
     if me == payout.member_id {
         return Err(Error::forbidden("self_approval_forbidden"));
+    }
+    if new.kind != DecisionKind::Confirm && payroll::true_ups::is_trued_up(tx, payout.id)? {
+        return Err(Error::conflict("true_ups_first"));
     }
     rows::insert_decision(tx, new, me)
 }
@@ -381,7 +401,7 @@ pub fn agree(tx: &mut Tx<'_>, id: PayoutDecisionId, expected: i32) -> Result<Dec
     match row.kind {
         DecisionKind::Confirm => {
             let decided = rows::decide(tx, &row, DecisionState::Agreed, me, None)?;
-            rows::end_on_desk(tx, &payout, PayoutState::Confirmed)?;
+            rows::confirm_on_desk(tx, &payout, me)?;
             Ok(decided)
         }
         DecisionKind::GiveBack => {
@@ -404,7 +424,7 @@ pub fn agree(tx: &mut Tx<'_>, id: PayoutDecisionId, expected: i32) -> Result<Dec
 
 /// The money of a payout that did not leave is available again.
 fn free(tx: &mut Tx<'_>, payout: &PayoutRow) -> Result<()> {
-    if payout.state == PayoutState::Unknown {
+    if payout.state != PayoutState::Rejected {
         take_back(tx, payout)?;
     }
     let at = at(tx, payout)?;

@@ -8,14 +8,16 @@ use chrono_tz::Tz;
 use super::results::{DecisionKind, Effect, ReportLine};
 use super::store::gathering::Free;
 use super::store::policy::AmountRow;
+use super::store::remittances::{AuthorityRow, RemittanceRow};
 use super::store::texts::TextRow;
 use super::store::{BatchRow, PayoutRow};
 use crate::charter::{BankAccountRow, EntityRow};
 use crate::formats::pain001::{Address, CreditTransferFile, Party, Transfer};
 use crate::formats::pain002::{REJECTED, Reason, Report};
 use crate::formats::sepa_text::to_sepa;
-use crate::kernel::ids::{BankReportId, FileId, PayoutId};
+use crate::kernel::ids::{BankReportId, FileId, PayoutId, RemittanceId};
 use crate::kernel::money::Minor;
+use crate::kernel::references::Ogm;
 use crate::kernel::refusal::Refusal;
 use crate::members::MemberRow;
 use crate::named;
@@ -111,10 +113,10 @@ pub(super) fn may(state: PayoutState, command: PayoutCommand) -> Result<(), Refu
         PayoutCommand::Cancel => ("cancel", &[Requested, Approved]),
         PayoutCommand::Settle => ("settle", &[Released, Unknown, Confirmed]),
         PayoutCommand::Return => ("return", &[Settled]),
-        PayoutCommand::Reject => ("reject", &[Released, Unknown]),
+        PayoutCommand::Reject => ("reject", &[Released, Unknown, Confirmed]),
         PayoutCommand::Confirm => ("confirm", &[Released, Unknown]),
-        PayoutCommand::Resend => ("resend", &[Rejected, Unknown]),
-        PayoutCommand::GiveBack => ("give_back", &[Rejected, Unknown]),
+        PayoutCommand::Resend => ("resend", &[Rejected, Unknown, Confirmed]),
+        PayoutCommand::GiveBack => ("give_back", &[Rejected, Unknown, Confirmed]),
     };
     if allowed.contains(&state) {
         return Ok(());
@@ -131,11 +133,26 @@ pub(super) const fn command_of(kind: DecisionKind) -> PayoutCommand {
     }
 }
 
+/// A transfer of a file: to a person or to an office.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum ItemId {
+    Payout(PayoutId),
+    Remittance(RemittanceId),
+}
+
+/// A transfer of a file as a bank's answer meets it.
+#[derive(Debug, Clone)]
+pub(super) struct SentItem {
+    pub(super) id: ItemId,
+    pub(super) end_to_end_id: String,
+    pub(super) state: PayoutState,
+}
+
 /// What a line of a bank's answer says and does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct JudgedLine {
-    /// The payout that it is about.
-    pub(super) payout: Option<PayoutId>,
+    /// What of ours it is about.
+    pub(super) item: Option<ItemId>,
     /// Our name for the transfer.
     pub(super) end_to_end_id: String,
     /// The bank's word.
@@ -152,7 +169,14 @@ impl JudgedLine {
         ReportLine {
             report_id: report,
             n,
-            payout_id: self.payout,
+            payout_id: match self.item {
+                Some(ItemId::Payout(id)) => Some(id),
+                Some(ItemId::Remittance(_)) | None => None,
+            },
+            remittance_id: match self.item {
+                Some(ItemId::Remittance(id)) => Some(id),
+                Some(ItemId::Payout(_)) | None => None,
+            },
             end_to_end_id: self.end_to_end_id.clone(),
             status: self.status.chars().take(4).collect(),
             reason_code: self.reason.code.clone(),
@@ -162,22 +186,20 @@ impl JudgedLine {
     }
 }
 
-/// What each line of a bank's answer does to the payouts of the batch that it answers. A file that is refused as a whole
-/// refuses every payout of which nothing else is said. Of two lines about one payout the first "no" counts.
-pub(super) fn judge_report(report: &Report, items: &[PayoutRow]) -> Vec<JudgedLine> {
-    let by_name: BTreeMap<&str, &PayoutRow> = items.iter().map(|it| (it.end_to_end_id.as_str(), it)).collect();
+/// What each line of a bank's answer does to the transfers of the batch that it answers. A file that is refused as a whole
+/// refuses every transfer of which nothing else is said. Of two lines about one transfer the first "no" counts.
+pub(super) fn judge_report(report: &Report, items: &[SentItem]) -> Vec<JudgedLine> {
+    let by_name: BTreeMap<&str, &SentItem> = items.iter().map(|it| (it.end_to_end_id.as_str(), it)).collect();
     let mut refused = BTreeSet::new();
-    let mut judge = |payout: Option<&PayoutRow>, name: &str, status: &str, reason: &Reason| {
-        let effect = match payout {
+    let mut judge = |item: Option<&SentItem>, name: &str, status: &str, reason: &Reason| {
+        let effect = match item {
             None => Effect::NotOurs,
             Some(_) if status != REJECTED => Effect::Accepted,
-            Some(payout) if may(payout.state, PayoutCommand::Reject).is_ok() && refused.insert(payout.id) => {
-                Effect::Rejected
-            }
+            Some(item) if may(item.state, PayoutCommand::Reject).is_ok() && refused.insert(item.id) => Effect::Rejected,
             Some(_) => Effect::Late,
         };
         JudgedLine {
-            payout: payout.map(|payout| payout.id),
+            item: item.map(|item| item.id),
             end_to_end_id: name.to_owned(),
             status: status.to_owned(),
             reason: reason.clone(),
@@ -188,14 +210,14 @@ pub(super) fn judge_report(report: &Report, items: &[PayoutRow]) -> Vec<JudgedLi
         .transactions
         .iter()
         .map(|it| {
-            let payout = by_name.get(it.end_to_end_id.as_str()).copied();
-            judge(payout, &it.end_to_end_id, &it.status, &it.reason)
+            let item = by_name.get(it.end_to_end_id.as_str()).copied();
+            judge(item, &it.end_to_end_id, &it.status, &it.reason)
         })
         .collect();
     if report.is_rejected() {
         let said: BTreeSet<&str> = report.transactions.iter().map(|it| it.end_to_end_id.as_str()).collect();
-        let rest = items.iter().filter(|payout| !said.contains(payout.end_to_end_id.as_str()));
-        lines.extend(rest.map(|payout| judge(Some(payout), &payout.end_to_end_id, REJECTED, &report.reason)));
+        let rest = items.iter().filter(|item| !said.contains(item.end_to_end_id.as_str()));
+        lines.extend(rest.map(|item| judge(Some(item), &item.end_to_end_id, REJECTED, &report.reason)));
     }
     lines
 }
@@ -325,6 +347,26 @@ pub(super) fn transfer(
             bic: None,
         },
         remittance: Some(to_sepa(&remittance(payout, from), 140).text),
+        structured: None,
+    })
+}
+
+/// The transfer of a payment to an office. A Belgian structured communication stands in it as one.
+pub(super) fn remittance_transfer(row: &RemittanceRow, to: &AuthorityRow) -> Result<Transfer> {
+    let structured = Ogm::parse(&row.reference).map(|ogm| ogm.digits().to_owned());
+    let text = to_sepa(&row.reference, 140).text;
+    Ok(Transfer {
+        end_to_end_id: row.end_to_end_id.clone(),
+        instruction_id: None,
+        amount: row.amount_minor,
+        creditor: Party {
+            name: name_in_file(&to.name),
+            address: address(&to.street, "", &to.postcode, &to.town, &to.country),
+            iban: parse_iban(&to.iban)?,
+            bic: None,
+        },
+        remittance: structured.is_none().then_some(text),
+        structured,
     })
 }
 

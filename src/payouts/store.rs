@@ -4,6 +4,7 @@ pub mod gathering;
 pub mod limits;
 pub mod policy;
 pub mod preview;
+pub mod remittances;
 pub mod results;
 pub mod texts;
 
@@ -12,7 +13,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, NaiveDate, Utc};
 use diesel::prelude::*;
 use serde::Serialize;
-use umbel_schema::{batch_approval, payee_account, payout, payout_batch};
+use umbel_schema::{batch_approval, payout, payout_batch};
 use uuid::Uuid;
 
 use super::rules::{BatchState, PayoutState};
@@ -351,15 +352,33 @@ pub(super) fn insert_batch(
         .get_result(tx.conn())?)
 }
 
-/// Who is paid by a batch, and who last changed where they are paid.
+#[derive(QueryableByName)]
+struct PersonOfItem {
+    #[diesel(sql_type = diesel::sql_types::Uuid)]
+    person: PersonId,
+}
+
+/// Who is paid by a batch, and who had a hand in where they are paid: the database says it to both belts.
 pub(super) fn people_of_items(tx: &mut Tx<'_>, id: BatchId) -> Result<Vec<PersonId>> {
-    let rows: Vec<(PersonId, Option<PersonId>)> = payout::table
-        .inner_join(payee_account::table.on(payee_account::id.nullable().eq(payout::payee_account_id)))
-        .filter(payout::batch_id.eq(id))
-        .select((payout::member_id, payee_account::verified_by))
-        .distinct()
+    let rows: Vec<PersonOfItem> = diesel::sql_query("SELECT person FROM batch_people_apart($1) person")
+        .bind::<diesel::sql_types::Uuid, _>(id)
         .load(tx.conn())?;
-    Ok(rows.into_iter().flat_map(|(paid, changed)| [Some(paid), changed]).flatten().collect())
+    Ok(rows.into_iter().map(|row| row.person).collect())
+}
+
+#[derive(QueryableByName)]
+struct SumOfItems {
+    #[diesel(sql_type = diesel::sql_types::Integer)]
+    n: i32,
+    #[diesel(sql_type = diesel::sql_types::BigInt)]
+    total: Minor,
+}
+
+/// How many transfers a batch carries, and their sum.
+pub(super) fn sum_items(tx: &mut Tx<'_>, id: BatchId) -> Result<(i32, Minor)> {
+    let sql = "SELECT count(*)::integer AS n, coalesce(sum(sent_minor), 0)::bigint AS total FROM batch_item WHERE batch_id = $1";
+    let row: SumOfItems = diesel::sql_query(sql).bind::<diesel::sql_types::Uuid, _>(id).get_result(tx.conn())?;
+    Ok((row.n, row.total))
 }
 
 /// Batches that were sealed before a moment, are not released and whose sealer was not told since, locked.

@@ -276,9 +276,9 @@ fn more_money_needs_more_people_and_fewer_people_need_two_to_agree() {
     let app = TestApp::start();
     let (mut cast, member) = app.with_member();
     fund(&app, &mut cast, &member, 500_000);
+    let pia = app.stage.hire(&cast.staff.administrator, "pia@ombelle.example", "Pia Payer", "payout_approver").unwrap();
     app.insert_person("second@ombelle.example", PASSWORD, &[Role::Administrator]);
     let colleague = app.stage.sign_in("second@ombelle.example").unwrap();
-    let pia = app.stage.hire(&cast.staff.administrator, "pia@ombelle.example", "Pia Payer", "payout_approver").unwrap();
     let administrator = cast.staff.administrator.clone();
     let place = format!("/v1/entities/{}/approval_amounts", cast.entity_id);
     let decide = |from: i64, approvers: i64, on: chrono::NaiveDate| {

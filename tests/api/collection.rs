@@ -70,8 +70,8 @@ pub fn late(app: &TestApp, cast: &Cast, member: &Client, invoice: &str) -> [Stri
          FROM invoice i JOIN invoice_open o ON o.invoice_id = i.id WHERE i.id = '{invoice}';
          INSERT INTO collection_question (id, entity_id, invoice_id, member_id, asked_on, silent_on, wait_until_max)
          SELECT '{question}', entity_id, id, member_id, '2026-05-04', '2026-05-11', '2026-06-04' FROM invoice WHERE id = '{invoice}';
-         INSERT INTO collection_pause (id, entity_id, invoice_id, member_id, kind, reason, started_on, open_minor, opened_by)
-         SELECT '{pause}', entity_id, id, member_id, 'hold', 'x', '2026-05-04', 1, member_id FROM invoice WHERE id = '{invoice}'"
+         INSERT INTO collection_pause (id, entity_id, invoice_id, member_id, kind, reason, started_on, until_on, open_minor, opened_by)
+         SELECT '{pause}', entity_id, id, member_id, 'hold', 'x', '2026-05-04', '2026-06-03', 1, member_id FROM invoice WHERE id = '{invoice}'"
     );
     app.database.owner().batch_execute(&sql).unwrap();
     [action, pause, question]

@@ -49,9 +49,6 @@ fn shared_cost(cast: &Cast, member: &MemberCast) {
     reviewer.post(&format!("{place}/keys"), &key).unwrap().expect(201).unwrap();
     let joined = json!({"id": reviewer.new_id(), "activity_id": member.activity_id, "in_from": "2026-05-01"});
     reviewer.post(&format!("{place}/memberships"), &joined).unwrap().expect(201).unwrap();
-    let second = json!({"id": administrator.new_id(), "role": "reviewer", "valid_from": "2026-05-04"});
-    let approver = cast.staff.approver.person_id.as_deref().unwrap();
-    administrator.post(&format!("/v1/people/{approver}/role_grants"), &second).unwrap().expect(201).unwrap();
     let cost = json!({"id": reviewer.new_id(), "pool_id": pool, "supplier": "Landlord", "reference": "May", "invoiced_on": "2026-05-04",
                       "description": "Rent", "net": eur(1_000), "vat": eur(210), "recoverable_vat": eur(210)});
     reviewer.post("/v1/costs", &cost).unwrap().expect(201).unwrap();
@@ -68,6 +65,11 @@ impl Ground {
         let app = TestApp::start();
         let (mut cast, member) = app.with_member();
         let stage = &app.stage;
+        // While the mutual is being set up: the approver stands for a cost beside the reviewer, below.
+        let administrator = &cast.staff.administrator;
+        let second = json!({"id": administrator.new_id(), "role": "reviewer", "valid_from": "2026-05-04"});
+        let approver = cast.staff.approver.person_id.as_deref().unwrap();
+        administrator.post(&format!("/v1/people/{approver}/role_grants"), &second).unwrap().expect(201).unwrap();
         let order = stage.confirmed_order(&member, 100_000).unwrap();
         let submitted = stage.submitted_invoice(&member, order["id"].as_str(), 0).unwrap();
         let invoiced = stage.issue(&cast.staff.reviewer, &submitted).unwrap();

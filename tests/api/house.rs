@@ -496,12 +496,28 @@ const MACHINES: &[Machine] = &[
     },
     Machine {
         name: "bank_line", file: "bank/rules.rs", states: None, commands: &[],
-        // Back to suspense when a payment by it is taken back.
+        // Back to suspense when what it was matched with is taken back.
         moves: &[("", "matched"), ("", "suspense"), ("suspense", "matched"), ("matched", "suspense")],
     },
     Machine {
         name: "client_refund", file: "bank/credits.rs", states: None, commands: &[],
-        moves: &[("", "requested"), ("requested", "approved"), ("requested", "rejected"), ("approved", "paid")],
+        moves: &[("", "requested"), ("requested", "approved"), ("requested", "rejected"), ("approved", "paid"), ("approved", "withdrawn")],
+    },
+    Machine {
+        name: "payment_authority", file: "payouts/remittances.rs", states: Some("AuthorityState"), commands: &[],
+        moves: &[("", "proposed"), ("proposed", "confirmed"), ("proposed", "refused")],
+    },
+    Machine {
+        // With the states and commands of payouts, for the same batches carry both.
+        name: "remittance", file: "payouts/remittances.rs", states: None, commands: &[],
+        moves: &[("", "approved"), ("approved", "cancelled"), ("approved", "batched"), ("batched", "approved"), ("batched", "released"),
+                 ("released", "settled"), ("released", "rejected"), ("released", "unknown"), ("unknown", "settled"), ("unknown", "rejected"),
+                 ("unknown", "given_back"), ("settled", "returned")],
+    },
+    Machine {
+        name: "bank_charge", file: "bank/store/charges.rs", states: Some("ChargeState"), commands: &[],
+        // Proposed where two are needed.
+        moves: &[("", "proposed"), ("", "booked"), ("proposed", "booked"), ("proposed", "refused"), ("booked", "reversed")],
     },
 ];
 

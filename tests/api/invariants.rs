@@ -57,6 +57,8 @@ const PLANTED: &[(&str, &str, &str)] = &[
     ("i23_suppliers_are_costs", "a debt to a supplier that is on no cost", slip!("cost_booked", "('supplier_payable', -1), ('opening_balance', 1)")),
     ("i08_advances_match_memo", "an advance that nobody gave", slip!("client_paid", "('memo.advances', 1), ('memo.advances_contra', -1)")),
     ("i09_vat_is_documents", "VAT that is on no document", slip!("client_paid", "('vat_output', -1), ('fee_income', 1)")),
+    ("i43_remittances_are_booked", "money on its way to an office that nobody sent", slip!("client_paid", "('remittances_in_transit', -1), ('fee_income', 1)")),
+    ("i44_charges_are_booked", "a charge that is on no line", slip!("client_paid", "('bank_charges', 1), ('opening_balance', -1)")),
     ("i40_credits_are_kept", "money kept for a client that nobody credited", slip!("client_paid", "('client_credit', -1), ('fee_income', 1)")),
     ("i31_wages_are_slips", "a contribution that is on no slip", slip!("payout_released", "('social_security_payable', -1), ('fee_income', 1)")),
     ("i31_wages_are_slips", "a withholding that is on no slip", slip!("payout_released", "('withholding_payable', -1), ('fee_income', 1)")),

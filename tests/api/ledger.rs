@@ -428,6 +428,8 @@ const MOVES: &[Case] = &[
 
 const STAFF: &str = "SELECT set_config('umbel.scope', 'staff', true), set_config('umbel.person', '{reviewer}', true)";
 const OWN: &str = "SELECT set_config('umbel.scope', 'own', true), set_config('umbel.person', '{member}', true)";
+/// After the first batch was released, one administrator only asks for a role.
+const ASKED: &str = "INSERT INTO role_grant (id, person_id, role, valid_from, granted_by) VALUES (gen_random_uuid(), '{reviewer}', 'accountant', '2026-05-04', '{administrator}')";
 const ROW_SECURITY: &str = "new row violates row-level security";
 
 #[rustfmt::skip] // one case, one line: a table is read as a table
@@ -439,6 +441,11 @@ const ROLES: &[Case] = &[
     ("a role that a member takes", OWN, "INSERT INTO role_grant (id, person_id, role, valid_from) VALUES (gen_random_uuid(), '{member}', 'reviewer', '2026-05-04')", ROW_SECURITY),
     ("a grant by the person who gets it", "", "INSERT INTO role_grant (id, person_id, role, valid_from, granted_by) VALUES (gen_random_uuid(), '{reviewer}', 'administrator', '2026-05-04', '{reviewer}')", "role_grant_not_self"),
     ("the same role twice at a time", "", "INSERT INTO role_grant (id, person_id, role, valid_from) VALUES (gen_random_uuid(), '{reviewer}', 'reviewer', '2026-06-04')", "role_grant_no_overlap"),
+    ("a role confirmed as it is asked for", "", "INSERT INTO role_grant (id, person_id, role, valid_from, granted_by, confirmed_by, confirmed_at) VALUES (gen_random_uuid(), '{reviewer}', 'accountant', '2026-05-04', '{administrator}', '{approver}', umbel_now())", "role_grant_confirmed_later"),
+    ("a role confirmed by who asked for it", ASKED, "UPDATE role_grant SET confirmed_by = '{administrator}' WHERE effective_at IS NULL", "role_grant_confirmed_by_another"),
+    ("a role confirmed by no administrator", ASKED, "UPDATE role_grant SET confirmed_by = '{approver}' WHERE effective_at IS NULL", "role_grant_confirmed_by_administrator"),
+    ("a role that counts before its day", ASKED, "UPDATE role_grant SET effective_at = umbel_now() WHERE effective_at IS NULL", DENIED),
+    ("a role that needs nobody else", ASKED, "UPDATE role_grant SET needs_confirmation = false WHERE effective_at IS NULL", DENIED),
     ("one role turned into another", "", "UPDATE role_grant SET role = 'administrator' WHERE person_id = '{reviewer}'", DENIED),
     ("one person's role given to another", "", "UPDATE role_grant SET person_id = '{reviewer}' WHERE person_id = '{administrator}'", DENIED),
     ("an ended role prolonged", "UPDATE role_grant SET valid_until = '2026-05-04' WHERE person_id = '{reviewer}'", "UPDATE role_grant SET valid_until = NULL WHERE person_id = '{reviewer}'", "role_grant_ends_once"),
@@ -473,6 +480,7 @@ pub const APPEND_ONLY: &[&str] = &[
     "batch_policy",
     "client_credit",
     "client_credit_use",
+    "client_credit_withdrawal",
     "collection_action",
     "collection_answer",
     "collection_contact",

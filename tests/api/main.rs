@@ -10,6 +10,7 @@
     reason = "a test fails by panicking, and so do its helpers; clippy.toml allows it only inside of #[test]"
 )]
 
+mod access;
 mod archive;
 mod bad_input;
 mod bad_requests;
@@ -76,6 +77,7 @@ mod pooled_mix;
 mod pools;
 mod privileges;
 mod proposals;
+mod remittances;
 mod risk;
 mod sessions;
 mod shares;

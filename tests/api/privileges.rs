@@ -14,6 +14,7 @@ const PRIVILEGES: &[(&str, &[&str])] = &[
         &[
             "__diesel_schema_migrations",
             "activity_manager",
+            "batch_item",
             "currency",
             "dry_run_effect",
             "dry_run_month",
@@ -22,11 +23,13 @@ const PRIVILEGES: &[(&str, &[&str])] = &[
             "ledger_event",
             "ledger_source",
             "legal_reserve_minimum",
-            "retention_rule",
             "pay_slip_counted",
+            "remittance_due",
+            "retention_rule",
             "state_history",
             "state_transition",
             "vat_rate",
+            "wage_booked",
         ],
     ),
     (
@@ -48,6 +51,7 @@ const PRIVILEGES: &[(&str, &[&str])] = &[
             "batch_approval",
             "client_credit",
             "client_credit_use",
+            "client_credit_withdrawal",
             "collection_action",
             "collection_answer",
             "collection_contact",
@@ -166,8 +170,17 @@ const PRIVILEGES: &[(&str, &[&str])] = &[
     ("INSERT, SELECT, UPDATE(ended_at)", &["advance_hold"]),
     ("INSERT, SELECT, UPDATE(end_reason), UPDATE(ended_by), UPDATE(ended_on)", &["collection_pause"]),
     ("INSERT, SELECT, UPDATE(booked_on), UPDATE(decided_by), UPDATE(state)", &["true_up"]),
+    ("INSERT, SELECT, UPDATE(decided_at), UPDATE(decided_by), UPDATE(state)", &["payment_authority"]),
+    (
+        "INSERT, SELECT, UPDATE(batch_id), UPDATE(given_up_agreed_by), UPDATE(given_up_by), UPDATE(given_up_evidence), UPDATE(result_reason), UPDATE(returned_on), UPDATE(settled_on), UPDATE(state)",
+        &["remittance"],
+    ),
     ("INSERT, SELECT, UPDATE(resolution), UPDATE(resolved_at), UPDATE(resolved_by)", &["invoice_dispute"]),
-    ("INSERT, SELECT, UPDATE(ended_by), UPDATE(valid_until)", &["levy_exemption", "levy_override", "role_grant"]),
+    ("INSERT, SELECT, UPDATE(ended_by), UPDATE(valid_until)", &["levy_exemption", "levy_override"]),
+    (
+        "INSERT, SELECT, UPDATE(confirmed_at), UPDATE(confirmed_by), UPDATE(ended_by), UPDATE(valid_until)",
+        &["role_grant"],
+    ),
     ("INSERT, SELECT, UPDATE(superseded_at), UPDATE(verified_at), UPDATE(verified_by)", &["payee_account"]),
     (
         "INSERT, SELECT, UPDATE(paid_on), UPDATE(payment_reference), UPDATE(redeemed_quantity), UPDATE(state)",
@@ -179,6 +192,10 @@ const PRIVILEGES: &[(&str, &[&str])] = &[
         &["redemption"],
     ),
     ("INSERT, SELECT, UPDATE(bank_line_id)", &["bank_notice_line"]),
+    (
+        "INSERT, SELECT, UPDATE(booked_on), UPDATE(decided_by), UPDATE(reversal_reason), UPDATE(reversed_by), UPDATE(reversed_on), UPDATE(state)",
+        &["bank_charge"],
+    ),
     (
         "INSERT, SELECT, UPDATE(bank_line_id), UPDATE(decided_at), UPDATE(decided_by), UPDATE(decision), UPDATE(paid_on), UPDATE(state)",
         &["client_refund"],

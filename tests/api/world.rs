@@ -441,6 +441,7 @@ fn house(app: &TestApp, cast: &Cast, somebody: &MemberCast) -> Vec<(&'static str
     let amount = json!({"id": administrator.new_id(), "from_amount": {"amount_minor": 100_000_000, "currency": "EUR"}, "approvers": 2,
                         "valid_from": app.stage.today()});
     administrator.post(&format!("/v1/entities/{entity}/approval_amounts"), &amount).unwrap().expect(201).unwrap();
+    let owed = super::remittances::prepared(app, cast);
     let approver = cast.staff.approver.person_id.as_deref().unwrap();
     app.stage.prove(&cast.staff.approver, "approve_batch", &"0".repeat(64)).unwrap();
     let lost = json!({"id": administrator.new_id(), "reason": "Came to the office with her passport"});
@@ -450,12 +451,15 @@ fn house(app: &TestApp, cast: &Cast, somebody: &MemberCast) -> Vec<(&'static str
         ("/v1/approval_amounts/", text(&amount, "id")),
         ("/v1/second_factor_resets/", text(&lost, "id")),
         ("/v1/pay_schemes/", scheme),
+        ("/v1/payment_authorities/", owed.0),
+        ("/v1/remittances/", owed.1),
         ("/v1/provision_runs/", super::collection::provided(app, cast)),
         ("/v1/evidence/", text(&paper, "id")),
         ("/v1/agreements/", text(&agreement, "id")),
         ("/v1/bank_accounts/", first(reviewer, &format!("/v1/entities/{entity}/bank_accounts"))),
         ("/v1/bank_csv_profiles/", super::bank_in::table_profile(cast)),
         ("/v1/bank_notices/", super::bank_in::empty_notice(cast)),
+        ("/v1/bank_charges/", first(reviewer, "/v1/bank_charges")),
         ("/v1/bank_lines/", first(reviewer, "/v1/bank_lines")),
         ("/v1/bank_statements/", first(reviewer, "/v1/bank_statements")),
         ("/v1/emails/", first(reviewer, "/v1/emails")),

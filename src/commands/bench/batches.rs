@@ -100,10 +100,7 @@ pub fn measure(report: &Report, config: &Config) -> Outcome<()> {
     report.figure("batch_ratio_to_reading", ratio(all, reading), "service/reading", TURNS)?;
     report.figure("batch_ratio", ratio(all, bare), "service/bare", TURNS)?;
     count_statements(report, &office)?;
-    let found = office.stage.violations(&office.cast.staff.accountant)?;
-    let violated = found.get("violations").and_then(Value::as_array).map_or(usize::MAX, Vec::len);
-    let checked = found.get("checked").and_then(Value::as_array).map_or(0, Vec::len);
-    report.figure("batch_invariants_violated_after", violated.into(), "invariants", checked)?;
+    report.violations("batch_invariants_violated_after", &office.stage.violations(&office.cast.staff.accountant)?)?;
     office.close();
     Ok(())
 }

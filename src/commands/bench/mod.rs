@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use rust_decimal::Decimal;
-use serde_json::{Number, json};
+use serde_json::{Number, Value, json};
 use umbel::platform::clock::Clock;
 use umbel::platform::config::{Config, Database, KeySource, Mail};
 
@@ -49,6 +49,17 @@ impl Report {
         }
         std::io::stdout().flush()?;
         Ok(())
+    }
+
+    /// How many invariants do not hold, of so many that were checked; the names of those go to the log.
+    fn violations(&self, name: &str, found: &Value) -> Outcome<()> {
+        let rows = |key: &str| found.get(key).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+        let names = rows("violations").iter().filter_map(|row| row.get("invariant").and_then(Value::as_str));
+        let violated: std::collections::BTreeSet<&str> = names.collect();
+        for row in rows("violations").iter().take(3) {
+            eprintln!("# violated: {row}");
+        }
+        self.figure(name, violated.len().into(), "invariants", rows("checked").len())
     }
 }
 

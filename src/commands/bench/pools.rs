@@ -13,7 +13,7 @@ use chrono::Days;
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use rust_decimal::Decimal;
-use serde_json::{Value, json};
+use serde_json::json;
 use umbel::demo::Client;
 use umbel::platform::config::Config;
 
@@ -68,10 +68,7 @@ pub fn measure(report: &Report, config: &Config) -> Outcome<()> {
     report.figure("pool_run_bare_without_triggers", ratio(less, 1000), "ms", TURNS)?;
     report.figure("pool_run_ratio", ratio(service, bare), "service/bare", TURNS)?;
     report.figure("pool_run_ratio_without_triggers", ratio(service, less), "service/bare", TURNS)?;
-    let found = office.stage.violations(&office.cast.staff.accountant)?;
-    let violated = found.get("violations").and_then(Value::as_array).map_or(usize::MAX, Vec::len);
-    let checked = found.get("checked").and_then(Value::as_array).map_or(0, Vec::len);
-    report.figure("pool_invariants_violated_after", violated.into(), "invariants", checked)?;
+    report.violations("pool_invariants_violated_after", &office.stage.violations(&office.cast.staff.accountant)?)?;
     office.close();
     Ok(())
 }

@@ -4,6 +4,7 @@ use super::{Letter, LetterError, Letterhead};
 use crate::formats::local;
 use crate::kernel::language::Language;
 use crate::kernel::money::Money;
+use crate::kernel::roles::Role;
 
 /// The values of a letter by the name of their placeholder; none for what is not known.
 type Facts = Vec<(&'static str, Option<String>)>;
@@ -25,6 +26,8 @@ impl Letter {
             Self::SecondFactorAdded => "second_factor_added",
             Self::SecondFactorRemoved => "second_factor_removed",
             Self::SecondFactorReset { .. } => "second_factor_reset",
+            Self::RoleAsked { .. } => "role_asked",
+            Self::RoleGranted { .. } => "role_granted",
             Self::ApprovalsExpired { .. } => "approvals_expired",
             Self::BankDetailsSet { .. } => "bank_details_set",
             Self::EmailChanged { .. } => "email_changed",
@@ -122,6 +125,16 @@ pub(super) fn of(letter: &Letter, language: Language, from: &Letterhead<'_>) -> 
         | Letter::SecondFactorAdded
         | Letter::SecondFactorRemoved => Vec::new(),
         Letter::SecondFactorReset { when } => vec![("when", Some(local::moment(language, *when)))],
+        Letter::RoleAsked { name, role, by } => vec![
+            ("name", Some(without_links(name))),
+            ("role", line(role_name(language, *role))),
+            ("by", Some(without_links(by))),
+        ],
+        Letter::RoleGranted { name, role, when } => vec![
+            ("name", Some(without_links(name))),
+            ("role", line(role_name(language, *role))),
+            ("when", Some(local::moment(language, *when))),
+        ],
         Letter::ApprovalsExpired { entity, total, days } => {
             vec![("entity", line(entity)), ("total", money(*total)), ("days", Some(days.to_string()))]
         }
@@ -307,6 +320,26 @@ pub(super) fn of(letter: &Letter, language: Language, from: &Letterhead<'_>) -> 
     facts.push(("mutual", line(from.mutual)));
     facts.push(("contact", line(from.contact)));
     Ok(facts)
+}
+
+/// What a role is called.
+const fn role_name(language: Language, role: Role) -> &'static str {
+    let names = match role {
+        Role::Member => ["membre", "lid", "member", "Mitglied"],
+        Role::Reviewer => ["gestionnaire de dossiers", "dossierbeheerder", "reviewer", "Sachbearbeitung"],
+        Role::PayoutApprover => {
+            ["approbateur de paiements", "goedkeurder van betalingen", "payout approver", "Zahlungsfreigabe"]
+        }
+        Role::Accountant => ["comptable", "boekhouder", "accountant", "Buchhaltung"],
+        Role::Administrator => ["administrateur", "beheerder", "administrator", "Administration"],
+    };
+    let [fr, nl, en, de] = names;
+    match language {
+        Language::Fr => fr,
+        Language::Nl => nl,
+        Language::En => en,
+        Language::De => de,
+    }
 }
 
 /// Characters that end a header or turn the direction of the text around, by which a name could pose as another.

@@ -16,6 +16,7 @@ use super::layout::Layouts;
 use super::texts::{self, Texts};
 use crate::kernel::language::Language;
 use crate::kernel::money::Money;
+use crate::kernel::roles::Role;
 
 /// The longest subject, in characters; what a phone shows is shorter still.
 const SUBJECT_MAX: usize = 160;
@@ -75,6 +76,10 @@ pub enum Letter {
     SecondFactorRemoved,
     /// Security, no link: it will be taken away at this moment, in universal time, unless the reader objects.
     SecondFactorReset { when: NaiveDateTime },
+    /// Security, no link, to an administrator: a role of the office is asked for by another one, and waits for a second.
+    RoleAsked { name: String, role: Role, by: String },
+    /// Security, no link, to an administrator: a role of the office counts from this moment on, in universal time.
+    RoleGranted { name: String, role: Role, when: NaiveDateTime },
     /// Security, no link.
     BankDetailsSet { last4: String },
     /// Security, no link: the address of mail is another now.

@@ -96,6 +96,12 @@ fn all_but_reminders() -> Vec<Letter> {
         Letter::SecondFactorAdded,
         Letter::SecondFactorRemoved,
         Letter::SecondFactorReset { when: day("2026-04-16").and_hms_opt(9, 14, 0).unwrap() },
+        Letter::RoleAsked { name: "Pia Payer".to_owned(), role: Role::PayoutApprover, by: "Ada Admin".to_owned() },
+        Letter::RoleGranted {
+            name: "Pia Payer".to_owned(),
+            role: Role::Administrator,
+            when: day("2026-04-16").and_hms_opt(9, 14, 0).unwrap(),
+        },
         Letter::ApprovalsExpired { entity: "Ombelle SC".to_owned(), total, days: 7 },
         Letter::BankDetailsSet { last4: "6769".to_owned() },
         Letter::OrderToClient {

@@ -25,6 +25,7 @@ fn transfer(n: u32, amount: i64, creditor: Party) -> Transfer {
         amount: Minor::new(amount),
         creditor,
         remittance: Some(format!("Payout 2026-{n:04}")),
+        structured: None,
     }
 }
 

@@ -1,7 +1,9 @@
 //! Money of clients that no invoice asks for, and what banks charge.
 
 use super::Booking;
-use crate::kernel::ids::{BankLineId, ClientCreditId, ClientCreditUseId, ClientId, ClientRefundId, PersonId};
+use crate::kernel::ids::{
+    BankChargeId, BankLineId, ClientCreditId, ClientCreditUseId, ClientId, ClientRefundId, PersonId,
+};
 use crate::kernel::money::Minor;
 use crate::kernel::refusal::Refusal;
 use crate::ledger::entry::{Account, Dimensions, Entry, Event, Source, credit, debit};
@@ -71,12 +73,33 @@ pub fn client_refunded(
     Entry::new(at.entity, at.on, fact, at.currency, Some(of.member), postings)
 }
 
-/// The bank took `amount` with a line of its own, or paid it when it is negative.
+/// Nothing of it was used, and it was not to be kept: it waits with its line again.
 ///
 /// # Errors
 /// As all events.
-pub fn bank_charged(at: Booking, line: BankLineId, amount: Minor) -> Result<Entry, Refusal> {
+pub fn client_credit_withdrawn(at: Booking, id: ClientCreditId, of: KeptFor, amount: Minor) -> Result<Entry, Refusal> {
+    let postings =
+        [debit(Account::ClientCredit, amount, &of.about())?, credit(Account::BankSuspense, amount, &of_line(of.line))?];
+    let fact = (Event::ClientCreditWithdrawn, Source::ClientCredit(id));
+    Entry::new(at.entity, at.on, fact, at.currency, Some(of.member), postings)
+}
+
+/// The bank took `amount` with a line, or paid it when it is negative.
+///
+/// # Errors
+/// As all events.
+pub fn bank_charged(at: Booking, id: BankChargeId, line: BankLineId, amount: Minor) -> Result<Entry, Refusal> {
     let about = of_line(line);
     let postings = [debit(Account::BankCharges, amount, &about)?, credit(Account::BankSuspense, amount, &about)?];
-    Entry::new(at.entity, at.on, (Event::BankCharged, Source::BankLine(line)), at.currency, None, postings)
+    Entry::new(at.entity, at.on, (Event::BankCharged, Source::BankCharge(id)), at.currency, None, postings)
+}
+
+/// That was no charge: the money waits with its line again.
+///
+/// # Errors
+/// As all events.
+pub fn bank_charge_reversed(at: Booking, id: BankChargeId, line: BankLineId, amount: Minor) -> Result<Entry, Refusal> {
+    let about = of_line(line);
+    let postings = [debit(Account::BankSuspense, amount, &about)?, credit(Account::BankCharges, amount, &about)?];
+    Entry::new(at.entity, at.on, (Event::BankChargeReversed, Source::BankCharge(id)), at.currency, None, postings)
 }

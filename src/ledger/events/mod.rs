@@ -16,6 +16,12 @@
 //! | `bank_opened` | bank / opening_balance |
 //! | `bank_line_booked` | bank / bank_suspense |
 //! | `bank_charged` | bank_charges / bank_suspense; interest the other way round |
+//! | `remittance_released` | social_security_payable or withholding_payable / remittances_in_transit |
+//! | `remittance_settled` | remittances_in_transit / bank |
+//! | `remittance_returned` | bank / what was owed |
+//! | `remittance_stopped` | remittances_in_transit / what was owed |
+//! | `bank_charge_reversed` | bank_suspense / bank_charges; interest the other way round |
+//! | `client_credit_withdrawn` | client_credit / bank_suspense |
 //! | `payment_taken_back` | the lines of `client_paid` reversed, the money of the bank to bank_suspense; what is no longer in funds.available to activity_arrears |
 //! | `client_credited`, `client_credit_used` | bank_suspense / client_credit, and back |
 //! | `client_refunded` | client_credit / bank_suspense of the line that left |
@@ -49,6 +55,7 @@ mod guarantee;
 mod levies;
 mod payroll;
 mod pools;
+mod remittances;
 mod shares;
 mod surplus;
 mod taken_back;
@@ -60,7 +67,10 @@ pub use surplus::{Appropriated, Refund, surplus_appropriated, year_closed};
 use chrono::NaiveDate;
 pub use collection::provision_moved;
 pub use credit::{CreditNote, credit_note_issued};
-pub use credits::{KeptFor, bank_charged, client_credit_used, client_credited, client_refunded};
+pub use credits::{
+    KeptFor, bank_charge_reversed, bank_charged, client_credit_used, client_credit_withdrawn, client_credited,
+    client_refunded,
+};
 pub use exchange::{Borne, ExchangeGain, ExchangeLoss, exchange_gained, exchange_lost};
 pub use guarantee::*;
 pub use levies::{ChargedTo, LevyFact, arrears_settled, levy_charged};
@@ -69,6 +79,7 @@ pub use pools::{
     CostFunds, CostOf, PoolPart, PoolTaken, cost_booked, pool_allocated, pool_allocation_reversed, supplier_credited,
     supplier_paid, supplier_refunded,
 };
+pub use remittances::{Remitted, remittance_released, remittance_returned, remittance_settled, remittance_stopped};
 pub use taken_back::{Posted, Standing, levy_taken_back, payment_taken_back};
 pub use transfers::{End, Moved, transferred};
 
@@ -413,9 +424,9 @@ pub fn payout_released(at: Booking, of: PayoutFunds, paid: Paid<'_>) -> Result<E
 ///
 /// # Errors
 /// As all events.
-pub fn payout_settled(at: Booking, of: PayoutFunds, amount: Minor, account: BankAccountId) -> Result<Entry, Refusal> {
-    let bank = Dimensions { bank_account: Some(account), ..Dimensions::default() };
-    let postings = [debit(Account::PayoutsInTransit, amount, &of.about())?, credit(Account::Bank, amount, &bank)?];
+pub fn payout_settled(at: Booking, of: PayoutFunds, amount: Minor, from: Arrival) -> Result<Entry, Refusal> {
+    let left = from.posting(amount.negated().map_err(overflow)?)?;
+    let postings = [debit(Account::PayoutsInTransit, amount, &of.about())?, left];
     of.entry(at, Event::PayoutSettled, postings)
 }
 

@@ -6,13 +6,14 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::remittances::RemittanceView;
 use super::{ApprovalView, BatchItemView};
 use crate::access::{Approver, BatchDesk, Reviewer, ViewBatches};
 use crate::kernel::ids::{BankAccountId, BatchId, EntityId, PayoutId, PersonId, StepUpId};
-use crate::kernel::money::{Minor, Money};
+use crate::kernel::money::Money;
 use crate::kernel::schemes::Method;
 use crate::payouts::batches::{self, Gather, Shown};
-use crate::payouts::{BatchRow, BatchState};
+use crate::payouts::{BatchRow, BatchState, remittances};
 use crate::platform::db::{Db, Tx};
 use crate::platform::error::{Error, Result};
 use crate::platform::keys::Keys;
@@ -89,14 +90,18 @@ pub struct BatchView {
     pub approvals_needed: i32,
     /// Its payouts, in the order of the file.
     pub items: Vec<BatchItemView>,
+    /// What it pays to offices instead, in the order of the file.
+    pub remittances: Vec<RemittanceView>,
     /// Who stands for the sealed bytes.
     pub approvals: Vec<ApprovalView>,
 }
 
-fn view(tx: &mut Tx<'_>, row: BatchRow) -> Result<BatchView> {
+pub(super) fn view(tx: &mut Tx<'_>, row: BatchRow) -> Result<BatchView> {
     let standing = batches::standing(tx, &row)?;
     let items: Vec<BatchItemView> = batches::items(tx, row.id)?.into_iter().map(BatchItemView::from).collect();
-    let total = Minor::sum(items.iter().map(|item| item.amount.amount_minor))?;
+    let remittances: Vec<RemittanceView> =
+        remittances::items(tx, row.id)?.into_iter().map(|item| item.row.into()).collect();
+    let total = batches::total(tx, row.id)?;
     let left = batches::left(tx, &row)?;
     Ok(BatchView {
         left_count: left.count,
@@ -105,6 +110,7 @@ fn view(tx: &mut Tx<'_>, row: BatchRow) -> Result<BatchView> {
         new_payee_count: items.iter().filter(|item| item.new_payee).count(),
         changed_account_count: items.iter().filter(|item| item.changed_account).count(),
         items,
+        remittances,
         approvals_needed: standing.needed,
         approvals: standing.approvals.into_iter().map(ApprovalView::from).collect(),
         batch: row.into(),

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{ApprovalView, BatchItemView};
+use super::{ApprovalView, BatchItemView, RemittanceView};
 use crate::access::ViewBatches;
 use crate::kernel::ids::{BankAccountId, BatchId};
 use crate::kernel::money::{Minor, Money};
@@ -75,6 +75,8 @@ pub struct PreviewView {
     pub changed_payees: Vec<BatchItemView>,
     /// The five largest.
     pub top: Vec<BatchItemView>,
+    /// What it pays to offices instead of people.
+    pub remittances: Vec<RemittanceView>,
     /// How many approved payouts are in no batch and stay for the next one.
     pub left_count: i64,
     /// Their sum.
@@ -89,8 +91,8 @@ pub struct PreviewView {
 
 fn view(of: Preview) -> Result<PreviewView> {
     let money = |amount_minor| Money { amount_minor, currency: of.batch.currency };
-    let total = Minor::sum(of.items.iter().map(|item| item.payout.sent()))?;
-    let count = of.items.len();
+    let total = of.total;
+    let count = of.items.len().saturating_add(of.remittances.len());
     let payees: std::collections::BTreeSet<_> = of.items.iter().map(|item| item.payout.member_id).collect();
     let payee_count = i64::try_from(payees.len()).unwrap_or(i64::MAX);
     // A released batch is among what is on its way, or already gone from the account.
@@ -129,6 +131,7 @@ fn view(of: Preview) -> Result<PreviewView> {
         new_payees: shown(of.items.iter().filter(|item| item.is_new).cloned().collect()),
         changed_payees: shown(of.items.iter().filter(|item| item.is_changed).cloned().collect()),
         top: shown(largest.into_iter().take(TOP).collect()),
+        remittances: of.remittances.into_iter().map(|item| item.row.into()).collect(),
         left_count: of.left.count,
         left_total: of.left.total,
         compared,

@@ -11,7 +11,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::PayoutView;
 use crate::access::{Approver, BatchDesk, Reviewer, ViewBatches};
-use crate::kernel::ids::{BankReportId, BatchId, FileId, PayoutDecisionId, PayoutId, PersonId};
+use crate::kernel::ids::{BankReportId, BatchId, FileId, PayoutDecisionId, PayoutId, PersonId, RemittanceId};
 use crate::payouts::PayoutState;
 use crate::payouts::results::{
     self, DecisionKind, DecisionRow, DecisionState, DeskFilter, DeskItem, Effect, NewDecision, ReportLine, ReportRow,
@@ -56,6 +56,8 @@ impl From<ReportRow> for ReportView {
 pub struct ReportLineView {
     /// The payout that it is about.
     pub payout_id: Option<PayoutId>,
+    /// Or the payment to an office.
+    pub remittance_id: Option<RemittanceId>,
     /// Our name for the transfer.
     pub end_to_end_id: String,
     /// The bank's word, such as `RJCT`.
@@ -72,6 +74,7 @@ impl From<ReportLine> for ReportLineView {
     fn from(row: ReportLine) -> Self {
         Self {
             payout_id: row.payout_id,
+            remittance_id: row.remittance_id,
             end_to_end_id: row.end_to_end_id,
             status: row.status,
             reason_code: row.reason_code,
@@ -250,7 +253,7 @@ impl From<DeskItem> for DeskView {
     fn from(item: DeskItem) -> Self {
         let next_step = match item.payout.state {
             _ if item.proposed.is_some() => NextStep::Agree,
-            PayoutState::Unknown => NextStep::AskBank,
+            PayoutState::Unknown | PayoutState::Confirmed => NextStep::AskBank,
             PayoutState::Rejected => NextStep::Decide,
             PayoutState::Requested
             | PayoutState::Approved
@@ -260,7 +263,6 @@ impl From<DeskItem> for DeskView {
             | PayoutState::Released
             | PayoutState::Settled
             | PayoutState::Returned
-            | PayoutState::Confirmed
             | PayoutState::Replaced
             | PayoutState::GivenBack => NextStep::AskMember,
         };

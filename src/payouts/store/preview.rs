@@ -86,9 +86,12 @@ struct Sum {
 /// What was released from the account of a batch and the bank has not shown yet; not the batch itself.
 pub(in crate::payouts) fn on_the_way(tx: &mut Tx<'_>, batch: &BatchRow) -> Result<Minor> {
     let sum: Sum = diesel::sql_query(
-        "SELECT sum(-g.amount_minor)::bigint AS amount FROM posting g JOIN payout p ON p.id = g.payout_id \
-         JOIN payout_batch b ON b.id = p.batch_id \
-         WHERE g.account = 'payouts_in_transit' AND b.bank_account_id = $1 AND b.id <> $2",
+        "SELECT sum(w.amount)::bigint AS amount FROM ( \
+            SELECT -g.amount_minor AS amount FROM posting g JOIN payout p ON p.id = g.payout_id \
+            JOIN payout_batch b ON b.id = p.batch_id \
+            WHERE g.account = 'payouts_in_transit' AND b.bank_account_id = $1 AND b.id <> $2 \
+            UNION ALL SELECT r.amount_minor FROM remittance r JOIN payout_batch b ON b.id = r.batch_id \
+            WHERE r.state IN ('released', 'unknown') AND b.bank_account_id = $1 AND b.id <> $2) w",
     )
     .bind::<SqlUuid, _>(batch.bank_account_id)
     .bind::<SqlUuid, _>(batch.id)

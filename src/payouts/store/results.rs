@@ -3,11 +3,11 @@
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use serde::Serialize;
-use umbel_schema::{bank_report, bank_report_line, payout, payout_batch, payout_decision};
+use umbel_schema::{bank_report, bank_report_line, payout, payout_batch, payout_decision, remittance};
 use uuid::Uuid;
 
 use super::{BatchRow, PayoutRow};
-use crate::kernel::ids::{BankReportId, BatchId, EntityId, FileId, PayoutDecisionId, PayoutId, PersonId};
+use crate::kernel::ids::{BankReportId, BatchId, EntityId, FileId, PayoutDecisionId, PayoutId, PersonId, RemittanceId};
 use crate::payouts::results::{DecisionKind, DecisionState, Effect, NewDecision};
 use crate::payouts::rules::{BatchState, PayoutState};
 use crate::platform::db::{Locked, Tx};
@@ -50,6 +50,8 @@ pub struct ReportLine {
     pub n: i32,
     /// The payout that it is about.
     pub payout_id: Option<PayoutId>,
+    /// Or the payment to an office.
+    pub remittance_id: Option<RemittanceId>,
     /// Our name for the transfer.
     pub end_to_end_id: String,
     /// The bank's word.
@@ -163,10 +165,11 @@ pub(in crate::payouts) fn mark_rejected(
 /// Released batches of an entity of which the bank has not said everything.
 pub(in crate::payouts) fn list_silent_batches(tx: &mut Tx<'_>, of: EntityId) -> Result<Vec<BatchRow>> {
     let silent = payout::table.filter(payout::state.eq(PayoutState::Released)).select(payout::batch_id).distinct();
+    let owed = remittance::table.filter(remittance::state.eq(PayoutState::Released)).select(remittance::batch_id);
     Ok(payout_batch::table
         .filter(payout_batch::entity_id.eq(of))
         .filter(payout_batch::state.eq(BatchState::Released))
-        .filter(payout_batch::id.nullable().eq_any(silent))
+        .filter(payout_batch::id.nullable().eq_any(silent).or(payout_batch::id.nullable().eq_any(owed)))
         .order(payout_batch::id.asc())
         .select(BatchRow::as_select())
         .load(tx.conn())?)
@@ -219,6 +222,19 @@ pub(in crate::payouts) fn leave_desk(tx: &mut Tx<'_>, row: &Locked<PayoutRow>) -
         .set(payout::desk_closed_at.eq(now))
         .returning(PayoutRow::as_returning())
         .get_result(tx.conn())?)
+}
+
+/// Two people take a payout for carried out. It stays on the desk until the bank shows it.
+pub(in crate::payouts) fn confirm_on_desk(tx: &mut Tx<'_>, row: &Locked<PayoutRow>, by: PersonId) -> Result<()> {
+    let now = tx.now();
+    diesel::update(payout::table.find(row.id))
+        .set((
+            payout::state.eq(PayoutState::Confirmed),
+            payout::desk_owner_id.eq(row.desk_owner_id.unwrap_or(by)),
+            payout::desk_since.eq(row.desk_since.unwrap_or(now)),
+        ))
+        .execute(tx.conn())?;
+    Ok(())
 }
 
 /// The end of a payout that two people decided; it leaves the desk with it, if it was there.

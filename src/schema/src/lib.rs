@@ -251,6 +251,27 @@ diesel::table! {
 }
 
 diesel::table! {
+    bank_charge (id) {
+        id -> Uuid,
+        entity_id -> Uuid,
+        bank_line_id -> Uuid,
+        payout_id -> Nullable<Uuid>,
+        amount_minor -> Int8,
+        currency -> Bpchar,
+        reason -> Text,
+        state -> Text,
+        proposed_by -> Uuid,
+        decided_by -> Nullable<Uuid>,
+        booked_on -> Nullable<Date>,
+        reversed_by -> Nullable<Uuid>,
+        reversed_on -> Nullable<Date>,
+        reversal_reason -> Nullable<Text>,
+        created_at -> Timestamptz,
+        version -> Int4,
+    }
+}
+
+diesel::table! {
     bank_csv_profile (id) {
         id -> Uuid,
         entity_id -> Uuid,
@@ -432,6 +453,7 @@ diesel::table! {
         reason_code -> Text,
         reason -> Text,
         effect -> Text,
+        remittance_id -> Nullable<Uuid>,
     }
 }
 
@@ -529,6 +551,17 @@ diesel::table! {
         amount_minor -> Int8,
         used_on -> Date,
         used_by -> Uuid,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    client_credit_withdrawal (credit_id) {
+        credit_id -> Uuid,
+        member_id -> Uuid,
+        reason -> Text,
+        withdrawn_on -> Date,
+        withdrawn_by -> Uuid,
         created_at -> Timestamptz,
     }
 }
@@ -1743,6 +1776,29 @@ diesel::table! {
 }
 
 diesel::table! {
+    payment_authority (id) {
+        id -> Uuid,
+        seq -> Int8,
+        entity_id -> Uuid,
+        account -> Text,
+        name -> Text,
+        street -> Text,
+        postcode -> Text,
+        town -> Text,
+        country -> Bpchar,
+        iban -> Text,
+        valid_from -> Date,
+        reason -> Text,
+        state -> Text,
+        proposed_by -> Uuid,
+        decided_by -> Nullable<Uuid>,
+        decided_at -> Nullable<Timestamptz>,
+        created_at -> Timestamptz,
+        version -> Int4,
+    }
+}
+
+diesel::table! {
     payment_reminder (id) {
         id -> Uuid,
         entity_id -> Uuid,
@@ -2329,6 +2385,31 @@ diesel::table! {
 }
 
 diesel::table! {
+    remittance (id) {
+        id -> Uuid,
+        entity_id -> Uuid,
+        account -> Text,
+        period -> Date,
+        authority_id -> Uuid,
+        amount_minor -> Int8,
+        currency -> Bpchar,
+        reference -> Text,
+        end_to_end_id -> Text,
+        state -> Text,
+        batch_id -> Nullable<Uuid>,
+        prepared_by -> Uuid,
+        settled_on -> Nullable<Date>,
+        returned_on -> Nullable<Date>,
+        result_reason -> Nullable<Text>,
+        given_up_by -> Nullable<Uuid>,
+        given_up_evidence -> Nullable<Text>,
+        given_up_agreed_by -> Nullable<Uuid>,
+        created_at -> Timestamptz,
+        version -> Int4,
+    }
+}
+
+diesel::table! {
     retention_rule (class, country, valid_from) {
         class -> Text,
         country -> Bpchar,
@@ -2404,6 +2485,10 @@ diesel::table! {
         ended_by -> Nullable<Uuid>,
         created_at -> Timestamptz,
         version -> Int4,
+        needs_confirmation -> Bool,
+        confirmed_by -> Nullable<Uuid>,
+        confirmed_at -> Nullable<Timestamptz>,
+        effective_at -> Nullable<Timestamptz>,
     }
 }
 
@@ -2859,6 +2944,7 @@ diesel::table! {
         social_minor -> Int8,
         tax_minor -> Int8,
         created_at -> Timestamptz,
+        employer_minor -> Int8,
     }
 }
 
@@ -2932,6 +3018,10 @@ diesel::joinable!(arrears_settlement -> activity (activity_id));
 diesel::joinable!(arrears_settlement -> currency (currency));
 diesel::joinable!(arrears_settlement -> entity (entity_id));
 diesel::joinable!(arrears_settlement -> member (member_id));
+diesel::joinable!(bank_charge -> bank_line (bank_line_id));
+diesel::joinable!(bank_charge -> currency (currency));
+diesel::joinable!(bank_charge -> entity (entity_id));
+diesel::joinable!(bank_charge -> payout (payout_id));
 diesel::joinable!(bank_csv_profile -> entity (entity_id));
 diesel::joinable!(bank_csv_profile -> entity_bank_account (bank_account_id));
 diesel::joinable!(bank_csv_profile -> person (created_by));
@@ -2965,6 +3055,7 @@ diesel::joinable!(bank_report -> payout_batch (batch_id));
 diesel::joinable!(bank_report -> person (imported_by));
 diesel::joinable!(bank_report_line -> bank_report (report_id));
 diesel::joinable!(bank_report_line -> payout (payout_id));
+diesel::joinable!(bank_report_line -> remittance (remittance_id));
 diesel::joinable!(bank_statement -> archived_file (file_id));
 diesel::joinable!(bank_statement -> currency (currency));
 diesel::joinable!(bank_statement -> entity (entity_id));
@@ -2986,6 +3077,9 @@ diesel::joinable!(client_credit_use -> client_credit (credit_id));
 diesel::joinable!(client_credit_use -> invoice (invoice_id));
 diesel::joinable!(client_credit_use -> member (member_id));
 diesel::joinable!(client_credit_use -> person (used_by));
+diesel::joinable!(client_credit_withdrawal -> client_credit (credit_id));
+diesel::joinable!(client_credit_withdrawal -> member (member_id));
+diesel::joinable!(client_credit_withdrawal -> person (withdrawn_by));
 diesel::joinable!(client_refund -> bank_line (bank_line_id));
 diesel::joinable!(client_refund -> client (client_id));
 diesel::joinable!(client_refund -> client_credit (credit_id));
@@ -3173,6 +3267,8 @@ diesel::joinable!(pay_slip -> member (member_id));
 diesel::joinable!(pay_slip -> pay_scheme_version (scheme_version_id));
 diesel::joinable!(pay_slip -> payout (payout_id));
 diesel::joinable!(payer_record -> entity (entity_id));
+diesel::joinable!(payment_authority -> entity (entity_id));
+diesel::joinable!(payment_authority -> ledger_account (account));
 diesel::joinable!(payment_reminder -> currency (currency));
 diesel::joinable!(payment_reminder -> entity (entity_id));
 diesel::joinable!(payment_reminder -> invoice (invoice_id));
@@ -3267,6 +3363,11 @@ diesel::joinable!(redemption_run -> currency (currency));
 diesel::joinable!(redemption_run -> entity (entity_id));
 diesel::joinable!(redemption_run -> person (decided_by));
 diesel::joinable!(refresh_token -> session (session_id));
+diesel::joinable!(remittance -> currency (currency));
+diesel::joinable!(remittance -> entity (entity_id));
+diesel::joinable!(remittance -> ledger_account (account));
+diesel::joinable!(remittance -> payment_authority (authority_id));
+diesel::joinable!(remittance -> payout_batch (batch_id));
 diesel::joinable!(rights_proof -> archived_file (evidence_id));
 diesel::joinable!(rights_proof -> member (member_id));
 diesel::joinable!(rights_proof -> person (decided_by));
@@ -3368,6 +3469,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     archived_file,
     arrears_settlement,
     audit_log,
+    bank_charge,
     bank_csv_profile,
     bank_detail_callback,
     bank_detail_change,
@@ -3385,6 +3487,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     client,
     client_credit,
     client_credit_use,
+    client_credit_withdrawal,
     client_refund,
     collection_action,
     collection_answer,
@@ -3465,6 +3568,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     pay_slip,
     payee_account,
     payer_record,
+    payment_authority,
     payment_reminder,
     payout,
     payout_batch,
@@ -3502,6 +3606,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     redemption_policy,
     redemption_run,
     refresh_token,
+    remittance,
     retention_rule,
     rights_proof,
     risk_flag,
