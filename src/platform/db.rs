@@ -74,7 +74,8 @@ struct Wakers {
     long: tokio::sync::Notify,
 }
 
-/// Sets what every connection needs once: the runtime role and the time limits.
+/// Sets what every connection needs once: the runtime role and the time limits. Our statements are short: to compile
+/// one (`jit`) takes longer than to run it.
 #[derive(Debug)]
 struct Runtime;
 
@@ -83,13 +84,13 @@ impl CustomizeConnection<PgConnection, diesel::r2d2::Error> for Runtime {
         use diesel::connection::SimpleConnection;
         conn.batch_execute(
             "SET ROLE umbel_app; SET statement_timeout = '5s'; SET lock_timeout = '3s'; \
-             SET idle_in_transaction_session_timeout = '5s'; SET lc_messages = 'C'; SET timezone = 'UTC'; \
+             SET idle_in_transaction_session_timeout = '5s'; SET jit = off; SET lc_messages = 'C'; SET timezone = 'UTC'; \
              SET client_min_messages = 'warning'",
         )
         .or_else(|_not_superuser| {
             conn.batch_execute(
                 "SET ROLE umbel_app; SET statement_timeout = '5s'; SET lock_timeout = '3s'; \
-                 SET idle_in_transaction_session_timeout = '5s'; SET timezone = 'UTC'",
+                 SET idle_in_transaction_session_timeout = '5s'; SET jit = off; SET timezone = 'UTC'",
             )
         })
         .map_err(diesel::r2d2::Error::QueryError)

@@ -311,7 +311,7 @@ pub(in crate::payouts) fn lock_free(
 pub(in crate::payouts) fn list_items(tx: &mut Tx<'_>, of: BatchId) -> Result<Vec<RemittanceRow>> {
     Ok(remittance::table
         .filter(remittance::batch_id.eq(of))
-        .order(remittance::id.asc())
+        .order((remittance::account, remittance::period, remittance::amount_minor.desc(), remittance::id))
         .select(RemittanceRow::as_select())
         .load(tx.conn())?)
 }
@@ -319,7 +319,7 @@ pub(in crate::payouts) fn list_items(tx: &mut Tx<'_>, of: BatchId) -> Result<Vec
 pub(in crate::payouts) fn lock_items(tx: &mut Tx<'_>, of: BatchId) -> Result<Vec<RemittanceRow>> {
     Ok(remittance::table
         .filter(remittance::batch_id.eq(of))
-        .order(remittance::id.asc())
+        .order((remittance::account, remittance::period, remittance::amount_minor.desc(), remittance::id))
         .select(RemittanceRow::as_select())
         .for_update()
         .load(tx.conn())?)

@@ -163,7 +163,7 @@ impl Server {
                  listen_addresses = ''\nunix_socket_directories = '.'\nunix_socket_permissions = 0700\n\
                  port = 5432\nmax_connections = 100\ndynamic_shared_memory_type = posix\n\
                  lc_messages = 'C'\ntimezone = 'UTC'\nlog_timezone = 'UTC'\ndatestyle = 'iso, ymd'\n\
-                 log_checkpoints = off\nlog_line_prefix = '%m [%p] %q%u@%d '\n{flush}{quick}{local}"
+                 jit = off\nlog_checkpoints = off\nlog_line_prefix = '%m [%p] %q%u@%d '\n{flush}{quick}{local}"
             ),
         )?;
         // The kernel vouches for who is behind the socket; there is no password to leak.
