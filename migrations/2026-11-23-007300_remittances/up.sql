@@ -165,7 +165,7 @@ ALTER TABLE bank_report_line ADD CONSTRAINT bank_report_line_check
 
 ALTER TABLE bank_line DROP CONSTRAINT bank_line_matched_kind_check;
 ALTER TABLE bank_line ADD CONSTRAINT bank_line_matched_kind_check CHECK (matched_kind IN ('redemption', 'invoice', 'cost', 'share', 'payout_settled',
-    'payout_returned', 'recovery', 'payouts', 'bank_charge', 'client_credit', 'client_refund', 'remittance_settled', 'remittance_returned'));
+    'payout_returned', 'recovery', 'payouts', 'bank_charge', 'client_credit', 'client_refund', 'remittance_settled', 'remittance_returned', 'remittances'));
 
 -- What a batch carries, whichever it is.
 CREATE VIEW batch_item WITH (security_invoker = true) AS

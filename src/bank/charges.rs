@@ -7,19 +7,24 @@ use super::rules;
 use super::store::{self, ChargeRow, ChargeState, LineRow, StatementRow};
 use super::{LineSummary, find_line, locked_at};
 use crate::charter;
-use crate::kernel::ids::{BankChargeId, BankLineId, PayoutId};
+use crate::kernel::ids::{BankChargeId, BankLineId, PayoutId, RemittanceId};
 use crate::kernel::money::Minor;
 use crate::kernel::refusal::Checks;
 use crate::ledger;
 use crate::ledger::events::{self, Arrival, Booking};
-use crate::payouts::{self, PayoutState};
+use crate::payouts::{self, PayoutState, remittances};
 use crate::platform::db::{Locked, Tx};
 use crate::platform::error::{Error, Result};
 
-/// The reason of a charge, checked.
-fn checked(reason: &str) -> Result<()> {
+/// Characters of the reason of a charge.
+const CHARGE_REASON_MAX: usize = 500;
+/// Characters of how it is known which payment a line is about: what came back keeps it as the reason of its bank.
+const MATCH_REASON_MAX: usize = 300;
+
+/// A reason, checked.
+fn checked(reason: &str, max: usize) -> Result<()> {
     let mut checks = Checks::default();
-    checks.text(reason, "/reason", 1, 500);
+    checks.text(reason, "/reason", 1, max);
     Ok(checks.done()?)
 }
 
@@ -53,7 +58,7 @@ pub fn charge_line(
     charge: BankChargeId,
     reason: &str,
 ) -> Result<LineSummary> {
-    checked(reason)?;
+    checked(reason, CHARGE_REASON_MAX)?;
     let line = locked_at(tx, id, expected)?;
     if line.state != "suspense" {
         return Err(Error::conflict("bank_line_already_matched"));
@@ -158,7 +163,7 @@ pub fn decide_charge(tx: &mut Tx<'_>, id: BankChargeId, expected: i32, is_agreed
 /// # Errors
 /// 404; 409 in another state, `bank_charge_of_payout` for what came with a payout; 412; 422 for the reason.
 pub fn reverse_charge(tx: &mut Tx<'_>, id: BankChargeId, expected: i32, reason: &str) -> Result<ChargeRow> {
-    checked(reason)?;
+    checked(reason, CHARGE_REASON_MAX)?;
     let (line, row) = lock(tx, id, expected, (ChargeState::Booked, "reverse"))?;
     if row.payout_id.is_some() {
         return Err(Error::conflict("bank_charge_of_payout"));
@@ -201,7 +206,7 @@ pub fn match_payout(
     (payout, charge): (PayoutId, BankChargeId),
     reason: &str,
 ) -> Result<LineSummary> {
-    checked(reason)?;
+    checked(reason, MATCH_REASON_MAX)?;
     let line = locked_at(tx, id, expected)?;
     if line.state != "suspense" {
         return Err(Error::conflict("bank_line_already_matched"));
@@ -260,6 +265,54 @@ pub fn match_payout(
     find_line(tx, id)
 }
 
+/// Matches a line with the remittance that a person names, to the cent: money that left carried it out, money that came gave
+/// it back.
+///
+/// # Errors
+/// 404; 409 `bank_line_already_matched`, `state_conflict` for a remittance that is not on its way, or not carried out when it
+/// came back, `remittance_amount_differs`; 412; 422 for a remittance that this line cannot be about.
+pub fn match_remittance(
+    tx: &mut Tx<'_>,
+    id: BankLineId,
+    expected: i32,
+    remittance: RemittanceId,
+    reason: &str,
+) -> Result<LineSummary> {
+    checked(reason, MATCH_REASON_MAX)?;
+    let line = locked_at(tx, id, expected)?;
+    if line.state != "suspense" {
+        return Err(Error::conflict("bank_line_already_matched"));
+    }
+    let (_, at) = place(tx, &line)?;
+    let found = remittances::find(tx, remittance).map_err(|error| match error.code {
+        "not_found" => Error::field("/remittance_id", "invalid"),
+        _ => error,
+    })?;
+    if found.entity_id != at.entity || found.currency != line.currency {
+        return Err(Error::field("/remittance_id", "not_allowed"));
+    }
+    let is_out = line.amount_minor < Minor::ZERO;
+    let possible = if is_out { found.state.awaits_bank() } else { found.state == PayoutState::Settled };
+    if !possible {
+        return Err(Error::state_conflict(found.state, if is_out { "settle" } else { "return" }));
+    }
+    let sent = found.amount_minor;
+    if line.amount_minor != if is_out { sent.negated()? } else { sent } {
+        return Err(Error::conflict("remittance_amount_differs").with("sent_minor", sent.get()));
+    }
+    tx.reason(reason)?;
+    let line_id = line.id;
+    let changed = matched(&line, if is_out { "remittance_settled" } else { "remittance_returned" }, remittance.0);
+    store::save_line(tx, line, &changed)?;
+    let from = Arrival::Suspense(line_id);
+    if is_out {
+        remittances::settle(tx, remittance, at.on, from)?;
+    } else {
+        remittances::take_back(tx, remittance, at.on, reason, from)?;
+    }
+    find_line(tx, id)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -277,7 +330,8 @@ mod tests {
         assert_eq!(kept(-92_500, 92_500).unwrap(), 0);
         assert_eq!(kept(-92_535, 92_500).unwrap(), 35, "it took more than the payout");
         assert_eq!(kept(91_000, 92_500).unwrap(), 1_500, "it gave less of it back");
-        for (line, sent) in [(-92_499, 92_500), (92_501, 92_500), (-97_501, 92_500), (87_499, 92_500), (1, 2_000)] {
+        for (line, sent) in [(-92_499, 92_500), (92_501, 92_500), (-97_501, 92_500), (87_499, 92_500), (-4_000, 2_000)]
+        {
             assert!(kept(line, sent).is_err(), "{line} {sent}");
         }
     }

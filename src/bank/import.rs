@@ -254,12 +254,13 @@ impl ImportDesk<'_> {
             let decision = rules::judge(&row, self.account.entity_id, &facts.known);
             if decision == Decision::Wait {
                 let entry = entries.get(&row.id).copied().unwrap_or_default();
-                let lump = lumps::payouts_of(tx, &row, entry, self.account.entity_id)?;
+                let lump = lumps::carried_by(tx, &row, entry, self.account.entity_id)?;
                 if let Some(first) = lump.first() {
+                    let (kind, first) = first.matched();
                     let line = LineRow {
                         state: "matched".to_owned(),
-                        matched_kind: Some("payouts".to_owned()),
-                        matched_id: Some(first.0),
+                        matched_kind: Some(kind.to_owned()),
+                        matched_id: Some(first),
                         ..row
                     };
                     store::insert_lines(tx, std::slice::from_ref(&line))?;

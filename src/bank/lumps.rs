@@ -2,16 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chrono::NaiveDate;
+use uuid::Uuid;
+
 use super::allocate;
 use super::import::{ImportDesk, Names};
 use super::rules::{self, Decision, Place};
 use super::store::{self, LineRow, NoticeLineRow};
 use crate::formats::bank_statement::Line;
-use crate::kernel::ids::{BankAccountId, BankLineId, EntityId, PayoutId};
+use crate::kernel::ids::{BankAccountId, BankLineId, EntityId, PayoutId, RemittanceId};
 use crate::kernel::money::Minor;
 use crate::ledger;
 use crate::ledger::events::Arrival;
-use crate::payouts;
+use crate::payouts::{self, remittances};
 use crate::platform::db::Tx;
 use crate::platform::error::Result;
 
@@ -54,29 +57,50 @@ fn as_line(line: &LineRow, item: &NoticeLineRow) -> LineRow {
     }
 }
 
-/// The payouts that one debit carried out, when the notes name every one of them and each is on its way with that amount.
-pub(super) fn payouts_of(tx: &mut Tx<'_>, line: &LineRow, entry: &str, entity: EntityId) -> Result<Vec<PayoutId>> {
+/// What one debit carried out of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Carried {
+    Payout(PayoutId),
+    Remittance(RemittanceId),
+}
+
+impl Carried {
+    /// The kind of a line that carried several of these, and the id that stands for them.
+    pub(super) const fn matched(self) -> (&'static str, Uuid) {
+        match self {
+            Self::Payout(id) => ("payouts", id.0),
+            Self::Remittance(id) => ("remittances", id.0),
+        }
+    }
+}
+
+/// The payouts or remittances that one debit carried out, when the notes name every one of them and each is on its way
+/// with that amount.
+pub(super) fn carried_by(tx: &mut Tx<'_>, line: &LineRow, entry: &str, entity: EntityId) -> Result<Vec<Carried>> {
     if line.amount_minor > Minor::ZERO {
         return Ok(Vec::new());
     }
     let items = items(tx, line, entry)?;
     let rows: Vec<LineRow> = items.iter().map(|item| as_line(line, item)).collect();
     let names = Names::of(tx, &rows, entity)?;
-    let mut settled: Vec<PayoutId> = Vec::with_capacity(rows.len());
+    let mut carried = Vec::with_capacity(rows.len());
     for row in &rows {
         let facts = names.facts(tx, row, entity)?;
-        match rules::judge(row, entity, &facts.known) {
-            Decision::SettlePayout(id) if !settled.contains(&id) => settled.push(id),
-            Decision::SettlePayout(_)
-            | Decision::ReturnPayout(_)
-            | Decision::SettleRemittance(_)
+        let one = match rules::judge(row, entity, &facts.known) {
+            Decision::SettlePayout(id) => Carried::Payout(id),
+            Decision::SettleRemittance(id) => Carried::Remittance(id),
+            Decision::ReturnPayout(_)
             | Decision::ReturnRemittance(_)
             | Decision::PayInvoice { .. }
             | Decision::PayShare(_)
             | Decision::Wait => return Ok(Vec::new()),
+        };
+        if carried.contains(&one) {
+            return Ok(Vec::new());
         }
+        carried.push(one);
     }
-    Ok(settled)
+    Ok(carried)
 }
 
 /// Notes which line of a statement the notes about a booking explain.
@@ -86,11 +110,17 @@ pub(super) fn mark(tx: &mut Tx<'_>, line: &LineRow, entry: &str) -> Result<()> {
 }
 
 impl ImportDesk<'_> {
-    /// Settles the payouts of one debit.
-    pub(super) fn settle_lump(&self, tx: &mut Tx<'_>, line: &LineRow, of: &[PayoutId]) -> Result<()> {
-        let on = rules::counts_on(line.booked_on, self.first_open);
-        of.iter().try_for_each(|id| payouts::settle(tx, *id, on, Arrival::Bank(self.account.id)))
+    /// Settles what one debit carried out.
+    pub(super) fn settle_lump(&self, tx: &mut Tx<'_>, line: &LineRow, of: &[Carried]) -> Result<()> {
+        settle(tx, of, rules::counts_on(line.booked_on, self.first_open), Arrival::Bank(self.account.id))
     }
+}
+
+fn settle(tx: &mut Tx<'_>, of: &[Carried], on: NaiveDate, from: Arrival) -> Result<()> {
+    of.iter().try_for_each(|one| match *one {
+        Carried::Payout(id) => payouts::settle(tx, id, on, from),
+        Carried::Remittance(id) => remittances::settle(tx, id, on, from),
+    })
 }
 
 /// Pays invoices out of lines that were imported just now and wait, where notes say what they are made of.
@@ -102,7 +132,8 @@ pub(super) fn explain(tx: &mut Tx<'_>, waiting: &[LineRow], entries: &BTreeMap<B
     Ok(())
 }
 
-/// Pays invoices out of lines that wait already, when the notes come after the statement.
+/// Pays invoices out of lines that wait already, and settles what a debit carried out, when the notes come after the
+/// statement.
 pub(super) fn explain_waiting(tx: &mut Tx<'_>, account: BankAccountId, entries: &[String]) -> Result<()> {
     for (line, entry) in store::list_waiting_with_reference(tx, account, entries)? {
         explain_one(tx, line, &entry)?;
@@ -113,16 +144,31 @@ pub(super) fn explain_waiting(tx: &mut Tx<'_>, account: BankAccountId, entries: 
 /// Only what is certain is matched; the rest goes on waiting.
 fn explain_one(tx: &mut Tx<'_>, id: BankLineId, entry: &str) -> Result<()> {
     let line = store::lock_line(tx, id)?;
-    if line.state != "suspense" || line.amount_minor <= Minor::ZERO {
-        return Ok(());
-    }
-    let items = items(tx, &line, entry)?;
-    // Charges taken out of a booking leave less than its payments: a person divides it.
-    if items.is_empty() || items.iter().any(|item| item.amount_minor <= Minor::ZERO) {
+    if line.state != "suspense" {
         return Ok(());
     }
     let entity = store::find_statement(tx, line.statement_id)?.entity_id;
     let on = rules::counts_on(line.booked_on, ledger::first_open_day(tx, entity)?);
+    let carried = carried_by(tx, &line, entry, entity)?;
+    if let Some(first) = carried.first() {
+        let (kind, first) = first.matched();
+        let changed = LineRow {
+            state: "matched".to_owned(),
+            matched_kind: Some(kind.to_owned()),
+            matched_id: Some(first),
+            owner_id: None,
+            ..(*line).clone()
+        };
+        let line = store::save_line(tx, line, &changed)?;
+        mark(tx, &line, entry)?;
+        return settle(tx, &carried, on, Arrival::Suspense(id));
+    }
+    let items = items(tx, &line, entry)?;
+    // Charges taken out of a booking leave less than its payments: a person divides it.
+    if line.amount_minor <= Minor::ZERO || items.is_empty() || items.iter().any(|item| item.amount_minor <= Minor::ZERO)
+    {
+        return Ok(());
+    }
     let rows: Vec<LineRow> = items.iter().map(|item| as_line(&line, item)).collect();
     let names = Names::of(tx, &rows, entity)?;
     let mut rest = line.amount_minor;

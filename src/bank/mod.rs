@@ -42,7 +42,7 @@ use crate::platform::db::{Locked, Tx};
 use crate::platform::error::{Error, Result};
 use crate::shares::{self, Outgoing};
 use crate::write_offs;
-pub use charges::{charge, charge_line, charges, decide_charge, match_payout, reverse_charge};
+pub use charges::{charge, charge_line, charges, decide_charge, match_payout, match_remittance, reverse_charge};
 pub use credits::{
     Credit, credit, credit_client, credits, decide_refund, pay_refund, refund, refunds, request_refund, use_credit,
     withdraw_credit, withdraw_refund,

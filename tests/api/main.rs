@@ -16,6 +16,7 @@ mod bad_input;
 mod bad_requests;
 #[cfg(feature = "faults")]
 mod bank_attacks;
+mod bank_charges;
 mod bank_details;
 mod bank_files;
 mod bank_in;

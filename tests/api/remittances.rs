@@ -33,7 +33,7 @@ fn due(cast: &Cast) -> Vec<Value> {
     found.expect(200).unwrap().as_array().unwrap().clone()
 }
 
-fn prepare(app: &TestApp, cast: &Cast, account: &str, amount: Option<i64>) -> Answer {
+pub fn prepare(app: &TestApp, cast: &Cast, account: &str, amount: Option<i64>) -> Answer {
     let reviewer = &cast.staff.reviewer;
     let body = json!({"id": reviewer.new_id(), "entity_id": cast.entity_id, "account": account, "period": app.stage.today(),
                       "amount": amount.map(money), "reference": "+++123/4567/89002+++"});
@@ -41,7 +41,7 @@ fn prepare(app: &TestApp, cast: &Cast, account: &str, amount: Option<i64>) -> An
 }
 
 /// Everything that is prepared, sealed in a batch of its own.
-fn sealed(cast: &Cast) -> Value {
+pub fn sealed(cast: &Cast) -> Value {
     let reviewer = &cast.staff.reviewer;
     let body = json!({"id": reviewer.new_id(), "entity_id": cast.entity_id});
     let built = reviewer.post("/v1/remittance_batches", &body).unwrap().expect(201).unwrap();
@@ -261,4 +261,48 @@ fn who_prepared_or_said_where_an_office_is_paid_approves_nothing_of_it() {
     );
     let refused = app.database.owner().batch_execute(&around).unwrap_err().to_string();
     assert!(refused.contains("neither seals nor is paid"), "{refused}");
+}
+
+#[test]
+fn a_line_that_does_not_name_its_remittance_is_matched_by_a_person() {
+    let app = TestApp::start();
+    let (mut cast, member) = app.with_member();
+    paid_wage(&app, &mut cast, &member);
+    office(&app, &cast, SOCIAL);
+    let made = prepare(&app, &cast, SOCIAL, None).expect(201).unwrap();
+    let kept = prepare(&app, &cast, SOCIAL, None);
+    assert_eq!(kept.code(), "remittance_exceeds_owed");
+    let amount = Minor::new(minor(&made, "/amount"));
+    cast.bank.pays(amount, "", app.stage.today());
+    cast.bank.pays(Minor::new(amount.get() + 1), "", app.stage.today());
+    app.stage.import(&mut cast).unwrap();
+    let lines = cast.staff.reviewer.get("/v1/bank_lines?state=suspense").unwrap().json();
+    let line = |cents: i64| lines["data"].as_array().unwrap().iter().find(|it| minor(it, "/amount") == cents).unwrap();
+    let body = |id: &str, reason: &str| json!({"remittance_id": id, "reason": reason});
+    let matched = |line: &Value, body: &Value| super::bank_in::on_line(&cast, line, "match_remittance", body);
+    let out = line(-amount.get());
+    let good = body(&text(&made, "id"), "the day and the amount of our file");
+    assert_eq!(matched(out, &good).code(), "state_conflict", "it has not left");
+    let batch = sealed(&cast);
+    app.stage.release(&cast.staff.approver, &batch).unwrap();
+    assert_eq!(pointers(&matched(out, &body(&text(&made, "id"), ""))), ["/reason"]);
+    assert_eq!(pointers(&matched(out, &body(&text(&made, "id"), &"x".repeat(301)))), ["/reason"]);
+    assert_eq!(pointers(&matched(out, &body(&text(&batch, "id"), "x"))), ["/remittance_id"]);
+    let other = matched(line(-amount.get() - 1), &good);
+    assert_eq!((other.status, other.code().as_str()), (409, "remittance_amount_differs"));
+    let done = matched(out, &good).expect(200).unwrap();
+    assert_eq!((done["state"].as_str(), done["matched_kind"].as_str()), (Some("matched"), Some("remittance_settled")));
+    assert_eq!(shown(&cast, &made)["state"], "settled");
+    assert_eq!(matched(&done, &good).code(), "bank_line_already_matched");
+    // It comes back without its name.
+    cast.bank.receives_unknown(amount, "returned", app.stage.today());
+    app.stage.import(&mut cast).unwrap();
+    let lines = cast.staff.reviewer.get("/v1/bank_lines?state=suspense").unwrap().json();
+    let back = lines["data"].as_array().unwrap().iter().find(|it| minor(it, "/amount") == amount.get()).unwrap();
+    let back = super::bank_in::on_line(&cast, back, "match_remittance", &good).expect(200).unwrap();
+    assert_eq!(back["matched_kind"], "remittance_returned");
+    assert_eq!(
+        (shown(&cast, &made)["state"].as_str(), minor(&due(&cast)[0], "/left")),
+        (Some("returned"), amount.get())
+    );
 }

@@ -11,7 +11,7 @@ use super::super::{ChargeRow, ChargeState};
 use super::matching::on_line;
 use super::statements::LineView;
 use crate::access::{Desk, Reviewer, ReviewerOrAccountant};
-use crate::kernel::ids::{BankChargeId, BankLineId, EntityId, PayoutId, PersonId};
+use crate::kernel::ids::{BankChargeId, BankLineId, EntityId, PayoutId, PersonId, RemittanceId};
 use crate::kernel::money::Money;
 use crate::platform::db::{Db, Tx};
 use crate::platform::error::Result;
@@ -21,6 +21,7 @@ use crate::platform::web::{Command, Empty, Listing, Page, QueryOf};
 crate::endpoints!(
     charge_bank_line,
     match_payout_with_bank_line,
+    match_remittance_with_bank_line,
     list_bank_charges,
     show_bank_charge,
     agree_to_bank_charge,
@@ -142,6 +143,32 @@ async fn match_payout_with_bank_line(
 ) -> Result<HttpResponse> {
     on_line(command, &db, who.into(), ("match_payout_with_bank_line", id.into_inner()), |tx, id, expected, body| {
         bank::match_payout(tx, id, expected, (body.payout_id, body.charge_id), &body.reason)
+    })
+    .await
+}
+
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct MatchRemittance {
+    /// The remittance that the line carried out, or gave back.
+    remittance_id: RemittanceId,
+    /// How it is known.
+    #[schema(max_length = 300)]
+    reason: String,
+}
+
+/// Matches a line with a remittance that it does not name, or not with our name for it. The amounts have to be the same.
+#[utoipa::path(tag = "bank", params(("id" = BankLineId, Path), ("dry_run" = Option<bool>, Query)), request_body = MatchRemittance,
+    responses((status = 200, body = LineView)), extensions(("x-roles" = json!(["reviewer", "accountant"]))))]
+#[post("/v1/bank_lines/{id}/match_remittance")]
+async fn match_remittance_with_bank_line(
+    who: ReviewerOrAccountant,
+    db: Data<Db>,
+    id: Path<BankLineId>,
+    command: Command<MatchRemittance>,
+) -> Result<HttpResponse> {
+    on_line(command, &db, who.into(), ("match_remittance_with_bank_line", id.into_inner()), |tx, id, expected, body| {
+        bank::match_remittance(tx, id, expected, body.remittance_id, &body.reason)
     })
     .await
 }

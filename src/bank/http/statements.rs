@@ -139,7 +139,7 @@ pub struct LineView {
     /// Why a transfer came back.
     pub return_reason: String,
     /// `invoice`, `share`, `payout_settled`, `payout_returned`, `payouts`, `cost`, `redemption`, `recovery`, `client_credit`,
-    /// `client_refund`, `bank_charge`, `remittance_settled` or `remittance_returned`.
+    /// `client_refund`, `bank_charge`, `remittance_settled`, `remittance_returned` or `remittances`.
     pub matched_kind: Option<String>,
     /// The document that it was matched with first.
     pub matched_id: Option<Uuid>,
