@@ -142,6 +142,13 @@ BEGIN
         IF NOT EXISTS (SELECT FROM payout_batch WHERE id = NEW.batch_id AND state = 'released') THEN
             RAISE EXCEPTION 'a remittance is released with its batch' USING ERRCODE = 'restrict_violation', CONSTRAINT = 'payout_release_with_batch';
         END IF;
+        -- Another account of the office may have been confirmed since it was prepared.
+        IF NEW.authority_id IS DISTINCT FROM (SELECT a.id FROM payment_authority a JOIN entity e ON e.id = a.entity_id
+                WHERE (a.entity_id, a.account) = (NEW.entity_id, NEW.account) AND a.state = 'confirmed'
+                  AND a.valid_from <= (umbel_now() AT TIME ZONE e.zone)::date
+                ORDER BY a.valid_from DESC, a.seq DESC LIMIT 1) THEN
+            RAISE EXCEPTION 'its office is paid elsewhere now' USING ERRCODE = 'restrict_violation', CONSTRAINT = 'remittance_authority_current';
+        END IF;
         -- Its entry is booked by now.
         IF coalesce((SELECT sum(p.amount_minor) FROM posting p JOIN journal_entry e ON e.id = p.entry_id
                      WHERE e.entity_id = NEW.entity_id AND p.account = NEW.account AND p.currency = NEW.currency), 0) > 0 THEN

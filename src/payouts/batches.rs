@@ -312,7 +312,8 @@ pub fn remove(tx: &mut Tx<'_>, id: BatchId, expected: i32, payout: PayoutId) -> 
 /// Seals a batch: the bank file is written, kept and hashed. From here on nothing in it changes.
 ///
 /// # Errors
-/// 403 for a payee; 409 in another state, `bank_limit_reached` or when a payout cannot be written; 412 for another version.
+/// 403 for a payee; 409 in another state, `bank_limit_reached`, `payment_authority_changed` or when a payout cannot be
+/// written; 412 for another version.
 pub fn seal(tx: &mut Tx<'_>, keys: &Keys, id: BatchId, expected: i32) -> Result<BatchRow> {
     let batch = lock_at(tx, id, expected)?;
     rules::may_batch(batch.state, BatchCommand::Seal)?;
@@ -326,6 +327,7 @@ pub fn seal(tx: &mut Tx<'_>, keys: &Keys, id: BatchId, expected: i32) -> Result<
     if items.iter().any(|payout| payout.member_id == me) {
         return Err(Error::forbidden("self_approval_forbidden"));
     }
+    remittances::require_current(tx, owed.iter().map(|item| &item.row))?;
     let message_id = rules::message_id(&batch, tx.now());
     if !limits::of_batch(tx, &batch)?.takes(items.len().saturating_add(owed.len()), total)
         && !tx.faults().removed(Guard::BankLimit)
@@ -485,7 +487,7 @@ pub fn approve(tx: &mut Tx<'_>, id: BatchId, expected: i32, shown: &Shown, proof
 /// are made again from the rows and must be those that were approved.
 ///
 /// # Errors
-/// 403 for a payee; 409 `approval_expired`, `batch_changed` or in another state; 412 for another version; 422
+/// 403 for a payee; 409 `approval_expired`, `batch_changed`, `payment_authority_changed` or in another state; 412 for another version; 422
 /// `second_factor_invalid`.
 pub fn release(tx: &mut Tx<'_>, keys: &Keys, id: BatchId, expected: i32, proof: StepUpId) -> Result<BatchRow> {
     let batch = lock_at(tx, id, expected)?;
@@ -499,6 +501,7 @@ pub fn release(tx: &mut Tx<'_>, keys: &Keys, id: BatchId, expected: i32, proof: 
     if !standing(tx, &batch)?.is_enough() {
         return Err(Error::conflict("approval_expired"));
     }
+    remittances::require_current(tx, owed.iter().map(|item| &item.row))?;
     let sealed = batch.sha256.clone().ok_or_else(|| Error::internal("an approved batch is sealed"))?;
     let name = batch.message_id.clone().ok_or_else(|| Error::internal("an approved batch is sealed"))?;
     let at = batch.sealed_at.ok_or_else(|| Error::internal("an approved batch is sealed"))?;

@@ -276,7 +276,8 @@ pub fn cancel(tx: &mut Tx<'_>, id: RemittanceId, expected: i32) -> Result<Remitt
 /// one file. From there on it is a batch like any other.
 ///
 /// # Errors
-/// 409 `batch_empty`, `bank_account_missing`, `bank_limit_reached`; 422 for an account of another entity.
+/// 409 `batch_empty`, `bank_account_missing`, `bank_limit_reached`, `payment_authority_changed`; 422 for an account of
+/// another entity.
 pub fn build(tx: &mut Tx<'_>, id: BatchId, entity: EntityId, from: Option<BankAccountId>) -> Result<BatchRow> {
     let batch = super::batches::open(tx, id, entity, from)?;
     let limit = limits::of_batch(tx, &batch)?;
@@ -285,6 +286,7 @@ pub fn build(tx: &mut Tx<'_>, id: BatchId, entity: EntityId, from: Option<BankAc
     if free.is_empty() {
         return Err(Error::conflict("batch_empty"));
     }
+    require_current(tx, free.iter().map(|row| &**row))?;
     for row in free {
         let with = total.plus(row.amount_minor)?;
         if limit.takes(count.saturating_add(1), with) {
@@ -329,6 +331,19 @@ fn with_authorities(tx: &mut Tx<'_>, found: Vec<RemittanceRow>) -> Result<Vec<It
         items.push(Item { row, authority });
     }
     Ok(items)
+}
+
+/// Each goes where its office is paid today: another account may have been confirmed since it was prepared.
+pub(super) fn require_current<'a>(tx: &mut Tx<'_>, rows: impl IntoIterator<Item = &'a RemittanceRow>) -> Result<()> {
+    for row in rows {
+        let zone = charter::entity(tx, row.entity_id)?.zone();
+        let today = tx.today(zone);
+        let current = rows::authority_on(tx, row.entity_id, row.account, today)?;
+        if current.is_none_or(|it| it.id != row.authority_id) {
+            return Err(Error::conflict("payment_authority_changed").with("reference", row.reference.clone()));
+        }
+    }
+    Ok(())
 }
 
 /// Takes the remittances out of a batch; they stay prepared.

@@ -330,6 +330,7 @@ const CONSTRAINTS: &[(&str, StatusCode, &str)] = &[
     ("payment_authority_by_another", StatusCode::FORBIDDEN, "self_approval_forbidden"),
     ("remittance_by_another", StatusCode::FORBIDDEN, "self_approval_forbidden"),
     ("remittance_within_owed", StatusCode::CONFLICT, "remittance_exceeds_owed"),
+    ("remittance_authority_current", StatusCode::CONFLICT, "payment_authority_changed"),
     ("remittance_authority_fits", StatusCode::CONFLICT, "payment_authority_missing"),
     ("batch_of_one_kind", StatusCode::CONFLICT, "batch_of_one_kind"),
     ("true_up_of_now", StatusCode::CONFLICT, "true_up_outdated"),

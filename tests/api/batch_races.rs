@@ -4,7 +4,7 @@
 //! Whatever gets through, one command is done on each version of the batch, and what leaves was approved as it is by
 //! enough people apart. Beside it stands the same without the row lock, and there two commands are done on one version.
 //!
-//! 6 batches in every run; `UMBEL_BATCH_RACES` asks for more, `UMBEL_BATCH_SEED` for others.
+//! 6 batches in every run, or more until two were released; `UMBEL_BATCH_RACES` asks for more, `UMBEL_BATCH_SEED` for others.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -124,7 +124,7 @@ impl Found {
 }
 
 /// Lets everybody at a few batches, one after the other.
-fn race(app: &TestApp, rounds: u64, is_over: impl Fn(&Found) -> bool) -> Found {
+fn race(app: &TestApp, rounds: u64, mut is_over: impl FnMut(&Found, u64) -> bool) -> Found {
     let (mut cast, awa) = app.with_member();
     let bo = app.another_member(&mut cast);
     for member in [&awa, &bo] {
@@ -144,7 +144,7 @@ fn race(app: &TestApp, rounds: u64, is_over: impl Fn(&Found) -> bool) -> Found {
     let mut people = sign_in(app);
     let mut found = Found::default();
     for round in 0..rounds {
-        if is_over(&found) {
+        if is_over(&found, round) {
             break;
         }
         let mut numbers =
@@ -235,11 +235,13 @@ fn check_released(app: &TestApp) {
 fn sixteen_at_one_batch_release_only_what_enough_others_approved_as_it_is() {
     let rounds = setting("UMBEL_BATCH_RACES", 6);
     let app = TestApp::start();
-    let found = race(&app, rounds, |_| false);
-    println!(
-        "{rounds} races of {CLIENTS}: {} done, {} refused, {} released",
-        found.done, found.refused, found.released
-    );
+    // How many get as far as the release is chance: a few more, where the machine has other work.
+    let mut raced = 0;
+    let found = race(&app, rounds * 4, |found, round| {
+        raced = round;
+        round >= rounds && found.released > 1
+    });
+    println!("{raced} races of {CLIENTS}: {} done, {} refused, {} released", found.done, found.refused, found.released);
     assert_eq!((found.failed, found.shared), (Vec::<String>::new(), Vec::<String>::new()));
     assert!(found.released > 1 && found.refused > found.done, "the race was one");
     check_released(&app);
@@ -248,7 +250,7 @@ fn sixteen_at_one_batch_release_only_what_enough_others_approved_as_it_is() {
 #[test]
 fn without_the_row_lock_two_commands_are_done_on_one_version_of_a_batch() {
     let app = TestApp::start_with(Faults::without([Guard::RowLock]));
-    let found = race(&app, 40, |found| !found.shared.is_empty());
+    let found = race(&app, 40, |found, _round| !found.shared.is_empty());
     println!("without the lock: {} versions with several commands: {:?}", found.shared.len(), found.shared.first());
     assert!(!found.shared.is_empty(), "the race would not see it: {} done", found.done);
 }

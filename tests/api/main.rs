@@ -10,6 +10,7 @@
     reason = "a test fails by panicking, and so do its helpers; clippy.toml allows it only inside of #[test]"
 )]
 
+mod a_year;
 mod access;
 mod archive;
 mod bad_input;
@@ -92,4 +93,3 @@ mod surplus;
 mod transfers;
 mod true_ups;
 mod world;
-mod year;

@@ -306,3 +306,38 @@ fn a_line_that_does_not_name_its_remittance_is_matched_by_a_person() {
         (Some("returned"), amount.get())
     );
 }
+
+#[test]
+fn nothing_goes_to_an_account_that_is_no_longer_the_one_of_its_office() {
+    let app = TestApp::start();
+    let (mut cast, member) = app.with_member();
+    paid_wage(&app, &mut cast, &member);
+    office(&app, &cast, SOCIAL);
+    let made = prepare(&app, &cast, SOCIAL, None).expect(201).unwrap();
+    let batch = sealed(&cast);
+    office(&app, &cast, SOCIAL);
+    let refused = app.stage.release(&cast.staff.approver, &batch).unwrap_err().to_string();
+    assert!(refused.contains("payment_authority_changed"), "{refused}");
+    // PostgreSQL says so too, whoever asks.
+    let around = format!(
+        "ALTER TABLE payout_batch DISABLE TRIGGER USER; UPDATE payout_batch SET state = 'released', released_by = built_by, released_at = umbel_now(); \
+         UPDATE remittance SET state = 'released' WHERE id = '{}'",
+        text(&made, "id")
+    );
+    let refused = app.database.owner().batch_execute(&around).unwrap_err().to_string();
+    assert!(refused.contains("paid elsewhere now"), "{refused}");
+    // Taken apart, cancelled and prepared anew it goes to the new one.
+    let reviewer = &cast.staff.reviewer;
+    let place = format!("/v1/payout_batches/{}", text(&batch, "id"));
+    let seen = |place: &str| reviewer.get(place).unwrap().json()["version"].as_i64().unwrap();
+    for verb in ["unseal", "dissolve"] {
+        reviewer.change(&format!("{place}/{verb}"), seen(&place), &json!({})).unwrap().expect(200).unwrap();
+    }
+    let body = json!({"id": reviewer.new_id(), "entity_id": cast.entity_id});
+    assert_eq!(reviewer.post("/v1/remittance_batches", &body).unwrap().code(), "payment_authority_changed");
+    let prepared = format!("/v1/remittances/{}", text(&made, "id"));
+    reviewer.change(&format!("{prepared}/cancel"), seen(&prepared), &json!({})).unwrap().expect(200).unwrap();
+    let anew = prepare(&app, &cast, SOCIAL, None).expect(201).unwrap();
+    assert_ne!(anew["authority_id"], made["authority_id"]);
+    app.stage.release(&cast.staff.approver, &sealed(&cast)).unwrap();
+}

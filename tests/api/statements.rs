@@ -128,6 +128,7 @@ fn a_statement_opens_moves_and_closes_in_every_form() {
     assert!(pdf.body.starts_with(b"%PDF-1.7") && pdf.header("content-digest").is_some());
     assert_eq!(file("pdf").body, pdf.body, "the same bytes every time");
     if let Ok(folder) = std::env::var("UMBEL_SAMPLES") {
+        std::fs::create_dir_all(&folder).unwrap();
         std::fs::write(format!("{folder}/statement.pdf"), &pdf.body).unwrap();
     }
     // A member reads the statement of the collective; the receiver sees what arrived; nobody else sees anything.

@@ -150,7 +150,7 @@ impl Server {
         let quick = match durability {
             Durability::Synced => "",
             Durability::Unsynced => {
-                "fsync = off\nsynchronous_commit = off\nfull_page_writes = off\nwal_level = minimal\nmax_wal_senders = 0\n"
+                "fsync = off\nsynchronous_commit = off\nfull_page_writes = off\nwal_level = minimal\nmax_wal_senders = 0\nautovacuum = off\n"
             }
         };
         let local = if self.base.join("local.conf").exists() { "include = 'local.conf'\n" } else { "" };
