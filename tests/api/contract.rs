@@ -231,3 +231,30 @@ fn every_parameter_of_the_description_is_where_it_says() {
     }
     assert!(checked > 200, "{checked}");
 }
+
+/// Every node of a value, with its address.
+fn nodes<'a>(value: &'a Value, at: String, into: &mut Vec<(String, &'a Value)>) {
+    match value {
+        Value::Object(fields) => fields.iter().for_each(|(name, field)| nodes(field, format!("{at}/{name}"), into)),
+        Value::Array(items) => items.iter().enumerate().for_each(|(n, item)| nodes(item, format!("{at}/{n}"), into)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+    into.push((at, value));
+}
+
+/// An enumeration that is put in place with a sentence of its own becomes "a text and an object", which nothing is.
+#[test]
+fn nothing_in_the_description_is_of_two_types_at_once() {
+    let found_in = |description: &Value| -> Vec<String> {
+        let mut found = Vec::new();
+        nodes(description, String::new(), &mut found);
+        let types = |of: &Value| -> BTreeSet<String> {
+            let parts = of["allOf"].as_array().cloned().unwrap_or_default();
+            parts.iter().filter_map(|part| part["type"].as_str().map(str::to_owned)).collect()
+        };
+        found.into_iter().filter(|(_, node)| types(node).len() > 1).map(|(at, _)| at).collect()
+    };
+    assert_eq!(found_in(&umbel::api::description().unwrap()), Vec::<String>::new());
+    let wrong = json!({"a": [{"allOf": [{"type": "string"}, {"type": "object"}]}]});
+    assert_eq!(found_in(&wrong), ["/a/0"], "the search would see it");
+}

@@ -13,7 +13,7 @@
 //!
 //! ```sh
 //! cargo test --features faults --test crash -- --nocapture
-//! UMBEL_KILLS=100 cargo test --features faults --test crash -- --nocapture   # kills at each point; 10 or 5 by default
+//! UMBEL_KILLS=100 cargo test --features faults --test crash -- --nocapture   # kills at each point; 6 or 3 by default
 //! ```
 //!
 //! It prints a table: the point, the kills, how many requests had to be repeated, what was lost, what was doubled.
@@ -43,7 +43,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 fn kills() -> usize {
-    kills_or(10)
+    kills_or(6)
 }
 
 /// As many kills at a point as are asked for, or these.

@@ -45,7 +45,6 @@ struct BankChargeView {
     /// What for.
     reason: String,
     /// Where it stands.
-    #[schema(inline)]
     state: ChargeState,
     /// Who said that it is one.
     proposed_by: PersonId,

@@ -17,6 +17,7 @@ use rust_decimal::Decimal;
 use serde_json::{Value, json};
 use umbel::demo::Client;
 use umbel::kernel::ids::PayeeAccountId;
+use umbel::kernel::money::Minor;
 use umbel::members::{NewPayeeAccount, seal_account};
 use umbel::platform::clock::Clock;
 use umbel::platform::config::{Config, KeySource};
@@ -59,7 +60,10 @@ fn sealed_file(conn: &mut PgConnection, batch: &str) -> Outcome<Vec<u8>> {
 
 /// Measures on a database of its own.
 pub fn measure(report: &Report, config: &Config) -> Outcome<()> {
-    let office = Office::found(config)?;
+    let mut office = Office::found(config)?;
+    // The first statement says what the bank opened with.
+    office.cast.bank.receives_unknown(Minor::new(100), "first", office.stage.today());
+    office.stage.import(&mut office.cast)?;
     office.add_members(PAYOUTS)?;
     add_payouts(&office, config)?;
     let mut conn = PgConnection::establish(&office.store.owner_url)?;

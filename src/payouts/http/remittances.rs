@@ -27,7 +27,6 @@ struct PaymentAuthorityView {
     /// Who owes it.
     entity_id: EntityId,
     /// What is owed.
-    #[schema(inline)]
     account: Liability,
     /// The office.
     name: String,
@@ -46,7 +45,6 @@ struct PaymentAuthorityView {
     /// How it is known.
     reason: String,
     /// Where it stands.
-    #[schema(inline)]
     state: AuthorityState,
     /// Who said it.
     proposed_by: PersonId,
@@ -90,7 +88,6 @@ struct ProposePaymentAuthority {
     /// Made by the sender.
     id: PaymentAuthorityId,
     /// What is owed.
-    #[schema(inline)]
     account: Liability,
     /// The office, as its account is held.
     #[schema(max_length = 70)]
@@ -219,7 +216,6 @@ pub(super) async fn refuse_payment_authority(
 #[derive(Debug, Serialize, ToSchema)]
 struct RemittanceDueView {
     /// What is owed.
-    #[schema(inline)]
     account: Liability,
     /// The first day of the month in which it was booked as owed.
     period: NaiveDate,
@@ -279,7 +275,6 @@ pub struct RemittanceView {
     /// Who pays.
     pub entity_id: EntityId,
     /// What is owed.
-    #[schema(inline)]
     pub account: Liability,
     /// The first day of the month in which it was booked as owed.
     pub period: NaiveDate,
@@ -349,7 +344,6 @@ struct PrepareRemittance {
     /// Who pays.
     entity_id: EntityId,
     /// What is owed.
-    #[schema(inline)]
     account: Liability,
     /// A day of the month in which it was booked as owed.
     period: NaiveDate,
