@@ -2,6 +2,7 @@
 
 use chrono::Duration;
 
+use super::laws::Citations;
 use super::{ActionRow, StepKind, TrackKind, store};
 use crate::access::{self, LinkPurpose};
 use crate::archive::{self, Kind, NewFile};
@@ -34,8 +35,9 @@ pub fn prepare(db: &Db, id: CollectionActionId) -> Result<(QueuedLetter, Attache
         let invoice = invoicing::find(tx, row.invoice_id)?;
         let to = invoicing::issued(tx, row.invoice_id)?.email;
         let link = access::keep_link(tx, LinkPurpose::Invoice, row.invoice_id.0, LINK_LIFE)?;
-        let rests_on = rests_on(tx, &row)?;
-        Ok((row, before, invoicing::jobs::facts(tx, &invoice)?, to, link, rests_on))
+        let about = invoicing::jobs::facts(tx, &invoice)?;
+        let rests_on = rests_on(tx, &row, about.language)?;
+        Ok((row, before, about, to, link, rests_on))
     })?;
     let name = format!("{}-demand.pdf", about.number);
     let bytes = match db.write_blocking(&Actor::System, |tx| archive::find_of(tx, id.0, Kind::FormalDemand))? {
@@ -74,14 +76,15 @@ fn keep(db: &Db, row: &ActionRow, name: &str, bytes: &[u8]) -> Result<Vec<u8>> {
     })
 }
 
-/// Where the rates and the compensation of a claim are written.
+/// Where the rates and the compensation of a claim are written, as the client's language names it.
 #[derive(Debug)]
 struct RestsOn {
     rates: Vec<(Ppm, String)>,
     law: Option<String>,
 }
 
-fn rests_on(tx: &mut Tx<'_>, row: &ActionRow) -> Result<RestsOn> {
+fn rests_on(tx: &mut Tx<'_>, row: &ActionRow, language: Language) -> Result<RestsOn> {
+    let named = |citations: &Citations, source: &str| citations.in_language(language).unwrap_or(source).to_owned();
     let word = |name: &str| row.computation.get(name).and_then(serde_json::Value::as_str).unwrap_or_default();
     let (country, track) = (word("country"), word("track").parse::<TrackKind>());
     let track = track.map_err(|_none| Error::internal("a claim says by which rules it was made"))?;
@@ -90,11 +93,11 @@ fn rests_on(tx: &mut Tx<'_>, row: &ActionRow) -> Result<RestsOn> {
     let mut rates: Vec<(Ppm, String)> = Vec::new();
     for segment in segments(row)? {
         let found = known.iter().find(|rate| rate.track == track && rate.valid_from <= segment.from);
-        let basis = found.map(|rate| (Ppm(rate.rate_ppm), rate.source.clone()));
+        let basis = found.map(|rate| (Ppm(rate.rate_ppm), named(&rate.citations, &rate.source)));
         rates.extend(basis.filter(|basis| !rates.contains(basis)));
     }
     let law = store::law_on(tx, country, track, row.done_on)?.filter(|_| row.compensation_minor > Minor::ZERO);
-    Ok(RestsOn { rates, law: law.map(|law| law.source) })
+    Ok(RestsOn { rates, law: law.map(|law| named(&law.citations, &law.source)) })
 }
 
 fn segments(row: &ActionRow) -> Result<Vec<Segment>> {

@@ -4,10 +4,11 @@ use chrono::NaiveDate;
 
 use super::rules::{self, Law, Step, TrackKind};
 use super::store;
-pub use super::store::{LawRow, RateRow, TrackRow};
+pub use super::store::{Citations, LawRow, RateRow, TrackRow};
 use crate::charter;
 use crate::kernel::identifiers;
 use crate::kernel::ids::{CollectionLawId, EntityId, LateRateId, TrackId};
+use crate::kernel::language::Language;
 use crate::kernel::money::{Minor, Ppm};
 use crate::kernel::refusal::Checks;
 use crate::platform::db::Tx;
@@ -23,6 +24,7 @@ pub struct NewRate {
     pub valid_from: NaiveDate,
     pub rate: String,
     pub source: String,
+    pub citations: Citations,
     pub needs_review_on: NaiveDate,
     pub reason: Option<String>,
 }
@@ -37,6 +39,7 @@ pub struct NewLaw {
     pub valid_from: NaiveDate,
     pub law: Law,
     pub source: String,
+    pub citations: Citations,
     pub needs_review_on: NaiveDate,
     pub reason: Option<String>,
 }
@@ -66,6 +69,15 @@ fn check_dated(source: &str, reason: Option<&str>, checks: &mut Checks) {
     }
 }
 
+/// How letters name it: in no language with an empty text.
+fn check_citations(citations: &Citations, checks: &mut Checks) {
+    for language in Language::ALL {
+        if let Some(text) = citations.in_language(language) {
+            checks.text(text, &format!("/citations/{}", language.tag()), 1, 400);
+        }
+    }
+}
+
 /// Enters a rate. One for the same day stays, and counts no more; the reason says why.
 ///
 /// # Errors
@@ -77,6 +89,7 @@ pub fn add_rate(tx: &mut Tx<'_>, new: &NewRate) -> Result<RateRow> {
     checks.require(rate.is_some(), "/rate", "invalid");
     checks.require(new.needs_review_on > new.valid_from, "/needs_review_on", "out_of_range");
     check_dated(&new.source, new.reason.as_deref(), &mut checks);
+    check_citations(&new.citations, &mut checks);
     checks.done()?;
     let by = tx.person()?;
     store::insert_rate(tx, new, rate.ok_or_else(|| Error::field("/rate", "invalid"))?, by)
@@ -112,6 +125,7 @@ pub fn add_law(tx: &mut Tx<'_>, new: &NewLaw) -> Result<(LawRow, Law)> {
     });
     checks.require(rises && holds, "/bands", "invalid");
     check_dated(&new.source, new.reason.as_deref(), &mut checks);
+    check_citations(&new.citations, &mut checks);
     checks.done()?;
     let by = tx.person()?;
     Ok((store::insert_law(tx, new, by)?, law.clone()))

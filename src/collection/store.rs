@@ -12,7 +12,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use diesel::dsl::max;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Date, Text, Uuid as SqlUuid};
-pub use laws::{LawRow, RateRow, TrackRow};
+pub use laws::{Citations, LawRow, RateRow, TrackRow};
 pub(super) use laws::{
     bands_of, find_track, insert_law, insert_rate, insert_track, law_on, list_laws, list_rates, list_tracks, rates_of,
     steps_of, track_on,

@@ -71,10 +71,15 @@ pub(super) fn open(tx: &mut Tx<'_>, id: BatchId, entity: EntityId, from: Option<
         None => charter::bank_account(tx, entity.id)?,
         Some(id) => account_of(tx, entity.id, id)?,
     };
+    let execute_on = next_bank_day(tx, &entity)?;
+    store::insert_batch(tx, id, entity.id, account.id, account.currency, execute_on, me)
+}
+
+/// Today, or the first day after it on which the bank of an entity works.
+fn next_bank_day(tx: &mut Tx<'_>, entity: &charter::EntityRow) -> Result<NaiveDate> {
     let today = tx.today(entity.zone());
     let holidays = charter::bank_holidays(tx, &entity.country, today)?;
-    let execute_on = add_working_days(today, 0, &holidays).ok_or_else(|| Error::internal("calendar"))?;
-    store::insert_batch(tx, id, entity.id, account.id, account.currency, execute_on, me)
+    add_working_days(today, 0, &holidays).ok_or_else(|| Error::internal("calendar"))
 }
 
 /// The sum of what a batch carries.
@@ -309,7 +314,8 @@ pub fn remove(tx: &mut Tx<'_>, id: BatchId, expected: i32, payout: PayoutId) -> 
     store::touch_batch(tx, &batch)
 }
 
-/// Seals a batch: the bank file is written, kept and hashed. From here on nothing in it changes.
+/// Seals a batch: the bank file is written, kept and hashed. From here on nothing in it changes. It asks the bank to pay on
+/// the first day from now on which it works, however long ago the batch was built.
 ///
 /// # Errors
 /// 403 for a payee; 409 in another state, `bank_limit_reached`, `payment_authority_changed` or when a payout cannot be
@@ -328,13 +334,15 @@ pub fn seal(tx: &mut Tx<'_>, keys: &Keys, id: BatchId, expected: i32) -> Result<
         return Err(Error::forbidden("self_approval_forbidden"));
     }
     remittances::require_current(tx, owed.iter().map(|item| &item.row))?;
+    let entity = charter::entity(tx, batch.entity_id)?;
+    let dated = BatchRow { execute_on: next_bank_day(tx, &entity)?, ..(*batch).clone() };
     let message_id = rules::message_id(&batch, tx.now());
     if !limits::of_batch(tx, &batch)?.takes(items.len().saturating_add(owed.len()), total)
         && !tx.faults().removed(Guard::BankLimit)
     {
         return Err(Error::conflict("bank_limit_reached"));
     }
-    let file = written(tx, keys, &batch, (&items, &owed), (&message_id, tx.now()))?;
+    let file = written(tx, keys, &dated, (&items, &owed), (&message_id, tx.now()))?;
     let bytes = bytes(&file)?;
     let name = format!("{message_id}.xml");
     let new = NewFile {
@@ -347,7 +355,8 @@ pub fn seal(tx: &mut Tx<'_>, keys: &Keys, id: BatchId, expected: i32) -> Result<
     };
     let file_id = archive::keep(tx, &new)?;
     keep_texts(tx, &batch, &items, &file, file_id)?;
-    let seal = store::Seal { message_id, count, total, file_id, sha256: archive::sha256(&bytes), by: me };
+    let (execute_on, sha256) = (dated.execute_on, archive::sha256(&bytes));
+    let seal = store::Seal { message_id, execute_on, count, total, file_id, sha256, by: me };
     let sealed = store::mark_sealed(tx, &batch, &seal)?;
     risk::sealed(tx, sealed.entity_id, sealed.currency, &ids_of(&items))?;
     Ok(sealed)

@@ -168,6 +168,7 @@ pub struct PayoutFilter {
 #[derive(Debug, Clone)]
 pub(super) struct Seal {
     pub(super) message_id: String,
+    pub(super) execute_on: NaiveDate,
     pub(super) count: i32,
     pub(super) total: Minor,
     pub(super) file_id: FileId,
@@ -497,6 +498,7 @@ pub(super) fn mark_sealed(tx: &mut Tx<'_>, batch: &Locked<BatchRow>, seal: &Seal
         .set((
             payout_batch::state.eq(BatchState::Sealed),
             payout_batch::message_id.eq(&seal.message_id),
+            payout_batch::execute_on.eq(seal.execute_on),
             payout_batch::payout_count.eq(seal.count),
             payout_batch::control_sum_minor.eq(seal.total),
             payout_batch::file_id.eq(seal.file_id),

@@ -1,11 +1,13 @@
 //! One file for each bank account: which one pays, what its bank takes, and in which letters.
 
+use chrono::{Datelike, Days, NaiveDate};
 use diesel::connection::SimpleConnection;
 use serde_json::{Value, json};
 use umbel::demo::{Answer, Cast};
 use umbel::platform::faults::{Faults, Guard};
 
 use super::batches::{approved, fund};
+use super::collection::until;
 use super::ground::lines;
 use super::support::{IBANS, TestApp};
 
@@ -121,6 +123,23 @@ fn a_file_takes_the_oldest_until_the_bank_takes_no_more_and_says_what_stays() {
     let decided = cast.staff.accountant.get(&place).unwrap().expect(200).unwrap();
     assert_eq!((decided.as_array().unwrap().len(), &decided[1]["total_max"]), (2, &eur(6_000)));
     assert_eq!(member.client.get(&place).unwrap().status, 403);
+}
+
+#[test]
+fn a_batch_is_executed_on_the_first_bank_day_from_its_seal_on_however_long_ago_it_was_built() {
+    let app = TestApp::start();
+    let (mut cast, member) = app.with_member();
+    fund(&app, &mut cast, &member, 100_000);
+    approved(&app, &cast, &member, 1_000);
+    let built = build(&cast, json!({})).expect(201).unwrap();
+    let day = |batch: &Value| batch["execute_on"].as_str().unwrap().parse::<NaiveDate>().unwrap();
+    let saturday = 12 - i64::from(app.stage.today().weekday().num_days_from_monday());
+    let _member = until(&app, &mut cast, member, saturday);
+    let monday = app.stage.today() + Days::new(2);
+    assert!(day(&built) < app.stage.today());
+    let sealed = turn(&cast, &built, "seal").expect(200).unwrap();
+    assert_eq!((day(&sealed), monday.weekday()), (monday, chrono::Weekday::Mon));
+    assert!(file_of(&app, &cast, &sealed).contains(&format!("<Dt>{monday}</Dt>")));
 }
 
 /// Gathers two payouts, then the bank takes one only. Answers what the seal says.

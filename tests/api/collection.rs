@@ -21,7 +21,7 @@ fn published(cast: &Cast) {
         [("b2b", "2026-07-01", "0.105"), ("public_body", "2026-07-01", "0.105"), ("consumer", "2027-01-01", "0.045")]
     {
         let body = json!({"id": administrator.new_id(), "country": "BE", "track": kind, "valid_from": from, "rate": rate,
-                          "source": "Official Gazette", "needs_review_on": "2031-01-01"});
+                          "source": "Official Gazette", "needs_review_on": "2031-01-01", "citations": {"fr": "Moniteur belge de juillet"}});
         // Entered once in a test, by its first track.
         let answer = administrator.post("/v1/late_interest_rates", &body).unwrap();
         assert!([201, 422].contains(&answer.status), "{answer:?}");
@@ -206,8 +206,9 @@ fn an_enterprise_is_reminded_twice_asked_about_and_claims_sixty_days_of_interest
         "40,00",
         "270,88",
         "10,5",
-        "art. 5",
-        "art. 6",
+        "loi du 2 août 2002, art. 5",
+        "loi du 2 août 2002, art. 6",
+        "Moniteur belge de juillet",
         "sans TVA",
     ] {
         assert!(said.contains(needle), "{needle} is not in {said}");
@@ -417,6 +418,24 @@ fn a_track_and_what_the_law_says_are_dated_rows_with_a_source() {
     let listed = cast.staff.reviewer.get("/v1/late_interest_rates?country=BE").unwrap().expect(200).unwrap();
     assert!(listed.as_array().unwrap().len() > 8);
     assert_eq!(member.client.get("/v1/late_interest_rates").unwrap().status, 403);
+
+    // Letters name the law in the language of who reads them; what came with the program is named in all.
+    assert_eq!(second["citations"], json!({}));
+    let shipped: Vec<&Value> = listed.as_array().unwrap().iter().filter(|it| it["entered_by"].is_null()).collect();
+    assert!(!shipped.is_empty());
+    for rate in shipped {
+        let named = rate["citations"].as_object().unwrap();
+        assert_eq!(named.keys().map(String::as_str).collect::<Vec<_>>(), ["de", "fr", "nl"], "{rate}");
+    }
+    let cited = |citations: Value| {
+        let body = json!({"id": administrator.new_id(), "country": "LU", "track": "b2b", "valid_from": "2026-07-01", "rate": "0.1",
+                          "source": "Official Gazette", "citations": citations, "needs_review_on": "2027-01-01"});
+        administrator.post("/v1/late_interest_rates", &body).unwrap()
+    };
+    assert_eq!(cited(json!({"fr": " "})).status, 422);
+    assert!(matches!(cited(json!({"it": "Gazzetta"})).status, 400 | 422));
+    let kept = cited(json!({"fr": "Mémorial", "de": "Memorial"})).expect(201).unwrap();
+    assert_eq!(kept["citations"], json!({"fr": "Mémorial", "de": "Memorial"}));
 
     let laws = cast.staff.reviewer.get("/v1/collection_laws?country=BE").unwrap().expect(200).unwrap();
     let consumer = laws.as_array().unwrap().iter().find(|law| law["track"] == "consumer").unwrap().clone();

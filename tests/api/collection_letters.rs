@@ -11,10 +11,62 @@ fn letters_speak_the_language_of_the_client_and_leave_nothing_out() {
     let (mut cast, member) = app.with_member();
     track(&app, &cast, "b2b", &usual()).expect(201).unwrap();
     let words_of = [
-        ("fr", ["18 juin 2026", "10 août 2026", "270,88", "10,5", "sans TVA", "l’an"]),
-        ("nl", ["18 juni 2026", "10 augustus 2026", "270,88", "10,5", "zonder btw", "per jaar"]),
-        ("en", ["18 June 2026", "10 August 2026", "270.88", "10.5", "without VAT", "a year"]),
-        ("de", ["18. Juni 2026", "10. August 2026", "270,88", "10,5", "ohne Umsatzsteuer", "im Jahr"]),
+        (
+            "fr",
+            [
+                "18 juin 2026",
+                "10 août 2026",
+                "270,88",
+                "10,5",
+                "sans TVA",
+                "l’an",
+                "loi du 2 août 2002, art. 5",
+                "loi du 2 août 2002, art. 6",
+                "Moniteur belge",
+            ],
+        ),
+        (
+            "nl",
+            [
+                "18 juni 2026",
+                "10 augustus 2026",
+                "270,88",
+                "10,5",
+                "zonder btw",
+                "per jaar",
+                "wet van 2 augustus 2002, art. 5",
+                "wet van 2 augustus 2002, art. 6",
+                "Belgisch Staatsblad",
+            ],
+        ),
+        (
+            "en",
+            [
+                "18 June 2026",
+                "10 August 2026",
+                "270.88",
+                "10.5",
+                "without VAT",
+                "a year",
+                "Law of 2 August 2002, art. 5",
+                "Law of 2 August 2002, art. 6",
+                "Official Gazette",
+            ],
+        ),
+        (
+            "de",
+            [
+                "18. Juni 2026",
+                "10. August 2026",
+                "270,88",
+                "10,5",
+                "ohne Umsatzsteuer",
+                "im Jahr",
+                "Gesetz vom 2. August 2002, Art. 5",
+                "Gesetz vom 2. August 2002, Art. 6",
+                "Belgisches Staatsblatt",
+            ],
+        ),
     ];
     let of_language = words_of.map(|(language, _)| {
         let client =
@@ -32,7 +84,7 @@ fn letters_speak_the_language_of_the_client_and_leave_nothing_out() {
             let digits: String = said.chars().filter(char::is_ascii_digit).collect();
             assert!(said.contains(&invoice.number) && digits.contains(&invoice.reference), "{said}");
             let is_demand = text(action, "kind") == "formal_demand";
-            let needles = needles.iter().chain(["art. 5", "art. 6", "40", "Gazette"].iter()).filter(|_| is_demand);
+            let needles = needles.iter().chain(["40"].iter()).filter(|_| is_demand);
             for needle in needles {
                 assert!(said.contains(needle), "{needle} is not in {said}");
             }

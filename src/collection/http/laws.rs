@@ -8,7 +8,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::access::{Administrator, Desk};
 use crate::collection::bad_debt::{self, NewRefundRule, RefundRuleRow};
-use crate::collection::laws::{self, LawRow, NewLaw, NewRate, RateRow};
+use crate::collection::laws::{self, Citations, LawRow, NewLaw, NewRate, RateRow};
 use crate::collection::{InterestStart, Law, TrackKind};
 use crate::kernel::ids::{CollectionLawId, LateRateId, PersonId, VatRefundRuleId};
 use crate::kernel::interest::Band;
@@ -56,6 +56,9 @@ struct AddLateInterestRate {
     /// Where it was published.
     #[schema(max_length = 400)]
     source: String,
+    /// How letters name it, by language; where one is missing they name the source.
+    #[serde(default)]
+    citations: Citations,
     /// From this day on there may be a newer one.
     needs_review_on: NaiveDate,
     /// Why it takes the place of one that was entered for that day; only then.
@@ -81,6 +84,8 @@ pub struct LateInterestRateView {
     pub rate: String,
     /// Where it was published.
     pub source: String,
+    /// How letters name it, by language.
+    pub citations: Citations,
     /// From this day on there may be a newer one.
     pub needs_review_on: NaiveDate,
     /// Why it takes the place of another.
@@ -101,6 +106,7 @@ impl From<RateRow> for LateInterestRateView {
             n: row.n,
             rate: Ppm(row.rate_ppm).to_fraction(),
             source: row.source,
+            citations: row.citations,
             needs_review_on: row.needs_review_on,
             reason: row.reason,
             entered_by: row.entered_by,
@@ -127,6 +133,7 @@ async fn add_late_interest_rate(
                 valid_from: body.valid_from,
                 rate: body.rate,
                 source: body.source,
+                citations: body.citations,
                 needs_review_on: body.needs_review_on,
                 reason: body.reason,
             };
@@ -203,6 +210,9 @@ struct AddCollectionLaw {
     /// Which law.
     #[schema(max_length = 400)]
     source: String,
+    /// How letters name it, by language; where one is missing they name the source.
+    #[serde(default)]
+    citations: Citations,
     /// From this day on there may be a newer one.
     needs_review_on: NaiveDate,
     /// Why it takes the place of one that was entered for that day; only then.
@@ -242,6 +252,7 @@ impl AddCollectionLaw {
                 bands,
             },
             source: self.source,
+            citations: self.citations,
             needs_review_on: self.needs_review_on,
             reason: self.reason,
         })
@@ -275,6 +286,8 @@ pub struct CollectionLawView {
     pub bands: Vec<LawBandView>,
     /// Which law.
     pub source: String,
+    /// How letters name it, by language.
+    pub citations: Citations,
     /// From this day on there may be a newer one.
     pub needs_review_on: NaiveDate,
     /// Why it takes the place of another.
@@ -306,6 +319,7 @@ impl From<(LawRow, Law)> for CollectionLawView {
             reminder_cost_max: law.reminder_cost_max.map(eur),
             bands: law.bands.into_iter().map(band).collect(),
             source: row.source,
+            citations: row.citations,
             needs_review_on: row.needs_review_on,
             reason: row.reason,
             entered_by: row.entered_by,

@@ -1,17 +1,75 @@
 //! The SQL of what the law says and of the tracks of a mutual.
 
 use chrono::{DateTime, NaiveDate, Utc};
+use diesel::deserialize::{self, FromSql, FromSqlRow};
 use diesel::dsl::max;
+use diesel::expression::AsExpression;
+use diesel::pg::{Pg, PgValue};
 use diesel::prelude::*;
+use diesel::serialize::{self, Output, ToSql};
+use diesel::sql_types::Jsonb;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use umbel_schema::{collection_law, collection_law_band, collection_step, collection_track, late_interest_rate};
 
 use crate::collection::laws::{NewLaw, NewRate, NewTrack};
 use crate::collection::rules::{InterestStart, Law, Step, StepKind, TrackKind};
 use crate::kernel::ids::{CollectionLawId, EntityId, LateRateId, PersonId, TrackId};
 use crate::kernel::interest::{Band, DatedRate};
+use crate::kernel::language::Language;
 use crate::kernel::money::{Minor, Ppm};
 use crate::platform::db::Tx;
 use crate::platform::error::{Error, Result};
+
+/// How a letter names a law, by the language of who reads it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, AsExpression, FromSqlRow, utoipa::ToSchema)]
+#[diesel(sql_type = Jsonb)]
+#[serde(deny_unknown_fields, default)]
+pub struct Citations {
+    /// In French.
+    #[schema(max_length = 400)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fr: Option<String>,
+    /// In Dutch.
+    #[schema(max_length = 400)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nl: Option<String>,
+    /// In English.
+    #[schema(max_length = 400)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub en: Option<String>,
+    /// In German.
+    #[schema(max_length = 400)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub de: Option<String>,
+}
+
+impl Citations {
+    /// How it is named in a language, if that was said.
+    #[must_use]
+    pub fn in_language(&self, language: Language) -> Option<&str> {
+        match language {
+            Language::Fr => self.fr.as_deref(),
+            Language::Nl => self.nl.as_deref(),
+            Language::En => self.en.as_deref(),
+            Language::De => self.de.as_deref(),
+        }
+    }
+}
+
+impl FromSql<Jsonb, Pg> for Citations {
+    fn from_sql(value: PgValue<'_>) -> deserialize::Result<Self> {
+        let value = <Value as FromSql<Jsonb, Pg>>::from_sql(value)?;
+        Ok(serde_json::from_value(value)?)
+    }
+}
+
+impl ToSql<Jsonb, Pg> for Citations {
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Pg>) -> serialize::Result {
+        let value = serde_json::to_value(self)?;
+        <Value as ToSql<Jsonb, Pg>>::to_sql(&value, &mut out.reborrow())
+    }
+}
 
 /// A statutory interest rate.
 #[derive(Debug, Clone, Queryable, Selectable)]
@@ -25,6 +83,7 @@ pub struct RateRow {
     pub n: i32,
     pub rate_ppm: i64,
     pub source: String,
+    pub citations: Citations,
     pub needs_review_on: NaiveDate,
     pub reason: Option<String>,
     pub entered_by: Option<PersonId>,
@@ -47,6 +106,7 @@ pub struct LawRow {
     pub post_working_days: i32,
     pub reminder_cost_max_minor: Option<Minor>,
     pub source: String,
+    pub citations: Citations,
     pub needs_review_on: NaiveDate,
     pub reason: Option<String>,
     pub entered_by: Option<PersonId>,
@@ -112,6 +172,7 @@ pub(in crate::collection) fn insert_rate(tx: &mut Tx<'_>, new: &NewRate, rate: P
             late_interest_rate::n.eq(before.saturating_add(1)),
             late_interest_rate::rate_ppm.eq(rate.0),
             late_interest_rate::source.eq(new.source.trim()),
+            late_interest_rate::citations.eq(&new.citations),
             late_interest_rate::needs_review_on.eq(new.needs_review_on),
             late_interest_rate::reason.eq(new.reason.as_deref()),
             late_interest_rate::entered_by.eq(by),
@@ -196,6 +257,7 @@ pub(in crate::collection) fn insert_law(tx: &mut Tx<'_>, new: &NewLaw, by: Perso
                 collection_law::post_working_days.eq(days(new.law.post_working_days)?),
                 collection_law::reminder_cost_max_minor.eq(new.law.reminder_cost_max),
                 collection_law::source.eq(new.source.trim()),
+                collection_law::citations.eq(&new.citations),
                 collection_law::needs_review_on.eq(new.needs_review_on),
                 collection_law::reason.eq(new.reason.as_deref()),
                 collection_law::entered_by.eq(by),

@@ -26,6 +26,7 @@ pub(super) fn statements(input: impl BufRead, limits: Limits, sink: Sink<'_>) ->
     let (mut tree, root) = Tree::open(input, &vocabulary::VOCABULARY, limits)?;
     let (part, kind) = enter(&mut tree, root)?;
     let mut statements = Vec::new();
+    let mut made_on = None;
     loop {
         match tree.step()? {
             Step::Open(opened) if opened.name == part => {
@@ -34,7 +35,12 @@ pub(super) fn statements(input: impl BufRead, limits: Limits, sink: Sink<'_>) ->
                 if index >= STATEMENTS_MAX {
                     return Err(Refused::TooMany { at, max: STATEMENTS_MAX });
                 }
-                statements.push(statement(&mut tree, &at, kind, &mut |line| sink(index, line))?);
+                let reading = Reading { written_on: made_on, ..Reading::of(&at) };
+                statements.push(statement(&mut tree, reading, kind, &mut |line| sink(index, line))?);
+            }
+            Step::Open(opened) if opened.name == "GrpHdr" => {
+                let header = tree.node(opened)?;
+                made_on = header.text_at("CreDtTm").and_then(|text| date(text, String::new).ok());
             }
             Step::Open(_) | Step::Unknown(_) => tree.skip()?,
             Step::Text(_) => {}
@@ -80,30 +86,45 @@ struct Reading {
     /// Set by the account, else by the first amount.
     currency: Option<Currency>,
     account: String,
-    /// When the bank wrote the statement: the day of an entry that says neither when it was booked nor valued.
+    /// When the bank wrote the statement, or its file.
     written_on: Option<NaiveDate>,
+    /// The day of the closing balance, where it stands before the entries.
+    closes_on: Option<NaiveDate>,
+    /// Whether a balance said no direction.
+    has_unsigned_balance: bool,
 }
 
 impl Reading {
-    /// An amount with its sign, in the currency of the statement.
-    fn signed(&mut self, node: &Node, at: &str) -> Result<Minor, Refused> {
+    fn of(at: &str) -> Self {
+        Self {
+            at: at.to_owned(),
+            currency: None,
+            account: String::new(),
+            written_on: None,
+            closes_on: None,
+            has_unsigned_balance: false,
+        }
+    }
+
+    /// An amount in the currency of the statement, with its sign where it has one.
+    fn amount(&mut self, node: &Node, at: &str) -> Result<(Minor, Option<Direction>), Refused> {
         let (amount, currency) = amount(node, at)?;
         let expected = *self.currency.get_or_insert(currency);
         if currency != expected {
             return Err(Refused::CurrencyDiffers { at: format!("{at}/Amt"), expected, found: currency });
         }
-        let direction = direction(node, at)?.ok_or_else(|| Refused::FieldMissing { at: format!("{at}/CdtDbtInd") })?;
-        Ok(direction.sign(amount))
+        let direction = direction(node, at)?;
+        Ok((direction.unwrap_or(Direction::In).sign(amount), direction))
     }
 }
 
 fn statement<R: BufRead>(
     tree: &mut Tree<R>,
-    at: &str,
+    mut reading: Reading,
     kind: Kind,
     sink: &mut dyn FnMut(Line),
 ) -> Result<Statement, Refused> {
-    let mut reading = Reading { at: at.to_owned(), currency: None, account: String::new(), written_on: None };
+    let at = &reading.at.clone();
     let (mut id, mut legal, mut electronic, mut period, mut balances) = (None, None, None, None, Vec::new());
     let (mut line_count, mut sum, mut entries, mut unbooked_count, mut page) =
         (0_usize, Minor::ZERO, 0_usize, 0_usize, None);
@@ -134,13 +155,16 @@ fn statement<R: BufRead>(
             if balances.len() >= BALANCES_MAX {
                 return Err(Refused::TooMany { at: format!("{at}/Bal"), max: BALANCES_MAX });
             }
+            if balance_code(&node) == Some("CLBD") {
+                reading.closes_on = day_at(&node, "Dt", at)?;
+            }
             balances.push(node);
         } else if node.is("Acct") {
             account(&mut reading, &node)?;
         } else if node.is("FrToDt") {
             period = Some(node);
         } else if node.is("CreDtTm") {
-            reading.written_on = date(node.text(), String::new).ok();
+            reading.written_on = date(node.text(), String::new).ok().or(reading.written_on);
         } else if node.is("StmtPgntn") || node.is("RptPgntn") || node.is("NtfctnPgntn") {
             page = node.text_at("PgNb").map(str::to_owned).filter(|page| page != "1");
         } else if node.is("Id") {
@@ -155,6 +179,11 @@ fn statement<R: BufRead>(
     let missing = |field: &str| Refused::FieldMissing { at: format!("{at}/{field}") };
     if reading.account.is_empty() {
         return Err(missing("Acct/Id"));
+    }
+    // Money is taken for ours only where opening + entries = closing is going to confirm it.
+    let is_confirmed = kind == Kind::Statement && frame.opening.is_some() && frame.closing.is_some();
+    if reading.has_unsigned_balance && !is_confirmed {
+        return Err(missing("Bal/CdtDbtInd"));
     }
     let currency = reading.currency.ok_or_else(|| missing("Acct/Ccy"))?;
     let day = |path: &str| match period.as_ref().and_then(|period| period.text_at(path)) {
@@ -240,7 +269,8 @@ fn balance<'n>(
         return Ok(None);
     };
     let at = format!("{}/Bal[{code}]", reading.at);
-    let amount = reading.signed(node, &at)?;
+    let (amount, direction) = reading.amount(node, &at)?;
+    reading.has_unsigned_balance |= direction.is_none();
     let on = day_at(node, "Dt", &at)?.ok_or_else(|| Refused::FieldMissing { at: format!("{at}/Dt") })?;
     Ok(Some(Balance { amount, on }))
 }
@@ -255,10 +285,14 @@ fn entry(reading: &mut Reading, node: &Node, number: usize) -> Result<Option<Vec
     if matches!(status, Some("PDNG" | "INFO" | "FUTR")) {
         return Ok(None);
     }
-    let amount = reading.signed(node, &at)?;
+    let (amount, direction) = reading.amount(node, &at)?;
+    if direction.is_none() {
+        return Err(Refused::FieldMissing { at: format!("{at}/CdtDbtInd") });
+    }
     let valued_on = day_at(node, "ValDt", &at)?;
     let booked_on = day_at(node, "BookgDt", &at)?
         .or(valued_on)
+        .or(reading.closes_on)
         .or(reading.written_on)
         .ok_or_else(|| Refused::FieldMissing { at: format!("{at}/BookgDt") })?;
     let whole = Line {
@@ -295,8 +329,7 @@ fn entry(reading: &mut Reading, node: &Node, number: usize) -> Result<Option<Vec
 /// of the file: what two bookings share cannot say which one is meant.
 fn names_one_booking(text: &str) -> bool {
     const SHORTEST: usize = 6;
-    let is_word = ["NONREF", "NOTPROVIDED", "NOREF", "UNKNOWN"].contains(&text.to_ascii_uppercase().as_str());
-    !is_word && text.len() >= SHORTEST && text.chars().any(|c| c.is_ascii_digit() && c != '0')
+    !super::says_none(text) && text.len() >= SHORTEST && text.chars().any(|c| c.is_ascii_digit() && c != '0')
 }
 
 /// One line per transaction of an entry that has several.
@@ -316,10 +349,12 @@ fn batch(reading: &Reading, whole: &Line, details: &[&Node], at: &str) -> Result
     if parts == whole.amount { Ok(lines) } else { Ok(vec![whole.clone()]) }
 }
 
-/// The amount of one transaction in the currency of the account: stated directly, or (until version 3) in its details.
+/// The amount of one transaction in the currency of the account: stated directly, or (until version 3) in its details,
+/// where some banks give only what the payer asked for.
 fn detail_amount(reading: &Reading, detail: &Node, entry: Minor, at: &str) -> Result<Option<Minor>, Refused> {
     let direction = direction(detail, at)?.unwrap_or(if entry < Minor::ZERO { Direction::Out } else { Direction::In });
-    for stated in [Some(detail), detail.at("AmtDtls/TxAmt")].into_iter().flatten() {
+    let places = [Some(detail), detail.at("AmtDtls/TxAmt"), detail.at("AmtDtls/InstdAmt")];
+    for stated in places.into_iter().flatten() {
         if stated.at("Amt").is_none() {
             continue;
         }
@@ -346,7 +381,7 @@ fn line(reading: &Reading, whole: &Line, detail: &Node, amount: Minor) -> Line {
         bank_reference: owned(detail.text_at("Refs/AcctSvcrRef")).or_else(|| whole.bank_reference.clone()),
         bank_code: bank_code(detail).or_else(|| whole.bank_code.clone()),
         payment_id: owned(detail.text_at("Refs/PmtInfId")).or_else(|| whole.payment_id.clone()),
-        end_to_end_id: owned(detail.text_at("Refs/EndToEndId").filter(|id| *id != "NOTPROVIDED")),
+        end_to_end_id: owned(detail.text_at("Refs/EndToEndId").filter(|id| !super::says_none(id))),
         creditor_reference,
         remittance: Some(remittance)
             .filter(|text| !text.is_empty())
@@ -367,7 +402,8 @@ fn counterparty(reading: &Reading, detail: &Node, amount: Minor, is_return: bool
     let side = |role: &str| {
         let name = detail
             .text_at(&format!("RltdPties/{role}/Pty/Nm"))
-            .or_else(|| detail.text_at(&format!("RltdPties/{role}/Nm")));
+            .or_else(|| detail.text_at(&format!("RltdPties/{role}/Nm")))
+            .or_else(|| detail.text_at(&format!("RltdPties/{role}/Agt/FinInstnId/Nm")));
         let iban = detail.text_at(&format!("RltdPties/{role}Acct/Id/IBAN")).map(compact);
         (owned(name), iban)
     };

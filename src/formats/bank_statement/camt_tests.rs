@@ -235,7 +235,7 @@ fn what_is_not_a_statement_is_refused_by_name() {
         ("statement_field_missing", put("<Amt Ccy=\"EUR\">1210.00", "<Amt Ccy=\"euro\">1210.00")),
         ("statement_field_missing", put("<Id>2026-03-13-062</Id>", "")),
         ("statement_field_missing", put("<IBAN>BE62510007547061</IBAN>", "")),
-        ("statement_field_missing", put("<CdtDbtInd>CRDT</CdtDbtInd>", "")),
+        ("statement_field_missing", good.replace("<CdtDbtInd>CRDT</CdtDbtInd>", "")),
         ("statement_direction_invalid", put("<CdtDbtInd>CRDT", "<CdtDbtInd>CREDIT")),
         ("statement_date_invalid", put("<Dt>2026-03-12</Dt>", "<Dt>2026-02-30</Dt>")),
         ("statement_date_invalid", put("<Dt>2026-03-12</Dt>", "<Dt>12/03/2026</Dt>")),

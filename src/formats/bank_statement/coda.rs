@@ -189,8 +189,10 @@ struct Movement {
     is_structured: bool,
     communication: String,
     line: Line,
-    /// Information records, where the movement itself says nothing.
-    information: Vec<String>,
+    /// What information records say in words, where the movement itself says nothing.
+    information: String,
+    /// Whether the last of them began with the other side's name: its address follows.
+    is_address_next: bool,
 }
 
 /// A statement that is being read.
@@ -317,7 +319,7 @@ impl Open {
             "2" => {
                 let movement = self.last(record)?;
                 movement.communication.push_str(&record.raw(11, 63));
-                movement.line.end_to_end_id = some(record.text(64, 98)).filter(|id| id != "NOTPROVIDED");
+                movement.line.end_to_end_id = some(record.text(64, 98)).filter(|id| !super::says_none(id));
                 movement.line.is_reversal = !record.text(113, 113).is_empty() && record.text(113, 113) != "0";
                 movement.line.return_reason = some(record.text(114, 117)).filter(|_| movement.line.is_reversal);
             }
@@ -337,7 +339,8 @@ impl Open {
         let level = match (record.raw(7, 10).as_str(), record.raw(54, 54).as_str()) {
             ("0000", "1" | "2") => Level::Total,
             ("0000", _) => Level::Simple,
-            (_, "5" | "6" | "7") => Level::Part,
+            // Some banks keep the code of a single transfer (0) for the parts of a file.
+            (_, "0" | "5" | "6" | "7") => Level::Part,
             _ => Level::Explains,
         };
         let valued_on = record.day(48)?;
@@ -366,7 +369,8 @@ impl Open {
             is_structured: record.raw(62, 62) == "1",
             communication: record.raw(63, 115),
             line,
-            information: Vec::new(),
+            information: String::new(),
+            is_address_next: false,
         })
     }
 
@@ -377,18 +381,26 @@ impl Open {
     }
 
     fn information(&mut self, record: &Record) -> Result<(), Refused> {
-        let (first, last) = match record.raw(2, 2).as_str() {
-            "1" => (41, 113),
-            "2" => (11, 115),
-            "3" => (11, 100),
+        let movement = self.last(record)?;
+        let (first, last) = match (record.raw(2, 2).as_str(), record.raw(40, 43).as_str()) {
+            ("1", "1001") => {
+                let name = movement.line.counterparty_name.take();
+                movement.line.counterparty_name = name.or_else(|| some(record.text(44, 113)));
+                movement.is_address_next = true;
+                return Ok(());
+            }
+            ("1", kind) => {
+                movement.is_address_next = false;
+                // A structured one has three digits before its text that say what it is.
+                (if kind.starts_with('1') { 44 } else { 41 }, 113)
+            }
+            ("2", _) => (11, 115),
+            ("3", _) => (11, 100),
             _ => return Err(record.invalid(2, 2)),
         };
-        let is_counterparty = record.raw(2, 2) == "1" && record.raw(40, 43) == "1001";
-        let movement = self.last(record)?;
-        if is_counterparty {
-            movement.line.counterparty_name = movement.line.counterparty_name.take().or(some(record.text(44, 113)));
-        } else if let Some(text) = some(record.text(first, last)) {
-            movement.information.push(text);
+        // Records are filled to their last position, in the middle of a word where it comes so.
+        if !movement.is_address_next {
+            movement.information.push_str(&record.raw(first, last));
         }
         Ok(())
     }
@@ -476,8 +488,8 @@ impl Movement {
         } else {
             told
         };
-        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-        line.remittance = some(text).or_else(|| some(self.information.join(" ")));
+        let one_line = |text: &str| some(text.split_whitespace().collect::<Vec<_>>().join(" "));
+        line.remittance = one_line(&text).or_else(|| one_line(&self.information));
         line
     }
 }

@@ -158,14 +158,41 @@ fn a_long_text_goes_on_through_all_three_records_and_information_stands_in_where
         (126, "1"),
     ]));
     movements.push(record(&[(1, "32"), (3, "0002"), (7, "0001"), (11, "Kerkstraat 1"), (126, "1")]));
-    movements.push(record(&[(1, "33"), (3, "0002"), (7, "0001"), (11, "9000 Gent")]));
+    movements.push(record(&[(1, "33"), (3, "0002"), (7, "0001"), (11, "9000 Gent"), (126, "1")]));
+    let information =
+        |kind: &str, said: &str, at: usize| record(&[(1, kind), (3, "0002"), (7, "0002"), (at, said), (126, "1")]);
+    // What is told goes on in the middle of a word where a record is full.
+    let full = format!("0{:<68}2026-", "Instant payment. Communication:");
+    movements.push(information("31", &full, 40));
+    movements.push(information("32", "0001", 11));
+    movements.push(information("31", "1009ATELIER OOST", 40));
     let statement = only(&file(0, &movements, 300));
     assert_eq!(
         statement.lines[0].remittance.as_deref(),
         Some(words[1..140].split_whitespace().collect::<Vec<_>>().join(" ").as_str())
     );
     assert_eq!(statement.lines[1].counterparty_name.as_deref(), Some("ATELIER ZUID"));
-    assert_eq!(statement.lines[1].remittance.as_deref(), Some("Kerkstraat 1 9000 Gent"));
+    assert_eq!(
+        statement.lines[1].remittance.as_deref(),
+        Some("Instant payment. Communication: 2026-0001 ATELIER OOST"),
+        "without the address of who paid"
+    );
+}
+
+#[test]
+fn a_word_for_no_reference_is_none() {
+    for word in ["NOTPROVIDED", "NOT PROVIDED", "NONREF"] {
+        let statement = only(&file(0, &movement(1, 0, 100, "00150000", "0Rent", (word, "", "")), 100));
+        assert_eq!(statement.lines[0].end_to_end_id, None, "{word}");
+    }
+}
+
+#[test]
+fn the_parts_of_a_file_may_have_the_code_of_single_transfers() {
+    let part = |detail, cents| movement(1, detail, cents, "00107000", "0", ("", "BE30001216371411", "A"));
+    let all = [movement(1, 0, -350, "10107000", "0", ("", "", "")), part(1, -100), part(2, -250)].concat();
+    let amounts = |statement: Statement| statement.lines.iter().map(|it| it.amount.get()).collect::<Vec<_>>();
+    assert_eq!(amounts(only(&file(400, &all, 50))), [-100, -250]);
 }
 
 #[test]

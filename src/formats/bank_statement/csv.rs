@@ -307,7 +307,7 @@ fn line(of: &CsvReading, columns: &Columns, fields: &[String], at: &str) -> Resu
         bank_code: None,
         is_reversal: false,
         payment_id: None,
-        end_to_end_id: owned(columns.end_to_end_id).filter(|id| id != "NOTPROVIDED"),
+        end_to_end_id: owned(columns.end_to_end_id).filter(|id| !super::says_none(id)),
         creditor_reference: owned(columns.reference),
         remittance: Some(text).filter(|text| !text.is_empty()),
         counterparty_name: owned(columns.counterparty),

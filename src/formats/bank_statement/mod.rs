@@ -3,7 +3,7 @@
 //!
 //! Reading is tolerant of what banks really send (versions `.001.02` to `.001.13`, any namespace and prefix, envelopes,
 //! other encodings, pages, elements nobody asked for, a batch whose parts do not come to it) and strict about what decides
-//! a cent: direction, digits, opening + entries = closing.
+//! a cent: direction, digits, opening + entries = closing. A balance without a direction is ours where that sum confirms it.
 //! The official schema is deliberately not applied: many real files break it. The statement currency must be one.
 //!
 //! [`read`] refuses document types and entities, and bounds size, depth, elements and attributes.
@@ -264,6 +264,12 @@ fn complete(statement: &mut Statement, at: &str) -> Result<(), Refused> {
         }
         (None, None) => Ok(()),
     }
+}
+
+/// Whether a reference is one of the words that banks write where there is none.
+fn says_none(reference: &str) -> bool {
+    let word: String = reference.split_whitespace().collect::<String>().to_ascii_uppercase();
+    matches!(word.as_str(), "NOTPROVIDED" | "NONREF" | "NOREF" | "UNKNOWN")
 }
 
 fn sum_out_of_range(at: &str) -> Refused {

@@ -113,9 +113,16 @@ fn a_batch_whose_parts_are_net_of_charges_or_in_another_currency_stays_what_was_
         assert_eq!(amounts(&read), [2_950], "{parts}");
         assert_eq!(read.lines[0].entry_reference.as_deref(), Some("ENTRY-1"));
     }
-    let entry = paid("30.00", &format!("<NtryDtls>{}</NtryDtls>", part("EUR", "10.00") + &part("EUR", "20.00")));
-    let read = read_one(file(&statement(&(balance("OPBD", 0) + &entry + &balance("CLBD", 3_000)))).as_bytes());
-    assert_eq!(amounts(&read), [1_000, 2_000]);
+    let inside = |place: &str| {
+        let part =
+            |amount| format!("<TxDtls><AmtDtls><{place}><Amt Ccy=\"EUR\">{amount}</Amt></{place}></AmtDtls></TxDtls>");
+        part("10.00") + &part("20.00")
+    };
+    for parts in [part("EUR", "10.00") + &part("EUR", "20.00"), inside("TxAmt"), inside("InstdAmt")] {
+        let entry = paid("30.00", &format!("<NtryDtls>{parts}</NtryDtls>"));
+        let read = read_one(file(&statement(&(balance("OPBD", 0) + &entry + &balance("CLBD", 3_000)))).as_bytes());
+        assert_eq!(amounts(&read), [1_000, 2_000], "{parts}");
+    }
 }
 
 #[test]
@@ -255,4 +262,46 @@ fn what_two_bookings_may_share_names_none_of_them() {
         let statement = read_one(file(&statement(&(balance("OPBD", 0) + &entry + &balance("CLBD", 500)))).as_bytes());
         assert_eq!(statement.lines[0].entry_reference.as_deref(), read, "{written}");
     }
+}
+
+#[test]
+fn balances_without_a_direction_are_ours_where_the_arithmetic_confirms_it() {
+    let bare = |code: &str, cents: i64| balance(code, cents).replace("<CdtDbtInd>CRDT</CdtDbtInd>", "");
+    let whole = statement(&(bare("OPBD", 1_000) + &bare("CLBD", 1_500) + &paid("5.00", "")));
+    assert_eq!(frame(&read_one(file(&whole).as_bytes())), (Some(1_000), Some(1_500)));
+    let refused = |text: String| read(text.as_bytes(), Limits::default()).unwrap_err().code();
+    // An overdraft that is said without a direction does not come to what was booked.
+    assert_eq!(
+        refused(file(&statement(&(bare("OPBD", 1_000) + &bare("CLBD", 500) + &paid("5.00", ""))))),
+        "statement_does_not_balance"
+    );
+    assert_eq!(refused(file(&statement(&(bare("CLBD", 1_500) + &paid("5.00", ""))))), "statement_field_missing");
+    let report = file(&statement(&(bare("OPBD", 1_000) + &bare("CLBD", 1_500) + &paid("5.00", ""))))
+        .replace("BkToCstmrStmt", "BkToCstmrAcctRpt")
+        .replace("Stmt>", "Rpt>");
+    assert_eq!(refused(report), "statement_field_missing");
+    let entry = paid("5.00", "").replace("<CdtDbtInd>CRDT</CdtDbtInd>", "");
+    assert_eq!(refused(file(&statement(&(balance("OPBD", 0) + &entry)))), "statement_field_missing");
+}
+
+#[test]
+fn an_entry_without_a_day_has_that_of_the_balance_that_follows_it_or_of_the_file() {
+    let entry = paid("5.00", "").replace("<BookgDt><Dt>2026-03-13</Dt></BookgDt>", "");
+    let day =
+        |text: String| read(text.as_bytes(), Limits::default()).map(|read| read[0].lines[0].booked_on.to_string());
+    let closed =
+        file(&statement(&("<CreDtTm>2026-03-14T02:00:00</CreDtTm>".to_owned() + &balance("CLBD", 500) + &entry)));
+    assert_eq!(day(closed).unwrap(), "2026-03-13");
+    let opened = file(&statement(&(balance("OPBD", 0) + &entry)));
+    assert_eq!(day(opened.clone()).unwrap_err().code(), "statement_field_missing");
+    let made = opened.replace("<MsgId>M</MsgId>", "<MsgId>M</MsgId><CreDtTm>2026-03-14T02:00:00</CreDtTm>");
+    assert_eq!(day(made).unwrap(), "2026-03-14");
+}
+
+#[test]
+fn a_bank_that_pays_is_the_other_side() {
+    let agent = "<NtryDtls><TxDtls><RltdPties><Dbtr><Agt><FinInstnId><Nm>Bank of Payers</Nm></FinInstnId></Agt></Dbtr></RltdPties>\
+                 </TxDtls></NtryDtls>";
+    let read = read_one(file(&statement(&(balance("OPBD", 0) + &paid("5.00", agent)))).as_bytes());
+    assert_eq!(read.lines[0].counterparty_name.as_deref(), Some("Bank of Payers"));
 }

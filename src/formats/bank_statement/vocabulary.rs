@@ -7,15 +7,14 @@ pub(super) const VOCABULARY: Vocabulary = Vocabulary { elements: &ELEMENTS, attr
 
 /// The elements that are read, sorted for the search.
 #[rustfmt::skip]
-const ELEMENTS: [&str; 66] = [
-    "Acct", "AcctSvcrRef", "AddtlNtryInf", "AddtlTxInf", "Amt", "AmtDtls", "Bal", "BkToCstmrAcctRpt",
+const ELEMENTS: [&str; 70] = [
+    "Acct", "AcctSvcrRef", "AddtlNtryInf", "AddtlTxInf", "Agt", "Amt", "AmtDtls", "Bal", "BkToCstmrAcctRpt",
     "BkToCstmrDbtCdtNtfctn", "BkToCstmrStmt", "BkTxCd", "BookgDt", "Btch", "Ccy", "Cd", "CdOrPrtry",
-    "CdtDbtInd", "Cdtr", "CdtrAcct", "CdtrRefInf", "CreDtTm", "Dbtr", "DbtrAcct", "Document", "Domn",
-    "Dt", "DtTm", "ElctrncSeqNb", "EndToEndId", "Fmly", "FrDtTm", "FrToDt", "IBAN",
-    "Id", "LglSeqNb", "Nm", "Ntfctn", "NtfctnPgntn", "Ntry", "NtryDtls", "NtryRef",
-    "Othr", "PgNb", "PmtInfId", "Prtry", "Pty", "Ref", "Refs", "RltdPties",
-    "RmtInf", "Rpt", "RptPgntn", "Rsn", "RtrInf", "RvslInd", "Stmt", "StmtPgntn",
-    "Strd", "Sts", "SubFmlyCd", "ToDtTm", "Tp", "TxAmt", "TxDtls", "Ustrd",
+    "CdtDbtInd", "Cdtr", "CdtrAcct", "CdtrRefInf", "CreDtTm", "Dbtr", "DbtrAcct", "Document", "Domn", "Dt",
+    "DtTm", "ElctrncSeqNb", "EndToEndId", "FinInstnId", "Fmly", "FrDtTm", "FrToDt", "GrpHdr", "IBAN", "Id",
+    "InstdAmt", "LglSeqNb", "Nm", "Ntfctn", "NtfctnPgntn", "Ntry", "NtryDtls", "NtryRef", "Othr", "PgNb",
+    "PmtInfId", "Prtry", "Pty", "Ref", "Refs", "RltdPties", "RmtInf", "Rpt", "RptPgntn", "Rsn", "RtrInf",
+    "RvslInd", "Stmt", "StmtPgntn", "Strd", "Sts", "SubFmlyCd", "ToDtTm", "Tp", "TxAmt", "TxDtls", "Ustrd",
     "ValDt",
 ];
 

@@ -662,6 +662,7 @@ diesel::table! {
         reason -> Nullable<Text>,
         entered_by -> Nullable<Uuid>,
         created_at -> Timestamptz,
+        citations -> Jsonb,
     }
 }
 
@@ -1429,6 +1430,7 @@ diesel::table! {
         reason -> Nullable<Text>,
         entered_by -> Nullable<Uuid>,
         created_at -> Timestamptz,
+        citations -> Jsonb,
     }
 }
 
