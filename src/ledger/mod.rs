@@ -35,12 +35,12 @@ pub fn post(tx: &mut Tx<'_>, entry: &Entry) -> Result<()> {
     store::insert_entries(tx, std::slice::from_ref(entry))
 }
 
-/// Books many entries in one statement.
+/// Books many entries, a thousand in one statement: no statement may take more than a few seconds.
 ///
 /// # Errors
 /// As [`post`].
 pub fn post_all(tx: &mut Tx<'_>, entries: &[Entry]) -> Result<()> {
-    if entries.is_empty() { Ok(()) } else { store::insert_entries(tx, entries) }
+    entries.chunks(1_000).try_for_each(|some| store::insert_entries(tx, some))
 }
 
 /// Opens the balance row of a new activity, at zero and without overdraft.

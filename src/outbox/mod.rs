@@ -121,20 +121,52 @@ pub struct QueuedLetter {
 /// # Errors
 /// Fails with the database.
 pub fn queue(tx: &mut Tx<'_>, job: &Job, subject: Uuid, key: &str) -> Result<()> {
-    let topic = match job {
-        Job::Letter(_) => "letter",
-        Job::SendOrder { .. } => "send_order",
-        Job::SendReminder { .. } => "send_reminder",
-        Job::SendFormalDemand { .. } => "send_formal_demand",
-        Job::SendInvoice { .. } => "send_invoice",
-        Job::SendCreditNote { .. } => "send_credit_note",
-        Job::SendPayslip { .. } => "send_payslip",
-        Job::DrawInternalInvoice { .. } => "draw_internal_invoice",
-        Job::CheckPayeeName { .. } => CHECK_NAME,
-        Job::Deliver { .. } => DELIVER,
-        Job::Run { .. } => RUN,
-    };
-    store::insert(tx, topic, subject, &serde_json::to_value(job)?, key)?;
+    queue_all(tx, &[Queued { job: job.clone(), subject, key: key.to_owned() }])
+}
+
+/// A job with what it is about and its key.
+#[derive(Debug, Clone)]
+pub struct Queued {
+    /// What is to be done.
+    pub job: Job,
+    /// What it is about.
+    pub subject: Uuid,
+    /// Queued once.
+    pub key: String,
+}
+
+impl Queued {
+    /// A mail. `occasion` tells two mails of one kind about one subject apart.
+    #[must_use]
+    pub fn letter(letter: QueuedLetter, occasion: &str) -> Self {
+        let subject = letter.subject;
+        let key = format!("letter:{}:{subject}:{occasion}", letter.letter.name());
+        Self { job: Job::Letter(Box::new(letter)), subject, key }
+    }
+
+    fn topic(&self) -> &'static str {
+        match self.job {
+            Job::Letter(_) => "letter",
+            Job::SendOrder { .. } => "send_order",
+            Job::SendReminder { .. } => "send_reminder",
+            Job::SendFormalDemand { .. } => "send_formal_demand",
+            Job::SendInvoice { .. } => "send_invoice",
+            Job::SendCreditNote { .. } => "send_credit_note",
+            Job::SendPayslip { .. } => "send_payslip",
+            Job::DrawInternalInvoice { .. } => "draw_internal_invoice",
+            Job::CheckPayeeName { .. } => CHECK_NAME,
+            Job::Deliver { .. } => DELIVER,
+            Job::Run { .. } => RUN,
+        }
+    }
+}
+
+/// Queues many jobs, in this order, as [`queue`].
+///
+/// # Errors
+/// Fails with the database.
+pub fn queue_all(tx: &mut Tx<'_>, jobs: &[Queued]) -> Result<()> {
+    store::insert_all(tx, jobs)?;
     tx.wake_worker();
     Ok(())
 }
@@ -144,9 +176,7 @@ pub fn queue(tx: &mut Tx<'_>, job: &Job, subject: Uuid, key: &str) -> Result<()>
 /// # Errors
 /// Fails with the database.
 pub fn queue_letter(tx: &mut Tx<'_>, letter: QueuedLetter, occasion: &str) -> Result<()> {
-    let subject = letter.subject;
-    let key = format!("letter:{}:{subject}:{occasion}", letter.letter.name());
-    queue(tx, &Job::Letter(Box::new(letter)), subject, &key)
+    queue_all(tx, &[Queued::letter(letter, occasion)])
 }
 
 /// Takes the next job of a lane that is due, for a limited time.

@@ -7,7 +7,7 @@ use serde_json::Value;
 use umbel_schema::{email_message, outbox, schedule_run};
 use uuid::Uuid;
 
-use super::{Delivery, QueuedLetter};
+use super::{Delivery, Queued, QueuedLetter};
 use crate::kernel::ids::{EntityId, PersonId};
 use crate::platform::db::Tx;
 use crate::platform::error::{Error, Result};
@@ -74,17 +74,24 @@ struct State {
     state: String,
 }
 
-pub(super) fn insert(tx: &mut Tx<'_>, topic: &str, subject: Uuid, payload: &Value, key: &str) -> Result<()> {
-    diesel::insert_into(outbox::table)
-        .values((
-            outbox::topic.eq(topic),
-            outbox::subject_id.eq(subject),
-            outbox::payload.eq(payload),
-            outbox::dedup_key.eq(key),
-        ))
-        .on_conflict(outbox::dedup_key)
-        .do_nothing()
-        .execute(tx.conn())?;
+pub(super) fn insert_all(tx: &mut Tx<'_>, jobs: &[Queued]) -> Result<()> {
+    const AT_ONCE: usize = 1_000;
+    for some in jobs.chunks(AT_ONCE) {
+        let mut rows = Vec::with_capacity(some.len());
+        for one in some {
+            rows.push((
+                outbox::topic.eq(one.topic()),
+                outbox::subject_id.eq(one.subject),
+                outbox::payload.eq(serde_json::to_value(&one.job)?),
+                outbox::dedup_key.eq(&one.key),
+            ));
+        }
+        diesel::insert_into(outbox::table)
+            .values(rows)
+            .on_conflict(outbox::dedup_key)
+            .do_nothing()
+            .execute(tx.conn())?;
+    }
     Ok(())
 }
 

@@ -8,15 +8,13 @@ use uuid::Uuid;
 use super::rules::{self, BatchCommand, BatchState};
 use super::store::texts::{self, TextRow};
 use super::store::{self, BatchRow, PayoutRow, gathering};
-use super::{funds, limits, paid, policy, remittances, tell_sent, wage};
+use super::{funds, limits, paid, payees, policy, remittances, wages};
 use crate::access::factors::{self, Operation};
 use crate::archive::{self, Kind, NewFile};
 use crate::formats::letters::Letter;
-use crate::formats::pain001::{self, CreditTransferFile};
 use crate::kernel::calendar::add_working_days;
-use crate::kernel::ids::{BankAccountId, BatchId, EntityId, FileId, PayeeAccountId, PayoutId, PersonId, StepUpId};
+use crate::kernel::ids::{BankAccountId, BatchId, EntityId, PayoutId, PersonId, StepUpId};
 use crate::kernel::money::{Minor, Money};
-use crate::kernel::refusal::Refusal;
 use crate::kernel::schemes::Method;
 use crate::ledger::events::{self, Booking};
 use crate::outbox::{self, QueuedLetter};
@@ -24,9 +22,9 @@ use crate::platform::db::{Locked, Tx};
 use crate::platform::error::{Error, Result};
 use crate::platform::faults::Guard;
 use crate::platform::keys::Keys;
-use crate::{access, charter, ledger, members, risk};
+use crate::{access, charter, ledger, risk};
 
-pub use super::store::preview::{Compared, ItemFlags};
+pub use super::store::preview::{Compared, ItemCounts, Which};
 
 /// Which approved payouts a batch takes, from which account; all of them, from the main one, where nothing is asked.
 #[derive(Debug, Clone, Copy, Default)]
@@ -155,40 +153,43 @@ impl Item {
     }
 }
 
-/// The payouts of a batch, in the order of the file.
+/// Payouts of a batch, in the order of the file.
 ///
 /// # Errors
 /// Fails with the database.
-pub fn items(tx: &mut Tx<'_>, id: BatchId) -> Result<Vec<Item>> {
-    let flags: BTreeMap<PayoutId, ItemFlags> =
-        store::preview::item_flags(tx, id)?.into_iter().map(|flags| (flags.id, flags)).collect();
-    let payouts = store::list_items(tx, id)?;
-    let accounts = accounts_of(tx, &payouts)?;
+pub fn items(tx: &mut Tx<'_>, id: BatchId, which: Which) -> Result<Vec<Item>> {
+    let flags = store::preview::item_flags(tx, id, which)?;
+    let ids: Vec<PayoutId> = flags.iter().map(|flags| flags.id).collect();
+    let payouts = store::list_by_ids(tx, &ids)?;
+    let accounts = payees::accounts_of(tx, &payouts)?;
     let mut kept: BTreeMap<PayoutId, TextRow> = match store::find_batch(tx, id)?.file_id {
         None => BTreeMap::new(),
-        Some(file) => texts::list_of_file(tx, file)?.into_iter().map(|text| (text.payout_id, text)).collect(),
+        Some(file) => texts::list_of_file(tx, file, &ids)?.into_iter().map(|text| (text.payout_id, text)).collect(),
     };
-    payouts
+    flags
         .into_iter()
-        .map(|payout| {
+        .zip(payouts)
+        .map(|(flags, payout)| {
             let account = payout.payee_account_id.and_then(|id| accounts.get(&id));
             let account = account.ok_or_else(|| Error::internal("a batched payout has an account"))?;
-            let flags = flags.get(&payout.id);
             Ok(Item {
                 holder: account.holder.clone(),
                 text: kept.remove(&payout.id),
                 iban_last4: account.iban_last4.clone(),
-                is_new: flags.is_none_or(|flags| flags.is_new),
-                is_changed: flags.is_some_and(|flags| flags.is_changed),
+                is_new: flags.is_new,
+                is_changed: flags.is_changed,
                 payout,
             })
         })
         .collect()
 }
 
-fn accounts_of(tx: &mut Tx<'_>, payouts: &[PayoutRow]) -> Result<BTreeMap<PayeeAccountId, members::PayeeAccountRow>> {
-    let ids: Vec<PayeeAccountId> = payouts.iter().filter_map(|payout| payout.payee_account_id).collect();
-    Ok(members::payee_accounts(tx, &ids)?.into_iter().map(|account| (account.id, account)).collect())
+/// How many payouts a batch has, and how many of them are remarkable.
+///
+/// # Errors
+/// Fails with the database.
+pub fn counts(tx: &mut Tx<'_>, id: BatchId) -> Result<ItemCounts> {
+    store::preview::count_items(tx, id)
 }
 
 /// What a batch is compared with, and what the bank account would hold after it.
@@ -221,7 +222,7 @@ pub struct Preview {
 pub fn preview(tx: &mut Tx<'_>, id: BatchId) -> Result<Preview> {
     let batch = store::find_batch(tx, id)?;
     Ok(Preview {
-        items: items(tx, id)?,
+        items: items(tx, id, Which::default())?,
         remittances: remittances::items(tx, id)?,
         total: total(tx, id)?,
         last: store::preview::last_released(tx, &batch)?,
@@ -342,8 +343,9 @@ pub fn seal(tx: &mut Tx<'_>, keys: &Keys, id: BatchId, expected: i32) -> Result<
     {
         return Err(Error::conflict("bank_limit_reached"));
     }
-    let file = written(tx, keys, &dated, (&items, &owed), (&message_id, tx.now()))?;
-    let bytes = bytes(&file)?;
+    let payees = payees::list(tx, &items)?;
+    let file = payees::written(tx, keys, &dated, &payees, &owed, (&message_id, tx.now()))?;
+    let bytes = payees::bytes(&file)?;
     let name = format!("{message_id}.xml");
     let new = NewFile {
         kind: Kind::BatchFile,
@@ -354,7 +356,7 @@ pub fn seal(tx: &mut Tx<'_>, keys: &Keys, id: BatchId, expected: i32) -> Result<
         bytes: &bytes,
     };
     let file_id = archive::keep(tx, &new)?;
-    keep_texts(tx, &batch, &items, &file, file_id)?;
+    payees::keep_texts(tx, &batch, &payees, &file, file_id)?;
     let (execute_on, sha256) = (dated.execute_on, archive::sha256(&bytes));
     let seal = store::Seal { message_id, execute_on, count, total, file_id, sha256, by: me };
     let sealed = store::mark_sealed(tx, &batch, &seal)?;
@@ -364,61 +366,6 @@ pub fn seal(tx: &mut Tx<'_>, keys: &Keys, id: BatchId, expected: i32) -> Result<
 
 fn ids_of(items: &[PayoutRow]) -> Vec<PayoutId> {
     items.iter().map(|payout| payout.id).collect()
-}
-
-/// The file of a batch by what its rows say now. The same rows, name and moment give the same bytes.
-fn written(
-    tx: &mut Tx<'_>,
-    keys: &Keys,
-    batch: &BatchRow,
-    (items, owed): (&[PayoutRow], &[remittances::Item]),
-    (message_id, at): (&str, chrono::DateTime<chrono::Utc>),
-) -> Result<CreditTransferFile> {
-    let entity = charter::entity(tx, batch.entity_id)?;
-    let account = charter::bank_account_by_id(tx, batch.bank_account_id)?;
-    let payees = accounts_of(tx, items)?;
-    let people = people_of(tx, items)?;
-    let mut transfers = Vec::with_capacity(items.len());
-    for payout in items {
-        let payee = payout.payee_account_id.and_then(|id| payees.get(&id));
-        let payee = payee.ok_or_else(|| Error::internal("an approved payout has an account"))?;
-        let member = people.get(&payout.member_id).ok_or_else(Error::not_found)?;
-        let iban = members::open_iban(keys, payee)?;
-        transfers.push(rules::transfer(payout, &payee.holder, &iban, member, &entity.name)?);
-    }
-    transfers.extend(remittances::transfers(owed)?);
-    rules::file(message_id, at, batch.execute_on, &entity, &account, transfers)
-}
-
-fn people_of(tx: &mut Tx<'_>, items: &[PayoutRow]) -> Result<BTreeMap<PersonId, members::MemberRow>> {
-    let ids: Vec<PersonId> = items.iter().map(|payout| payout.member_id).collect();
-    Ok(members::members_by(tx, &ids)?.into_iter().map(|member| (member.id, member)).collect())
-}
-
-/// Keeps, for each payout of a sealed file, what the file says beside what is known.
-fn keep_texts(
-    tx: &mut Tx<'_>,
-    batch: &BatchRow,
-    items: &[PayoutRow],
-    file: &CreditTransferFile,
-    file_id: FileId,
-) -> Result<()> {
-    let from = charter::entity(tx, batch.entity_id)?.name;
-    let payees = accounts_of(tx, items)?;
-    let people = people_of(tx, items)?;
-    let mut rows = Vec::with_capacity(items.len());
-    for (payout, transfer) in items.iter().zip(&file.transfers) {
-        let payee = payout.payee_account_id.and_then(|id| payees.get(&id)).ok_or_else(Error::not_found)?;
-        let member = people.get(&payout.member_id).ok_or_else(Error::not_found)?;
-        rows.push(rules::texts(payout, &payee.holder, member, &from, transfer, (file_id, &file.message_id)));
-    }
-    texts::insert(tx, &rows)
-}
-
-fn bytes(file: &CreditTransferFile) -> Result<Vec<u8>> {
-    Ok(pain001::write(file).map_err(|refused| {
-        Refusal::state("payout_not_payable").with("reason", refused.code()).with("detail", refused)
-    })?)
 }
 
 /// Opens a sealed batch again. Every approval is void.
@@ -514,25 +461,25 @@ pub fn release(tx: &mut Tx<'_>, keys: &Keys, id: BatchId, expected: i32, proof: 
     let sealed = batch.sha256.clone().ok_or_else(|| Error::internal("an approved batch is sealed"))?;
     let name = batch.message_id.clone().ok_or_else(|| Error::internal("an approved batch is sealed"))?;
     let at = batch.sealed_at.ok_or_else(|| Error::internal("an approved batch is sealed"))?;
-    if archive::sha256(&bytes(&written(tx, keys, &batch, (&items, &owed), (&name, at))?)?)[..] != sealed[..] {
+    let payees = payees::list(tx, &items)?;
+    let file = payees::written(tx, keys, &batch, &payees, &owed, (&name, at))?;
+    if archive::sha256(&payees::bytes(&file)?)[..] != sealed[..] {
         return Err(Error::conflict("batch_changed"));
     }
     factors::use_proof(tx, proof, Operation::ReleaseBatch, &sealed)?;
     let entity = charter::entity(tx, batch.entity_id)?;
     let at = Booking { entity: batch.entity_id, on: tx.today(entity.zone()), currency: batch.currency };
     let released = store::mark_released(tx, &batch, me, proof)?;
+    let wages = wages(tx, &items)?;
     let mut entries = Vec::with_capacity(items.len());
     for payout in &items {
-        let wage = wage(tx, payout)?;
-        entries.push(events::payout_released(at, funds(payout), paid(payout, wage.as_ref()))?);
+        entries.push(events::payout_released(at, funds(payout), paid(payout, wages.get(&payout.id)))?);
     }
     entries.extend(remittances::entries(at, &owed)?);
     ledger::post_all(tx, &entries)?;
     store::release_items(tx, id)?;
     remittances::release_items(tx, id)?;
-    for payout in &items {
-        tell_sent(tx, payout)?;
-    }
+    payees::tell_sent(tx, &payees)?;
     Ok(released)
 }
 

@@ -28,10 +28,11 @@ mod slips;
 mod views;
 
 use batches::{
-    __path_approve_batch, __path_build_batch, __path_dissolve_batch, __path_download_batch_file, __path_list_batches,
-    __path_release_batch, __path_remove_payout_from_batch, __path_seal_batch, __path_show_batch, __path_unseal_batch,
-    approve_batch, build_batch, dissolve_batch, download_batch_file, list_batches, release_batch,
-    remove_payout_from_batch, seal_batch, show_batch, unseal_batch,
+    __path_approve_batch, __path_build_batch, __path_dissolve_batch, __path_download_batch_file,
+    __path_list_batch_items, __path_list_batches, __path_release_batch, __path_remove_payout_from_batch,
+    __path_seal_batch, __path_show_batch, __path_unseal_batch, approve_batch, build_batch, dissolve_batch,
+    download_batch_file, list_batch_items, list_batches, release_batch, remove_payout_from_batch, seal_batch,
+    show_batch, unseal_batch,
 };
 pub use batches::{BatchSummary, BatchView};
 use holds::{__path_hold_payout, hold_payout};
@@ -76,6 +77,7 @@ crate::endpoints!(
     build_batch,
     list_batches,
     show_batch,
+    list_batch_items,
     remove_payout_from_batch,
     seal_batch,
     unseal_batch,

@@ -9,13 +9,14 @@
 pub mod batches;
 pub mod http;
 pub mod limits;
+mod payees;
 pub mod policy;
 pub mod remittances;
 pub mod results;
 mod rules;
 mod store;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDate;
 pub use rules::{BatchCommand, BatchState, PayoutCommand, PayoutState};
@@ -30,7 +31,7 @@ use crate::kernel::refusal::Checks;
 use crate::kernel::schemes::Method;
 use crate::ledger;
 use crate::ledger::events::{self, Arrival, Booking, Paid, PayoutFunds, Wage};
-use crate::outbox::{self, Job, QueuedLetter};
+use crate::outbox::{self, QueuedLetter};
 use crate::payroll::{self, Beside, SlipOf, SlipRow};
 use crate::platform::db::{Locked, Tx};
 use crate::platform::error::{Error, Result};
@@ -210,32 +211,33 @@ fn lock_at(tx: &mut Tx<'_>, id: PayoutId, expected: i32) -> Result<Locked<Payout
 
 /// The wage that a payout is; none for a plain transfer.
 fn wage(tx: &mut Tx<'_>, payout: &PayoutRow) -> Result<Option<Wage>> {
-    match payout.scheme {
-        Method::PlainTransfer => Ok(None),
-        Method::Salary => Ok(Some(payroll::wage(&payroll::slip(tx, payout.id)?.pay()?)?)),
+    Ok(wages(tx, std::slice::from_ref(payout))?.remove(&payout.id))
+}
+
+/// The wages that some payouts are, by payout; none for plain transfers.
+fn wages(tx: &mut Tx<'_>, payouts: &[PayoutRow]) -> Result<BTreeMap<PayoutId, Wage>> {
+    let paid_as_wage = payouts.iter().filter(|payout| payout.scheme == Method::Salary);
+    let ids: Vec<PayoutId> = paid_as_wage.map(|payout| payout.id).collect();
+    if ids.is_empty() {
+        return Ok(BTreeMap::new());
     }
+    let slips = payroll::slips(tx, &ids)?;
+    let wage_of = |id: PayoutId| Ok((id, payroll::wage(&slips.get(&id).ok_or_else(Error::not_found)?.pay()?)?));
+    ids.into_iter().map(wage_of).collect()
 }
 
 fn paid<'a>(payout: &PayoutRow, wage: Option<&'a Wage>) -> Paid<'a> {
     wage.map_or(Paid::Plain(payout.amount_minor), Paid::Wage)
 }
 
-fn tell_sent(tx: &mut Tx<'_>, payout: &PayoutRow) -> Result<()> {
-    let account = payout.payee_account_id.ok_or_else(|| Error::internal("a released payout has an account"))?;
-    let last4 = members::payee_account(tx, account)?.iban_last4;
-    let amount = Money { amount_minor: payout.sent(), currency: payout.currency };
-    if payout.scheme == Method::Salary {
-        let job = Job::SendPayslip { payout: payout.id };
-        outbox::queue(tx, &job, payout.id.0, &format!("send_payslip:{}", payout.id))?;
-    }
-    tell(tx, payout, Letter::PayoutSent { amount, last4 })
-}
-
 fn tell(tx: &mut Tx<'_>, payout: &PayoutRow, letter: Letter) -> Result<()> {
     let member = access::person(tx, payout.member_id)?;
+    outbox::queue_letter(tx, mail(payout, &member, letter), "once")
+}
+
+fn mail(payout: &PayoutRow, member: &access::PersonRow, letter: Letter) -> QueuedLetter {
     let owner = Some(payout.member_id);
-    let mail = QueuedLetter { to: member.email, language: member.language, letter, subject: payout.id.0, owner };
-    outbox::queue_letter(tx, mail, "once")
+    QueuedLetter { to: member.email.clone(), language: member.language, letter, subject: payout.id.0, owner }
 }
 
 /// A payout by the id that the bank carries back, locked.

@@ -451,6 +451,15 @@ pub(super) fn list_items(tx: &mut Tx<'_>, id: BatchId) -> Result<Vec<PayoutRow>>
         .load(tx.conn())?)
 }
 
+/// Some payouts, in the order of their ids.
+pub(super) fn list_by_ids(tx: &mut Tx<'_>, ids: &[PayoutId]) -> Result<Vec<PayoutRow>> {
+    Ok(payout::table
+        .filter(payout::id.eq_any(ids))
+        .order(payout::id.asc())
+        .select(PayoutRow::as_select())
+        .load(tx.conn())?)
+}
+
 pub(super) fn lock_items(tx: &mut Tx<'_>, id: BatchId) -> Result<Vec<PayoutRow>> {
     Ok(payout::table
         .filter(payout::batch_id.eq(id))

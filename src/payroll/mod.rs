@@ -15,7 +15,7 @@ pub mod true_ups;
 
 use chrono::{Datelike, NaiveDate};
 pub use rules::{Basis, Kept, pay_steps, steps, wage};
-pub use slips::{Payslip, SlipOf, fix, keep_payslip, payslip, slip, try_out};
+pub use slips::{Payslip, SlipOf, fix, keep_payslip, payslip, slip, slips, try_out};
 pub use store::{ArrangementRow, RateRow, SchemeRow, SlipRow, VersionRow};
 use uuid::Uuid;
 

@@ -1,5 +1,7 @@
 //! The slip of a payout that is a wage: computed once, at its approval, and what follows from it.
 
+use std::collections::BTreeMap;
+
 use chrono::NaiveDate;
 
 use super::rules::{self, Basis, Kept};
@@ -107,6 +109,14 @@ pub fn fix(tx: &mut Tx<'_>, of: &SlipOf) -> Result<Option<SlipRow>> {
 /// 404 for a payout of somebody else, and for one that is no wage.
 pub fn slip(tx: &mut Tx<'_>, payout: PayoutId) -> Result<SlipRow> {
     store::find_slip(tx, payout)?.ok_or_else(Error::not_found)
+}
+
+/// The slips of those of some payouts that are wages, by payout.
+///
+/// # Errors
+/// Fails with the database.
+pub fn slips(tx: &mut Tx<'_>, payouts: &[PayoutId]) -> Result<BTreeMap<PayoutId, SlipRow>> {
+    Ok(store::list_slips(tx, payouts)?.into_iter().map(|slip| (slip.payout_id, slip)).collect())
 }
 
 /// A payslip that was made before, or what it is to say.

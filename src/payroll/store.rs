@@ -402,6 +402,15 @@ pub(super) fn find_slip(tx: &mut Tx<'_>, payout: PayoutId) -> Result<Option<Slip
     Ok(query.first(tx.conn()).optional()?)
 }
 
+pub(super) fn list_slips(tx: &mut Tx<'_>, payouts: &[PayoutId]) -> Result<Vec<SlipRow>> {
+    let mut query =
+        pay_slip::table.filter(pay_slip::payout_id.eq_any(payouts)).select(SlipRow::as_select()).into_boxed();
+    if let Some(owner) = tx.only_owner() {
+        query = query.filter(pay_slip::member_id.eq(owner));
+    }
+    Ok(query.load(tx.conn())?)
+}
+
 #[derive(QueryableByName)]
 struct Before {
     #[diesel(sql_type = Nullable<Timestamptz>)]

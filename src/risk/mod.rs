@@ -11,7 +11,7 @@ mod rules;
 mod store;
 mod waiting;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{Days, NaiveDate};
 pub use limiting::{NewLimit, approving, confirm_limit, decide_limit, limits, within_limits};
@@ -74,6 +74,8 @@ pub fn assess(
     let now = tx.now();
     let settings = settings(tx, &entity)?;
     let used = limiting::used(tx, &entity, currency, payouts, is_sealed)?;
+    let noted: BTreeSet<(PayoutId, &str, &str)> =
+        store::list_noted(tx, payouts)?.into_iter().map(|(id, code, level)| (id, code.name(), level.name())).collect();
     let mut flags = Vec::new();
     for mut facts in store::facts(tx, payouts)? {
         let theirs = used.iter().filter(|of| of.person_id.is_none_or(|person| person.0 == facts.member));
@@ -81,6 +83,9 @@ pub fn assess(
         facts.limit = nearest.map(|of| (of.kind.name().to_owned(), of.used_minor, of.limit_minor));
         for found in rules::flags(&facts, now) {
             let Some(level) = setting(&settings, found.code).level() else { continue };
+            if noted.contains(&(PayoutId(facts.payout), found.code.name(), level.name())) {
+                continue;
+            }
             flags.push(store::NewFlag {
                 id: tx.new_id(),
                 payout_id: PayoutId(facts.payout),

@@ -213,7 +213,7 @@ impl From<FactsRow> for Facts {
 }
 
 /// How many payouts are looked at in one statement, which may take a few seconds at most.
-const SOME: usize = 500;
+const SOME: usize = 2_000;
 
 /// What the rules look at, for some payouts at once.
 pub(super) fn facts(tx: &mut Tx<'_>, of: &[PayoutId]) -> Result<Vec<Facts>> {
@@ -241,6 +241,14 @@ pub(super) fn insert_origin(tx: &mut Tx<'_>, payout: PayoutId, member: PersonId,
 }
 
 /// Raises flags; what was raised before stays as it was.
+/// What is noted of some payouts already. Most of what a seal finds was noted when each payout was approved.
+pub(super) fn list_noted(tx: &mut Tx<'_>, of: &[PayoutId]) -> Result<Vec<(PayoutId, RiskCode, RiskLevel)>> {
+    Ok(risk_flag::table
+        .filter(risk_flag::payout_id.eq_any(of))
+        .select((risk_flag::payout_id, risk_flag::code, risk_flag::level))
+        .load(tx.conn())?)
+}
+
 pub(super) fn insert_flags(tx: &mut Tx<'_>, flags: &[NewFlag]) -> Result<()> {
     for some in flags.chunks(1000) {
         diesel::insert_into(risk_flag::table).values(some).on_conflict_do_nothing().execute(tx.conn())?;

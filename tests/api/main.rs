@@ -68,6 +68,7 @@ mod mixed;
 mod papers;
 mod payers;
 #[cfg(feature = "faults")]
+mod payout_guards;
 mod payout_habits;
 mod payout_plans;
 mod payout_results;

@@ -104,6 +104,7 @@ pub fn measure(report: &Report, config: &Config) -> Outcome<()> {
     report.figure("batch_ratio_to_reading", ratio(all, reading), "service/reading", TURNS)?;
     report.figure("batch_ratio", ratio(all, bare), "service/bare", TURNS)?;
     count_statements(report, &office)?;
+    release(report, &mut office, &mut conn)?;
     report.violations("batch_invariants_violated_after", &office.stage.violations(&office.cast.staff.accountant)?)?;
     office.close();
     Ok(())
@@ -223,6 +224,40 @@ fn batch_through_the_service(reviewer: &Client, entity: &str) -> Outcome<(String
 fn check(file: &[u8]) -> Outcome<()> {
     let found = std::str::from_utf8(file)?.matches("<EndToEndId>").count();
     if found == PAYOUTS { Ok(()) } else { Err(format!("{found} transfers are in the file").into()) }
+}
+
+#[derive(QueryableByName)]
+struct Name {
+    #[diesel(sql_type = Text)]
+    end_to_end_id: String,
+}
+
+/// What comes after the seal, once: another person approves and releases, and the bank says that it debited each payout.
+fn release(report: &Report, office: &mut Office, conn: &mut PgConnection) -> Outcome<()> {
+    let (reviewer, approver) = (&office.cast.staff.reviewer, &office.cast.staff.approver);
+    let (batch, _, _) = batch_through_the_service(reviewer, &office.cast.entity_id)?;
+    let place = format!("/v1/payout_batches/{batch}");
+    let sealed = approver.get(&place)?.expect(200)?;
+    let began = Instant::now();
+    let approved = office.stage.approve(approver, &sealed)?;
+    report.figure("batch_approve", ratio(micros(began), 1000), "ms", 1)?;
+    let sha256 = sealed.get("content_sha256").and_then(Value::as_str).unwrap_or_default();
+    let proof = office.stage.prove(approver, "release_batch", sha256)?;
+    let began = Instant::now();
+    approver.change(&format!("{place}/release"), version(&approved), &json!({"second_factor": proof}))?.expect(200)?;
+    report.figure("batch_release", ratio(micros(began), 1000), "ms", 1)?;
+    let names: Vec<Name> =
+        diesel::sql_query(format!("SELECT end_to_end_id FROM payout WHERE batch_id = '{batch}'")).load(conn)?;
+    for name in names {
+        office.cast.bank.pays(Minor::new(CENTS), &name.end_to_end_id, office.stage.today());
+    }
+    let file = office.cast.bank.statement(office.stage.today(), office.stage.clock.now())?;
+    let began = Instant::now();
+    office.cast.staff.reviewer.upload("/v1/bank_statements", "application/xml", &file)?.expect(201)?;
+    report.figure("batch_settle", ratio(micros(began), 1000), "ms", 1)?;
+    let settled: Count =
+        diesel::sql_query("SELECT count(*) AS n FROM payout WHERE state = 'settled'").get_result(conn)?;
+    if usize::try_from(settled.n)? == PAYOUTS { Ok(()) } else { Err(format!("{} are settled", settled.n).into()) }
 }
 
 fn dissolve(office: &Office, batch: &str) -> Outcome<()> {

@@ -12,12 +12,15 @@ use crate::access::{Approver, BatchDesk, Reviewer, ViewBatches};
 use crate::kernel::ids::{BankAccountId, BatchId, EntityId, PayoutId, PersonId, StepUpId};
 use crate::kernel::money::Money;
 use crate::kernel::schemes::Method;
-use crate::payouts::batches::{self, Gather, Shown};
+use crate::payouts::batches::{self, Gather, Shown, Which};
 use crate::payouts::{BatchRow, BatchState, remittances};
 use crate::platform::db::{Db, Tx};
 use crate::platform::error::{Error, Result};
 use crate::platform::keys::Keys;
 use crate::platform::web::{Command, Empty, Listing, Page, QueryOf, attachment, hex, unhex};
+
+/// How many payouts a batch is shown with.
+const ITEMS_SHOWN: i64 = 200;
 
 /// A batch in a list.
 #[derive(Debug, Serialize, ToSchema)]
@@ -82,13 +85,15 @@ pub struct BatchView {
     pub left_count: i64,
     /// Their sum.
     pub left_total: Money,
+    /// How many payouts are in it now.
+    pub item_count: i64,
     /// How many payees were never paid before into their account.
-    pub new_payee_count: usize,
+    pub new_payee_count: i64,
     /// How many payees were paid into another account the last time.
-    pub changed_account_count: usize,
+    pub changed_account_count: i64,
     /// How many people must approve a batch of this total.
     pub approvals_needed: i32,
-    /// Its payouts, in the order of the file.
+    /// Its first 200 payouts, in the order of the file; all of them are at `/v1/payout_batches/{id}/items`.
     pub items: Vec<BatchItemView>,
     /// What it pays to offices instead, in the order of the file.
     pub remittances: Vec<RemittanceView>,
@@ -98,7 +103,9 @@ pub struct BatchView {
 
 pub(super) fn view(tx: &mut Tx<'_>, row: BatchRow) -> Result<BatchView> {
     let standing = batches::standing(tx, &row)?;
-    let items: Vec<BatchItemView> = batches::items(tx, row.id)?.into_iter().map(BatchItemView::from).collect();
+    let counts = batches::counts(tx, row.id)?;
+    let first = Which { limit: Some(ITEMS_SHOWN), ..Which::default() };
+    let items = batches::items(tx, row.id, first)?.into_iter().map(BatchItemView::from).collect();
     let remittances: Vec<RemittanceView> =
         remittances::items(tx, row.id)?.into_iter().map(|item| item.row.into()).collect();
     let total = batches::total(tx, row.id)?;
@@ -107,8 +114,9 @@ pub(super) fn view(tx: &mut Tx<'_>, row: BatchRow) -> Result<BatchView> {
         left_count: left.count,
         left_total: left.total,
         items_total: Money { amount_minor: total, currency: row.currency },
-        new_payee_count: items.iter().filter(|item| item.new_payee).count(),
-        changed_account_count: items.iter().filter(|item| item.changed_account).count(),
+        item_count: counts.all,
+        new_payee_count: counts.new,
+        changed_account_count: counts.changed,
         items,
         remittances,
         approvals_needed: standing.needed,
@@ -206,6 +214,54 @@ pub(super) async fn list_batches(
 pub(super) async fn show_batch(who: ViewBatches, db: Data<Db>, id: Path<BatchId>) -> Result<Json<BatchView>> {
     let id = id.into_inner();
     Ok(Json(db.write(who.into(), move |tx| load_batch(tx, id)).await?))
+}
+
+#[derive(Debug, Deserialize, Serialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+struct ItemQuery {
+    /// Only those whose payee was never paid before into this account, or was.
+    new_payee: Option<bool>,
+    /// Only those whose payee was paid into another account the last time, or was not.
+    changed_account: Option<bool>,
+    /// Rows a page, 1 to 200.
+    #[serde(skip_serializing)]
+    #[param(minimum = 1, maximum = 200)]
+    limit: Option<i64>,
+    /// From the page before.
+    #[serde(skip_serializing)]
+    cursor: Option<String>,
+}
+
+/// Lists the payouts of a batch, in the order of the file.
+#[utoipa::path(tag = "batches", params(("id" = BatchId, Path), ItemQuery),
+    responses((status = 200, body = Page<BatchItemView>)),
+    extensions(("x-roles" = json!(["reviewer", "payout_approver", "accountant", "administrator"]))))]
+#[get("/v1/payout_batches/{id}/items")]
+pub(super) async fn list_batch_items(
+    who: ViewBatches,
+    db: Data<Db>,
+    keys: Data<Keys>,
+    id: Path<BatchId>,
+    query: QueryOf<ItemQuery>,
+) -> Result<Json<Page<BatchItemView>>> {
+    let (id, query) = (id.into_inner(), query.0);
+    let list = format!("batch_items:{id}");
+    let listing = Listing::new(&keys, who.person(), &list, &query, query.limit, query.cursor.as_deref())?;
+    let page = db
+        .write(who.into(), move |tx| {
+            batches::find(tx, id)?;
+            let which = Which {
+                is_new: query.new_payee,
+                is_changed: query.changed_account,
+                after: listing.after,
+                limit: Some(listing.fetch),
+            };
+            let rows = batches::items(tx, id, which)?;
+            Ok(listing.page(rows, |row| row.payout.id.0, BatchItemView::from))
+        })
+        .await?;
+    Ok(Json(page))
 }
 
 #[derive(Debug, Clone, Deserialize, ToSchema)]

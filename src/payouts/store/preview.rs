@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool, Nullable, Timestamptz, Uuid as SqlUuid};
+use uuid::Uuid;
 
 use super::BatchRow;
 use crate::kernel::ids::{BatchId, PayoutId};
@@ -24,19 +25,63 @@ pub struct ItemFlags {
     pub is_changed: bool,
 }
 
-pub(in crate::payouts) fn item_flags(tx: &mut Tx<'_>, of: BatchId) -> Result<Vec<ItemFlags>> {
-    Ok(diesel::sql_query(
-        "SELECT p.id, \
-            NOT EXISTS (SELECT FROM payout o JOIN payee_account c ON c.id = o.payee_account_id \
-                        WHERE o.member_id = p.member_id AND o.state = 'settled' AND c.iban_index = a.iban_index) AS is_new, \
-            coalesce((SELECT c.iban_index <> a.iban_index FROM payout o JOIN payout_batch b ON b.id = o.batch_id \
-                      JOIN payee_account c ON c.id = o.payee_account_id \
-                      WHERE o.member_id = p.member_id AND b.state = 'released' AND b.id <> p.batch_id \
-                      ORDER BY b.released_at DESC, o.id DESC LIMIT 1), false) AS is_changed \
-         FROM payout p JOIN payee_account a ON a.id = p.payee_account_id WHERE p.batch_id = $1",
-    )
-    .bind::<SqlUuid, _>(of)
-    .load(tx.conn())?)
+/// What is remarkable about each payout of a batch.
+const FLAGS: &str = "SELECT p.id, \
+        NOT EXISTS (SELECT FROM payout o JOIN payee_account c ON c.id = o.payee_account_id \
+                    WHERE o.member_id = p.member_id AND o.state = 'settled' AND c.iban_index = a.iban_index) AS is_new, \
+        coalesce((SELECT c.iban_index <> a.iban_index FROM payout o JOIN payout_batch b ON b.id = o.batch_id \
+                  JOIN payee_account c ON c.id = o.payee_account_id \
+                  WHERE o.member_id = p.member_id AND b.state = 'released' AND b.id <> p.batch_id \
+                  ORDER BY b.released_at DESC, o.id DESC LIMIT 1), false) AS is_changed \
+     FROM payout p JOIN payee_account a ON a.id = p.payee_account_id WHERE p.batch_id = $1";
+
+/// Which payouts of a batch are asked for: all of them, where nothing is said.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Which {
+    /// Only those whose payee is new, or is not.
+    pub is_new: Option<bool>,
+    /// Only those whose payee was paid elsewhere the last time, or was not.
+    pub is_changed: Option<bool>,
+    /// Only those after this one in the order of the file.
+    pub after: Option<Uuid>,
+    /// At most so many.
+    pub limit: Option<i64>,
+}
+
+/// The payouts of a batch with what is remarkable about them, in the order of the file.
+pub(in crate::payouts) fn item_flags(tx: &mut Tx<'_>, of: BatchId, which: Which) -> Result<Vec<ItemFlags>> {
+    let sql = format!(
+        "SELECT id, is_new, is_changed FROM ({FLAGS} AND ($2 IS NULL OR p.id > $2)) f \
+         WHERE ($3 IS NULL OR is_new = $3) AND ($4 IS NULL OR is_changed = $4) ORDER BY id LIMIT $5"
+    );
+    Ok(diesel::sql_query(sql)
+        .bind::<SqlUuid, _>(of)
+        .bind::<Nullable<SqlUuid>, _>(which.after)
+        .bind::<Nullable<Bool>, _>(which.is_new)
+        .bind::<Nullable<Bool>, _>(which.is_changed)
+        .bind::<Nullable<BigInt>, _>(which.limit)
+        .load(tx.conn())?)
+}
+
+/// How many payouts a batch has, and how many of them are remarkable.
+#[derive(Debug, Clone, Copy, QueryableByName)]
+pub struct ItemCounts {
+    /// All of them.
+    #[diesel(sql_type = BigInt)]
+    pub all: i64,
+    /// Their payees were never paid before into their account.
+    #[diesel(sql_type = BigInt)]
+    pub new: i64,
+    /// Their payees were paid into another account the last time.
+    #[diesel(sql_type = BigInt)]
+    pub changed: i64,
+}
+
+pub(in crate::payouts) fn count_items(tx: &mut Tx<'_>, of: BatchId) -> Result<ItemCounts> {
+    let sql = format!(
+        "SELECT count(*) AS all, count(*) FILTER (WHERE is_new) AS new, count(*) FILTER (WHERE is_changed) AS changed FROM ({FLAGS}) f"
+    );
+    Ok(diesel::sql_query(sql).bind::<SqlUuid, _>(of).get_result(tx.conn())?)
 }
 
 /// The batch that was released last, to compare with.

@@ -43,8 +43,12 @@ pub(in crate::payouts) fn insert(tx: &mut Tx<'_>, rows: &[TextRow]) -> Result<()
     Ok(())
 }
 
-pub(in crate::payouts) fn list_of_file(tx: &mut Tx<'_>, file: FileId) -> Result<Vec<TextRow>> {
-    Ok(text_in_file::table.filter(text_in_file::file_id.eq(file)).select(TextRow::as_select()).load(tx.conn())?)
+pub(in crate::payouts) fn list_of_file(tx: &mut Tx<'_>, file: FileId, payouts: &[PayoutId]) -> Result<Vec<TextRow>> {
+    Ok(text_in_file::table
+        .filter(text_in_file::file_id.eq(file))
+        .filter(text_in_file::payout_id.eq_any(payouts))
+        .select(TextRow::as_select())
+        .load(tx.conn())?)
 }
 
 /// What the files that were sealed with a payout say, the newest first.
