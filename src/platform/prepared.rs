@@ -5,6 +5,8 @@
 //! Whoever writes one knows. Its text must not contain values, or every connection collects plans without end.
 
 use diesel::RunQueryDsl;
+use diesel::connection::{DefaultLoadingMode, LoadConnection};
+use diesel::expression::QueryMetadata;
 use diesel::pg::{Pg, PgConnection};
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::result::QueryResult;
@@ -44,3 +46,20 @@ impl<Q: Query> Query for Prepared<Q> {
 }
 
 impl<Q> RunQueryDsl<PgConnection> for Prepared<Q> {}
+
+impl<Q> Prepared<Q>
+where
+    Q: Query + QueryFragment<Pg>,
+    Pg: QueryMetadata<Q::SqlType>,
+{
+    /// Runs it for what it does.
+    ///
+    /// Not by diesel's own `execute`: that hands on a reference, and a reference answers by the parts of a statement
+    /// whether it may be kept, not by what is said here.
+    ///
+    /// # Errors
+    /// What PostgreSQL refuses.
+    pub fn execute(self, conn: &mut PgConnection) -> QueryResult<()> {
+        LoadConnection::<DefaultLoadingMode>::load(conn, self).map(drop)
+    }
+}

@@ -78,6 +78,7 @@ mod pool_runs;
 #[cfg(feature = "faults")]
 mod pooled_mix;
 mod pools;
+mod prepared;
 mod privileges;
 mod proposals;
 mod remittances;

@@ -13,6 +13,9 @@ use crate::platform::db::Tx;
 use crate::platform::error::{Error, Result};
 use crate::platform::prepared::Prepare;
 
+/// How many postings the plan that is kept may write.
+const FEW: usize = 50;
+
 /// Inserts entries and all their postings in one statement: the triggers see each entry whole.
 pub(in crate::ledger) fn insert_entries(tx: &mut Tx<'_>, entries: &[Entry]) -> Result<()> {
     let actor = tx.principal().map(|who| who.person.0);
@@ -30,7 +33,8 @@ pub(in crate::ledger) fn insert_entries(tx: &mut Tx<'_>, entries: &[Entry]) -> R
         head.reverses.push(entry.reverses);
         lines.push(i32::try_from(index).unwrap_or(i32::MAX), entry);
     }
-    diesel::sql_query(
+    let is_long = lines.entry.len() > FEW;
+    let statement = diesel::sql_query(
         "WITH head AS (SELECT * FROM unnest($1::uuid[], $2::date[], $3::text[], $4::text[], $5::uuid[], $6::uuid[], $23::bigint[]) \
              WITH ORDINALITY AS h (entity_id, booked_on, event, source_kind, source_id, owner_id, reverses_id, n)), \
          entry AS (INSERT INTO journal_entry (entity_id, booked_on, event, source_kind, source_id, owner_id, reverses_id, actor_id, request_id) \
@@ -70,9 +74,13 @@ pub(in crate::ledger) fn insert_entries(tx: &mut Tx<'_>, entries: &[Entry]) -> R
     .bind::<Array<Nullable<Text>>, _>(lines.tax_code)
     .bind::<Array<Nullable<SqlUuid>>, _>(lines.pool)
     .bind::<Array<Nullable<SqlUuid>>, _>(lines.owner)
-    .bind::<Array<Nullable<BigInt>>, _>(head.reverses)
-    .prepared()
-    .execute(tx.conn())?;
+    .bind::<Array<Nullable<BigInt>>, _>(head.reverses);
+    // A plan that is kept is made for a few rows: for many it would compare each with each.
+    if is_long {
+        statement.execute(tx.conn())?;
+    } else {
+        statement.prepared().execute(tx.conn())?;
+    }
     Ok(())
 }
 

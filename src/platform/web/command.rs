@@ -5,7 +5,7 @@ use actix_web::http::header::{ETAG, LOCATION};
 use actix_web::web::Bytes;
 use actix_web::{HttpResponse, HttpResponseBuilder};
 use diesel::prelude::*;
-use diesel::sql_types::{Binary, Nullable, SmallInt, Text, Uuid as SqlUuid};
+use diesel::sql_types::{Binary, Bool, Nullable, SmallInt, Text, Uuid as SqlUuid};
 use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
@@ -56,6 +56,12 @@ pub struct Upload {
 enum Outcome {
     Done { status: StatusCode, body: String, version: Option<i64>, id: Option<String> },
     Replayed { status: StatusCode, body: String },
+}
+
+#[derive(QueryableByName)]
+struct TakenKey {
+    #[diesel(sql_type = Bool)]
+    is_new: bool,
 }
 
 #[derive(QueryableByName)]
@@ -337,17 +343,18 @@ impl Envelope {
             return Ok(None);
         };
         let actor = actor_name(tx);
-        let taken = diesel::sql_query(
-            "INSERT INTO idempotency_key (actor, key, operation, fingerprint) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
+        let taken: QueryResult<Vec<TakenKey>> = diesel::sql_query(
+            "INSERT INTO idempotency_key (actor, key, operation, fingerprint) VALUES ($1, $2, $3, $4) \
+             ON CONFLICT DO NOTHING RETURNING true AS is_new",
         )
         .bind::<Text, _>(&actor)
         .bind::<Text, _>(key)
         .bind::<Text, _>(operation)
         .bind::<Binary, _>(&self.fingerprint[..])
         .prepared()
-        .execute(tx.conn());
+        .load(tx.conn());
         match taken {
-            Ok(1) => return Ok(None),
+            Ok(rows) if rows.iter().any(|row| row.is_new) => return Ok(None),
             Ok(_) => {}
             Err(diesel::result::Error::DatabaseError(_, info)) if info.message().contains("lock timeout") => {
                 return Err(Error::conflict("idempotency_in_progress").retry_after(1));

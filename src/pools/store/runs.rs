@@ -226,7 +226,6 @@ pub(in crate::pools) fn insert_split(tx: &mut Tx<'_>, run: &RunRow, split: &Divi
     .bind::<Array<BigInt>, _>(floors)
     .bind::<Array<BigInt>, _>(remainders)
     .bind::<Array<BigInt>, _>(amounts)
-    .prepared()
     .execute(tx.conn())?;
     Ok(())
 }
